@@ -1,0 +1,86 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+# Sourced: a private apt configuration in the cache. The user's own is only read.
+
+APT=$CACHE/apt
+KEYRING=/usr/share/keyrings/debian-archive-keyring
+APT_OPTS=(-qq
+	-o "Dir::Etc::SourceList=$APT/sources.list" -o Dir::Etc::SourceParts=/dev/null
+	-o Dir::Etc::Preferences=/dev/null -o Dir::Etc::PreferencesParts=/dev/null
+	-o "Dir::State::Lists=$APT/lists" -o "Dir::Cache=$APT/cache"
+	-o APT::Sandbox::User=root -o APT::Default-Release= -o Acquire::Retries=2
+	-o APT::Get::List-Cleanup=1)
+
+# The Debian main archive as the machine's own apt knows it.
+apt_mirror() {
+	# shellcheck disable=SC2016 # apt expands this
+	local format='$(REPO_URI) $(RELEASE)' uri
+
+	uri=$(apt-get indextargets --format "$format" 'Created-By: Packages' \
+		'Origin: Debian' 'Label: Debian' 'Component: main' 2>/dev/null | head -n 1)
+	# Before the first apt-get update, origin and label are not known.
+	[ -n "$uri" ] || uri=$(apt-get indextargets --format "$format" 'Created-By: Packages' \
+		'Component: main' 2>/dev/null | grep -v -e '-security$' | head -n 1)
+	printf '%s' "${uri%% *}"
+}
+
+# apt_setup: configuration and index; the index is fetched again after an hour.
+apt_setup() {
+	local mirror key='' ext suite
+
+	have apt-get || die "apt-get is missing" "use a Debian 12 or 13 machine, or give KDIR="
+	cache_dir apt/lists/partial apt/cache/archives/partial dl
+	for ext in gpg pgp; do
+		[ -z "$key" ] && [ -r "$KEYRING.$ext" ] && key=$KEYRING.$ext
+	done
+	[ -n "$key" ] || die "no Debian keyring in /usr/share/keyrings" \
+		"apt-get install debian-archive-keyring"
+	mirror=$(apt_mirror)
+	[ -n "$mirror" ] || die "apt names no Debian mirror" "add one to its sources and apt-get update"
+	for suite in trixie-backports trixie; do
+		printf '%s [signed-by=%s] %s %s main\n' deb "$key" "$mirror" "$suite" \
+			deb-src "$key" "$mirror" "$suite"
+	done >"$APT/sources.list.new"
+	if cmp -s "$APT/sources.list.new" "$APT/sources.list" &&
+	   [ -n "$(find "$APT/updated" -mmin -60 2>/dev/null)" ]; then
+		return 0
+	fi
+	mv "$APT/sources.list.new" "$APT/sources.list"
+	rm -f "$APT/updated"
+	apt_update && touch "$APT/updated"
+}
+
+# Fails when any index could not be had, unlike apt-get update by itself.
+apt_update() {
+	apt-get "${APT_OPTS[@]}" -o APT::Update::Error-Mode=any update
+}
+
+apt_get() {
+	apt-get "${APT_OPTS[@]}" "$@"
+}
+
+# apt_versions binary|source PACKAGE: all in the index, newest first.
+apt_versions() {
+	local kind=$1 pkg=$2 field=Packages
+
+	[ "$kind" = binary ] || field=Sources
+	apt-cache "${APT_OPTS[@]}" madison "$pkg" 2>/dev/null |
+		awk -F ' *[|] *' -v p="$pkg" -v f="$field" \
+			'{ sub(/^ +/, "", $1) } $1 == p && $3 ~ f "$" { print $2 }' |
+		sort -ruV
+}
+
+# apt_download PACKAGE VERSION: verified .deb into the downloads; prints its path.
+apt_download() {
+	local pkg=$1 version=$2 tmp deb
+
+	deb=$(find "$CACHE/dl" -maxdepth 1 -name "${pkg}_${version//:/%3a}_*.deb" | head -n 1)
+	if [ -z "$deb" ]; then
+		tmp=$CACHE/dl/.tmp.$pkg
+		rm -rf "$tmp" && mkdir "$tmp" || return 1
+		(cd "$tmp" && apt_get download "$pkg=$version" >&2) || return 1
+		mv "$tmp"/*.deb "$CACHE/dl/" && rmdir "$tmp" || return 1
+		deb=$(find "$CACHE/dl" -maxdepth 1 -name "${pkg}_${version//:/%3a}_*.deb" | head -n 1)
+	fi
+	printf '%s\n' "$deb"
+}

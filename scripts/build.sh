@@ -1,0 +1,157 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# build.sh TREE c|rust|kunit|clippy: overlay and build a kernel of the cache (TREE is a series or
+# the path that fetch.sh prints) into $CACHE/build/NAME-KIND; the image is $CACHE/image/NAME-KIND.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=scripts/toolchain.sh
+. "$TOP/scripts/toolchain.sh"
+
+# fragments KIND: what the configuration is made of.
+fragments() {
+	local list=(base x86_64 client)
+
+	case $1 in
+	c) ;;
+	rust) list+=(rust) ;;
+	kunit) list+=(rust kunit) ;;
+	clippy) list+=(rust clippy) ;;
+	*) die "'$1' is no kind of build" "one of: c rust kunit clippy" ;;
+	esac
+	printf "$TOP/configs/%s.config\n" "${list[@]}"
+}
+
+# seeds KIND: finished builds to start from, the closest first.
+seeds() {
+	case $1 in
+	c) echo rust kunit ;;
+	rust) echo c kunit ;;
+	kunit) echo rust c ;;
+	clippy) echo c rust kunit ;;
+	esac
+}
+
+kmake() {
+	make -C "$TREE" O="$BUILD" LLVM="${LLVM_SUFFIX:-1}" ARCH=x86_64 -j"$JOBS" \
+		KBUILD_BUILD_TIMESTAMP='2025-01-01 00:00:00 +0000' KBUILD_BUILD_USER=flb \
+		KBUILD_BUILD_HOST=luo KBUILD_BUILD_VERSION=1 "${MAKE_ARGS[@]}" "$@"
+}
+
+# copy_seed FROM: a finished build as a start. Its commands name its own path: with the new one
+# in place kbuild sees that nothing but the configuration has changed.
+copy_seed() {
+	rm -rf "$BUILD.tmp" && cp -a --reflink=auto "$1" "$BUILD.tmp" &&
+		rm -f "$BUILD.tmp"/.flb-* &&
+		{ grep -rlZ --include='.*.cmd' --include=Makefile -F "$1" "$BUILD.tmp" |
+			xargs -0r sed -i "s|$1\([/ ]\|\$\)|$BUILD\1|g"; } &&
+		mv "$BUILD.tmp" "$BUILD"
+}
+
+# seed: only where there is no build yet.
+seed() {
+	local kind from
+
+	[ ! -d "$BUILD" ] || return 0
+	for kind in $(seeds "$KIND"); do
+		from=$CACHE/build/$NAME-$kind
+		if [ -f "$from/.flb-built" ]; then
+			step "Start $NAME-$KIND from $NAME-$kind" copy_seed "$from" || exit 1
+			return
+		fi
+	done
+	mkdir -p "$BUILD"
+}
+
+# configure: allnoconfig and the fragments; .config is only written when it differs.
+configure() {
+	KCONFIG_ALLCONFIG=$BUILD/.flb-merged kmake allnoconfig || return 1
+}
+
+# check_held: every line of the fragments must be in the result.
+check_held() {
+	local line
+
+	while IFS= read -r line; do
+		case $line in
+		CONFIG_*=n) ! grep -q "^${line%=n}=" "$BUILD/.config" && continue ;;
+		CONFIG_*) grep -qxF "$line" "$BUILD/.config" && continue ;;
+		*) continue ;;
+		esac
+		die "$line of configs/ does not hold in the $NAME-$KIND build" \
+			"look what it depends on in this kernel"
+	done <"$BUILD/.flb-merged"
+}
+
+# key: what the result depends on. A person's own tree can change at any time: no key.
+key() {
+	case $NAME in
+	kdir-*) date +%s.%N ;;
+	*) printf '%s\n' "$TOOLCHAIN" "$(cat "$TREE/.flb-version" \
+		"$TREE"/kernel/liveupdate/{Makefile,Kconfig,flb/.luo-flb-overlay} "$BUILD/.flb-merged" \
+		"$TOP/scripts/build.sh")" ;;
+	esac | sha256sum
+}
+
+# install_image: whole or not at all, as others may be booting the one before.
+install_image() {
+	cache_dir image
+	cp "$BUILD/arch/x86/boot/bzImage" "$IMAGE.tmp" && mv "$IMAGE.tmp" "$IMAGE"
+}
+
+build_image() {
+	local key
+
+	key=$(key)
+	if [ -f "$BUILD/.flb-built" ] && [ "$(cat "$BUILD/.flb-built")" = "$key" ] &&
+	   [ -f "$IMAGE" ]; then
+		return 0
+	fi
+	need_space 1500
+	rm -f "$BUILD/.flb-built"
+	step "Configure $NAME-$KIND" configure || exit 1
+	check_held
+	step "Build kernel $NAME-$KIND" kmake bzImage || exit 1
+	check_held
+	install_image || die "cannot write to $CACHE" "free some space"
+	printf '%s\n' "$key" >"$BUILD/.flb-built"
+}
+
+# Clippy wants a build directory of its own: CLIPPY=1 rebuilds rust/. Only our directory is linted;
+# all output of the compiler in it is a failure.
+build_clippy() {
+	MAKE_ARGS=(CLIPPY=1)
+	need_space 1000
+	rm -f "$BUILD/.flb-built"
+	step "Configure $NAME-$KIND" configure || exit 1
+	check_held
+	step "Prepare $NAME-$KIND" kmake prepare || exit 1
+	find "$BUILD/kernel/liveupdate/flb" -name luo_flb.o -delete 2>/dev/null || true
+	step "Clippy $NAME" kmake KBUILD_MODPOST_WARN=1 kernel/liveupdate/flb/ || exit 1
+	! grep -qE '^(warning|error)' "$RUN/clippy-$NAME.log" ||
+		die "clippy: $(grep -E -m 1 '^(warning|error)' "$RUN/clippy-$NAME.log")" \
+			"log: $RUN/clippy-$NAME.log"
+}
+
+[ $# -eq 2 ] || die "usage: build.sh TREE c|rust|kunit|clippy"
+KIND=$2
+MAKE_ARGS=()
+FRAGMENTS=$(fragments "$KIND")
+TREE=$1
+[[ $TREE == */* ]] || TREE=$CACHE/tree/$1
+[ -f "$TREE/.flb-version" ] || die "no kernel source at $TREE" "run scripts/fetch.sh ${1##*/}"
+NAME=${TREE##*/}
+BUILD=$CACHE/build/$NAME-$KIND
+IMAGE=$CACHE/image/$NAME-$KIND
+use_toolchain
+cache_dir build
+lock cache
+"$TOP/scripts/overlay.sh" apply "$TREE"
+seed
+# shellcheck disable=SC2086 # one name a line
+cat $FRAGMENTS >"$BUILD/.flb-merged"
+if [ "$KIND" = clippy ]; then
+	build_clippy
+else
+	build_image
+fi

@@ -1,0 +1,189 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# fetch.sh SERIES: a kernel source tree of that series in the cache. KDIR=PATH fetch.sh: a copy
+# of that tree. Prints path and version. Exit status 77: the series cannot be had (one line says why).
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=scripts/apt.sh
+. "$TOP/scripts/apt.sh"
+# shellcheck source=scripts/block.sh
+. "$TOP/scripts/block.sh"
+
+SKIP=77
+
+skip() {
+	printf 'luo-flb: skipped: Linux %s: %s\n' "$SERIES" "$1" >&2
+	exit "$SKIP"
+}
+
+# upstream VERSION: 7.1.13-1~bpo13+1 is 7.1.13.
+upstream() {
+	printf '%s' "${1%%-*}"
+}
+
+# tarball_binary VERSION: out of the package linux-source-SERIES.
+tarball_binary() {
+	local version=$1 deb dir=$CACHE/dl/source-$1 tar
+
+	tar=$dir/linux-source-$SERIES.tar.xz
+	if [ ! -f "$tar" ]; then
+		deb=$(apt_download "linux-source-$SERIES" "$version") || return 1
+		rm -rf "$dir.tmp" && mkdir -p "$dir.tmp" || return 1
+		dpkg-deb --fsys-tarfile "$deb" |
+			tar -x -C "$dir.tmp" --strip-components=3 --wildcards './usr/src/linux-source-*' &&
+			rm -rf "$dir" && mv "$dir.tmp" "$dir" && rm -f "$deb" || return 1
+	fi
+	printf '%s\n' "$tar"
+}
+
+# tarball_source VERSION: of the source package, only the upstream tarball (older .dsc files vanish).
+tarball_source() {
+	local version=$1 name uri sum size tar
+
+	name=linux_$(upstream "$version").orig.tar.xz
+	tar=$CACHE/dl/$name
+	if [ ! -f "$tar" ]; then
+		# In an empty directory, as apt leaves out of the list what it finds in the current one.
+		cd "$CACHE/apt/cache" || return 1
+		read -r uri _ size sum < <(apt_get --print-uris source --download-only "linux=$version" |
+			grep -F " $name ") || return 1
+		uri=${uri//\'/}
+		rm -f "$tar.tmp"
+		/usr/lib/apt/apt-helper -q -o APT::Sandbox::User=root \
+			download-file "$uri" "$tar.tmp" "$sum" >&2 || return 1
+		[ "$(stat -c %s "$tar.tmp")" = "$size" ] && mv "$tar.tmp" "$tar" || return 1
+	fi
+	printf '%s\n' "$tar"
+}
+
+# unpack TARBALL VERSION: into $TREE, whole or not at all.
+unpack() {
+	local tar=$1 version=$2 tmp=$TREE.tmp
+
+	rm -rf "$tmp" && mkdir -p "$tmp" && tar -xf "$tar" -C "$tmp" --strip-components=1 &&
+		printf '%s\n' "$version" >"$tmp/.flb-version" &&
+		rm -rf "$TREE" && mv "$tmp" "$TREE"
+}
+
+# try_fetch: newest point release first; a binary package before a source package of its age.
+try_fetch() {
+	local kind pkg version tar n=0
+
+	for kind in binary source; do
+		pkg=linux-source-$SERIES
+		[ "$kind" = binary ] || pkg=linux
+		for version in $(apt_versions "$kind" "$pkg" | grep "^${SERIES//./\\.}\\."); do
+			n=$((n + 1))
+			tar=$("tarball_$kind" "$version") || continue
+			unpack "$tar" "$(upstream "$version")" && return 0
+			return 1
+		done
+	done
+	if [ "$n" -eq 0 ]; then
+		echo "luo-flb: reason: no package of this series in the index"
+	else
+		echo "luo-flb: reason: none of its $n point releases could be downloaded"
+	fi
+	return "$SKIP"
+}
+
+# show_tree: what the caller gets.
+show_tree() {
+	printf '%s %s\n' "$TREE" "$(cat "$TREE/.flb-version")"
+}
+
+fetch_series() {
+	local rc=0 reason
+
+	[[ $SERIES =~ ^[0-9]+\.[0-9]+$ ]] || die "'$SERIES' is no kernel series" "give one like 7.1"
+	TREE=$CACHE/tree/$SERIES
+	if [ ! -f "$TREE/.flb-version" ]; then
+		cache_dir tree dl
+		lock cache
+	fi
+	if [ ! -f "$TREE/.flb-version" ]; then
+		need_space 3000
+		step "Package index of Debian" apt_setup >&2 || skip "no package index (is there a network?)"
+		step "Linux $SERIES source" try_fetch >&2 || rc=$?
+		if [ "$rc" -eq "$SKIP" ] && ! grep -qs 'No space left' "$RUN/linux-$SERIES-source.log"; then
+			reason=$(sed -n 's/^luo-flb: reason: //p' "$RUN/linux-$SERIES-source.log")
+			skip "$reason"
+		fi
+		[ "$rc" -eq 0 ] || exit 1
+	fi
+	show_tree
+}
+
+# kdir_source DIR: the source tree of a tree, or of an O= build directory.
+kdir_source() {
+	local dir=$1 src
+
+	src=$(readlink -f "$dir" 2>/dev/null) || true
+	[ -d "$src" ] || die "KDIR=$dir is no directory" "give a kernel source tree"
+	if [ ! -d "$src/kernel" ] || [ -L "$src/source" ]; then
+		if [ -e "$src/source/Kbuild" ]; then
+			src=$(readlink -f "$src/source")
+		elif [ -f "$src/Makefile" ]; then
+			src=$(sed -n 's/^include \(\/.*\)\/Makefile$/\1/p' "$src/Makefile")
+		fi
+	fi
+	is_kernel "$src" ||
+		die "KDIR=$dir is no kernel tree" "give a kernel source tree or an O= build of one"
+	[ -f "$src/kernel/liveupdate/luo_flb.c" ] ||
+		die "KDIR=$dir is a kernel without FLB (no kernel/liveupdate/luo_flb.c)" \
+			"use Linux 7.1 or later"
+	printf '%s\n' "$src"
+}
+
+# mirror SRC: what the user has, but no build products; those of an in-tree build are cleaned here.
+mirror() {
+	local src=$1
+
+	mkdir -p "$TREE" && rm -f "$TREE/.flb-version" &&
+		rsync -a --delete --exclude=/.git --exclude='*.o' --exclude='*.a' --exclude='.*.cmd' \
+			--exclude='*.ko' --exclude='/vmlinux*' --exclude=/.flb-version \
+			--exclude=/kernel/liveupdate/flb --exclude=/kernel/liveupdate/Makefile \
+			--exclude=/kernel/liveupdate/Kconfig "$src/" "$TREE/" || return 1
+	if [ -f "$src/.config" ] || [ -d "$src/include/config" ]; then
+		make -C "$TREE" mrproper || return 1
+	fi
+}
+
+# mirror_hooked SRC: the two files that an overlay extends, there or here. What is in both stays
+# as it is, so that nothing is rebuilt; else the copy starts without an overlay.
+mirror_hooked() {
+	local from=$1/kernel/liveupdate to=$TREE/kernel/liveupdate file same=yes
+
+	for file in Makefile Kconfig; do
+		cmp -s <(block_strip "$from/$file") <(block_strip "$to/$file") || same=no
+	done
+	[ "$same" = no ] || return 0
+	rm -rf "$to/flb" || return 1
+	for file in Makefile Kconfig; do
+		block_strip "$from/$file" >"$to/$file.tmp" && mv "$to/$file.tmp" "$to/$file" || return 1
+	done
+}
+
+fetch_kdir() {
+	local src version
+
+	src=$(kdir_source "$1")
+	have rsync || die "rsync is missing" "run scripts/setup.sh"
+	TREE=$CACHE/tree/kdir-$(printf '%s' "$src" | sha256sum | cut -c 1-12)
+	cache_dir tree
+	lock cache
+	[ -f "$TREE/.flb-version" ] || need_space 3000
+	step "Copy of $src" mirror "$src" >&2 || exit 1
+	mirror_hooked "$src" || die "cannot write to $TREE" "free space there or set XDG_CACHE_HOME"
+	version=$(sed -n 's/^\(VERSION\|PATCHLEVEL\|SUBLEVEL\) = //p' "$TREE/Makefile" | head -n 3 | paste -sd.)
+	printf '%s\n' "$version" >"$TREE/.flb-version"
+	show_tree
+}
+
+SERIES=${1:-${SERIES:-7.1}}
+if [ -n "${KDIR:-}" ]; then
+	fetch_kdir "$KDIR"
+else
+	fetch_series
+fi

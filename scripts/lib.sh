@@ -1,0 +1,144 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+# Sourced by the other scripts: cache paths, messages, steps, locks, atomic results.
+# shellcheck disable=SC2034 # used by those that source it
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/luo-flb
+RUN=${FLB_RUN:-$CACHE/run}
+JOBS=${JOBS:-$(nproc)}
+export LC_ALL=C TZ=UTC
+
+# Build settings must come from the project, not from the caller's make or shell.
+unset MAKEFLAGS MAKELEVEL MFLAGS KBUILD_OUTPUT KCONFIG_CONFIG CDPATH
+
+# die WHAT [REMEDY]: one line, and out.
+die() {
+	local line="luo-flb: error: $1${2:+; $2}"
+
+	printf '%s\n' "${line//$'\n'/ }" >&2
+	exit 1
+}
+
+note() {
+	printf 'luo-flb: %s\n' "$*" >&2
+}
+
+have() {
+	command -v "$1" >/dev/null 2>&1
+}
+
+# version_ge A B: is version A at least B?
+version_ge() {
+	[ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]
+}
+
+# cache_dir SUBDIR...: directories of the cache, created.
+cache_dir() {
+	local dir
+
+	for dir in "$@"; do
+		mkdir -p "$CACHE/$dir" 2>/dev/null ||
+			die "cannot write to $CACHE" "free space there or set XDG_CACHE_HOME"
+	done
+}
+
+# need_space MB: is there room in the cache?
+need_space() {
+	local need=$1 free
+
+	cache_dir .
+	free=$(df --output=avail -BM "$CACHE" | tail -n 1)
+	free=${free//[!0-9]/}
+	[ "$free" -ge "$need" ] ||
+		die "only $free MB free for $CACHE, $need MB needed" \
+			"free some space or set XDG_CACHE_HOME to a larger disk"
+}
+
+# lock NAME: one holder at a time; held until this process and its children end.
+# A lock that a parent script holds already is ours too.
+lock() {
+	local name=$1 fd
+
+	case " ${FLB_LOCKS:-} " in
+	*" $name "*) return 0 ;;
+	esac
+	cache_dir lock
+	exec {fd}>"$CACHE/lock/$name"
+	if ! flock -n "$fd"; then
+		note "waiting for another run that holds the $name lock"
+		flock "$fd"
+	fi
+	export FLB_LOCKS="${FLB_LOCKS:-} $name"
+}
+
+# log_reason LOG: the line of a log that says best what went wrong.
+log_reason() {
+	local log=$1 line pattern
+
+	for pattern in 'luo-flb: error: ' 'No space left on device' 'error(\[E[0-9]+\])?:|FATAL|undefined symbol' \
+			'^E: ' 'rror|annot|ailed|not found' '.'; do
+		line=$(grep -aE -- "$pattern" "$log" |
+			grep -avE '^make|aborting due|could not compile' | tail -n 1) || true
+		[ -z "$line" ] || break
+	done
+	printf '%s' "${line:-no output}" | tr -d '\r' | cut -c 1-300
+}
+
+# Only on a terminal: rewrite the step's line each second, with the last thing done.
+step_ticker() {
+	local title=$1 log=$2 start=$3 cols
+
+	cols=$(tput cols 2>/dev/null || echo 80)
+	while sleep 1 && kill -0 "$$" 2>/dev/null; do
+		printf '\r\033[K%.*s' "$((cols - 1))" \
+			"$title  $((SECONDS - start)) s  $(tail -n 1 "$log" 2>/dev/null | tr -d '\r\t\033')"
+	done
+}
+
+# step_failed TITLE LOG SECONDS: one line, with the reason and where to read more.
+step_failed() {
+	local reason
+
+	reason=$(log_reason "$2")
+	case $reason in
+	"luo-flb: error: "*)
+		printf '%s\n' "$reason" >&2 ;;
+	*"No space left"*)
+		printf 'luo-flb: error: %s: disk full; free space or set XDG_CACHE_HOME (log: %s)\n' \
+			"$1" "$2" >&2 ;;
+	*)
+		printf 'luo-flb: error: %s failed after %s s: %s (log: %s)\n' \
+			"$1" "$3" "$reason" "$2" >&2 ;;
+	esac
+}
+
+# step TITLE COMMAND...: run it with its output in a log; show title and time.
+# COMMAND runs with errexit off: pass an external command, or a function of && lists.
+step() {
+	local title=$1 log start=$SECONDS ticker='' rc=0
+	shift
+
+	mkdir -p "$RUN" 2>/dev/null || die "cannot write to $RUN" "set XDG_CACHE_HOME"
+	log=$RUN/$(printf '%s' "$title" | tr -cs 'A-Za-z0-9.\n' '-' | tr '[:upper:]' '[:lower:]').log
+	: >"$log" || die "cannot write to $log" "free space there or set XDG_CACHE_HOME"
+	if [ -t 1 ]; then
+		step_ticker "$title" "$log" "$start" &
+		ticker=$!
+	else
+		printf '%s ... ' "$title"
+	fi
+	"$@" >"$log" 2>&1 </dev/null || rc=$?
+	if [ -n "$ticker" ]; then
+		kill "$ticker" 2>/dev/null || true
+		wait "$ticker" 2>/dev/null || true
+		printf '\r\033[K%s ... ' "$title"
+	fi
+	if [ "$rc" -eq 0 ]; then
+		printf '%s s\n' "$((SECONDS - start))"
+		return 0
+	fi
+	printf 'failed\n'
+	step_failed "$title" "$log" "$((SECONDS - start))"
+	return "$rc"
+}

@@ -1,0 +1,132 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# setup.sh: the tools, each only if missing: Debian packages, bindgen, the Rust library source.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=scripts/apt.sh
+. "$TOP/scripts/apt.sh"
+# shellcheck source=scripts/toolchain.sh
+. "$TOP/scripts/toolchain.sh"
+
+# A command, or a file when it begins with /, and the package that has it.
+NEEDED='
+clang-19 clang-19
+ld.lld-19 lld-19
+llvm-size-19 llvm-19
+/usr/lib/llvm-19/lib/libclang.so libclang-19-dev
+flex flex
+bison bison
+/usr/include/gelf.h libelf-dev
+/usr/include/openssl/evp.h libssl-dev
+/usr/include/libfdt.h libfdt-dev
+dtc device-tree-compiler
+gcc gcc
+/usr/include/stdio.h libc6-dev
+make make
+bc bc
+cpio cpio
+depmod kmod
+rsync rsync
+xz xz-utils
+python3 python3
+perl perl
+qemu-system-x86_64 qemu-system-x86
+/usr/share/keyrings/debian-archive-keyring debian-archive-keyring
+'
+
+# have_file PATH: sbin is not in every user's PATH, and a keyring may end in .gpg or .pgp.
+have_file() {
+	local match
+
+	for match in "$1" "$1".gpg "$1".pgp; do
+		[ ! -e "$match" ] || return 0
+	done
+	return 1
+}
+
+missing_packages() {
+	local what package
+
+	while read -r what package; do
+		case $what in
+		'') ;;
+		/*) have_file "$what" || echo "$package" ;;
+		*) have "$what" || have_file "/sbin/$what" || have_file "/usr/sbin/$what" || echo "$package" ;;
+		esac
+	done <<<"$NEEDED"
+}
+
+apt_install() {
+	local sudo=() env=(env DEBIAN_FRONTEND=noninteractive)
+
+	[ "$(id -u)" = 0 ] || sudo=(sudo -n)
+	"${sudo[@]}" "${env[@]}" apt-get install -y --no-install-recommends "$@" ||
+		{ "${sudo[@]}" apt-get update &&
+		  "${sudo[@]}" "${env[@]}" apt-get install -y --no-install-recommends "$@"; }
+}
+
+get_packages() {
+	local packages
+
+	mapfile -t packages < <(missing_packages | sort -u)
+	[ "${#packages[@]}" -gt 0 ] || return 0
+	have apt-get || die "missing: ${packages[*]}" "install what these Debian packages hold"
+	[ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null ||
+		die "missing packages" "as root: apt-get install ${packages[*]}"
+	step "Debian packages: ${#packages[@]}" apt_install "${packages[@]}" || exit 1
+	mapfile -t packages < <(missing_packages | sort -u)
+	[ "${#packages[@]}" -eq 0 ] ||
+		die "still missing after apt-get install: ${packages[*]}" "use Debian 12 or 13"
+}
+
+check_rustc() {
+	local version how="install it with rustup (https://rustup.rs) or from Debian 13"
+
+	have rustc || die "rustc is missing" "$how"
+	have cargo || die "cargo is missing" "$how"
+	version=$(rustc_version)
+	version_ge "$version" "$RUSTC_MIN" || die "rustc $version is too old, $RUSTC_MIN needed" "$how"
+}
+
+get_bindgen() {
+	find_bindgen || {
+		lock cache
+		step "bindgen $BINDGEN_GET" cargo install --locked bindgen-cli \
+			--version "$BINDGEN_GET" --root "$CACHE/tools" || exit 1
+		find_bindgen || die "bindgen does not run" "see $RUN"
+	}
+}
+
+# unpack_rust_src VERSION: the Debian package of the same upstream version, any Debian revision.
+unpack_rust_src() {
+	local version=$1 debian deb dir=$CACHE/rust-src/$1
+
+	apt_setup || return 1
+	for debian in $(apt_versions binary rust-src | grep "^${version//./\\.}+"); do
+		deb=$(apt_download rust-src "$debian") || continue
+		rm -rf "$dir.tmp" && mkdir -p "$dir.tmp" || return 1
+		dpkg-deb --fsys-tarfile "$deb" |
+			tar -x -C "$dir.tmp" --strip-components=4 "./usr/src/rustc-$version/library" || return 1
+		rm -rf "$dir" && mv "$dir.tmp" "$dir" && rm -f "$deb"
+		return
+	done
+	echo "luo-flb: error: no rust-src package of version $version; use another rustc," \
+		"or rustup component add rust-src"
+	return 1
+}
+
+get_rust_src() {
+	find_rust_src || {
+		lock cache
+		step "Rust library source $(rustc_version)" unpack_rust_src "$(rustc_version)" || exit 1
+		find_rust_src || die "the Rust library source is not as expected" "see $RUN"
+	}
+}
+
+get_packages
+check_rustc
+find_llvm || die "clang, lld and llvm of version 19 are not complete" \
+	"apt-get install clang-19 lld-19 llvm-19"
+get_bindgen
+get_rust_src
