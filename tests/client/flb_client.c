@@ -130,12 +130,13 @@ static u64 client_checksum(const struct client_page *page)
 	return hash;
 }
 
+/* @name is the entry's, so it is as long as the field at least. */
 static void client_fill(struct client_page *page, const char *name, u64 seed)
 {
 	size_t i;
 
 	page->magic = CLIENT_PAGE_MAGIC;
-	strscpy_pad(page->name, name, sizeof(page->name));
+	memcpy(page->name, name, sizeof(page->name));
 	page->seed = seed;
 	for (i = 0; i < CLIENT_PAGE_WORDS; i++)
 		page->words[i] = (seed + i) * 0x9e3779b97f4a7c15ULL;
@@ -352,18 +353,24 @@ static void client_setup(void)
 	client_parse_retrieve_fails();
 }
 
+/* Without live update no handler is ever seen; then any must be refused. */
+static struct liveupdate_file_handler *client_target(void)
+{
+	static struct liveupdate_file_handler nobody;
+
+	if (client_handler)
+		return client_handler;
+
+	return liveupdate_enabled() ? NULL : &nobody;
+}
+
 static int client_register(struct client_entry *entry)
 {
-	/* Without live update no handler is ever seen; any must be refused. */
-	static struct liveupdate_file_handler nobody;
-	struct liveupdate_file_handler *fh = client_handler;
+	struct liveupdate_file_handler *fh = client_target();
 	int err;
 
-	if (!fh) {
-		if (liveupdate_enabled())
-			return -ENODEV;
-		fh = &nobody;
-	}
+	if (!fh)
+		return -ENODEV;
 
 	if (entry->object->retired) {
 		err = client_new_object(entry);
@@ -380,10 +387,12 @@ static int client_register(struct client_entry *entry)
 
 static int client_unregister(struct client_entry *entry)
 {
-	if (!client_handler)
-		return liveupdate_enabled() ? -ENODEV : -EOPNOTSUPP;
+	struct liveupdate_file_handler *fh = client_target();
 
-	liveupdate_unregister_flb(client_handler, &entry->object->flb);
+	if (!fh)
+		return -ENODEV;
+
+	liveupdate_unregister_flb(fh, &entry->object->flb);
 	if (entry->object->registered) {
 		entry->object->registered = false;
 		entry->object->retired = true;
@@ -549,10 +558,8 @@ static ssize_t client_control_write(struct file *file, const char __user *ubuf,
 
 	err = client_command(line);
 	/* write() has no other way to tell that a positive result came out. */
-	if (err > 0) {
-		pr_err("'%s' came to a positive result\n", line);
+	if (err > 0)
 		err = -EPROTO;
-	}
 
 	return err ? err : len;
 }

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0
+//! PID 1 of the QEMU guest: shows a live update, or runs one kexec scenario.
+//!
+//! The kernel command line says what to do:
+//!
+//! ```text
+//! flb.mode=demo|scenario|selftest   flb.scenario=NAME
+//! flb.chain=c,rust,...   label of the kernel of each hop; the last one repeats
+//! flb.hop=N              which kernel of the chain runs (set by the guest itself)
+//! flb.names1=a,b,...     flb_client.names= for hop 1, and so on
+//! flb.timeout=SECONDS    limit for each hop
+//! ```
+//!
+//! Results go to the console: `FLB-CHECK ok|FAIL ...`, `FLB-RESULT pass|fail NAME`, and
+//! `FLB-STORY ...` for a person. Run by hand with `--list` it tells its scenarios.
+
+mod client;
+mod cmdline;
+mod cpio;
+mod fdt;
+mod kexec;
+mod kmsg;
+mod liveupdate;
+mod memfd;
+mod report;
+mod run;
+mod scenarios;
+mod selftest;
+mod story;
+mod sys;
+
+use cmdline::Cmdline;
+use run::Run;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+fn main() -> ExitCode {
+    if !sys::is_init() {
+        return by_hand();
+    }
+    // Init must not die: that would be a kernel panic and hide what went wrong.
+    std::panic::set_hook(Box::new(|info| {
+        let text = info.to_string().replace('\n', " ");
+        report::fail("the guest program", "no panic", text);
+        report::end();
+    }));
+    if let Err(error) = boot() {
+        report::fail("the guest program", "no error", error);
+    }
+    report::end()
+}
+
+fn by_hand() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("--list") {
+        for scenario in scenarios::all() {
+            println!(
+                "{:<28} {} {}",
+                scenario.name,
+                scenario.hops.len(),
+                scenario.about
+            );
+        }
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("This is the init of a QEMU guest. --list shows its scenarios.");
+    ExitCode::FAILURE
+}
+
+fn boot() -> io::Result<()> {
+    for (kind, target) in [
+        ("proc", "/proc"),
+        ("sysfs", "/sys"),
+        ("devtmpfs", "/dev"),
+        ("debugfs", "/sys/kernel/debug"),
+    ] {
+        std::fs::create_dir_all(target)?;
+        // The kernel may have mounted it by itself.
+        if let Err(error) = sys::mount(kind, target) {
+            if error.raw_os_error() != Some(libc::EBUSY) {
+                return Err(io::Error::other(format!("mount {target}: {error}")));
+            }
+        }
+    }
+    sys::use_as_stdio(Path::new("/dev/console"))?;
+
+    let cmdline = Cmdline::running()?;
+    watchdog(
+        cmdline
+            .get("flb.timeout")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(100),
+    );
+
+    let mode = cmdline.get("flb.mode").unwrap_or("none").to_string();
+    let name = cmdline.get("flb.scenario").unwrap_or(&mode).to_string();
+    let run = Run::start(&name, cmdline)?;
+    match mode.as_str() {
+        "demo" => run.play(&story::DEMO),
+        "selftest" => run.play(&selftest::scenario(&name)),
+        "scenario" => match scenarios::all().find(|scenario| scenario.name == name) {
+            Some(scenario) => run.play(scenario),
+            None => Err(io::Error::other(format!("no scenario '{name}'"))),
+        },
+        _ => Err(io::Error::other(
+            "flb.mode= is neither demo nor scenario nor selftest",
+        )),
+    }
+}
+
+/// A hop that hangs ends with a failed check instead.
+fn watchdog(seconds: u64) {
+    std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs(seconds));
+        report::fail("time", format!("a hop within {seconds} s"), "timeout");
+        report::end();
+    });
+}

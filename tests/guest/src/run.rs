@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0
+//! A chain of kernels: what a scenario does in each, and the way from one to the next.
+
+use crate::client::{self, Counts};
+use crate::cmdline::Cmdline;
+use crate::kmsg::{Event, Kmsg};
+use crate::liveupdate::{LiveUpdate, Session, DEVICE};
+use crate::memfd::Blob;
+use crate::{kexec, report, sys};
+use std::fmt::Display;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+/// What the client's parameters are called on the command line.
+const CLIENT_PREFIX: &str = "flb_client.";
+
+/// The line that the Rust core logs at boot.
+const RUST_CORE: &str = "luo_flb: Rust FLB core";
+
+/// What one kernel of the chain does. The sessions that it returns stay open until the kexec.
+pub type Step = fn(&mut Run) -> io::Result<Vec<Session>>;
+
+/// One kernel of a chain.
+#[derive(Clone, Copy)]
+pub struct Hop {
+    /// Words for its command line; they replace words with the same key.
+    pub params: &'static str,
+    pub step: Step,
+}
+
+/// A named chain.
+#[derive(Clone, Copy)]
+pub struct Scenario {
+    pub name: &'static str,
+    pub about: &'static str,
+    pub hops: &'static [Hop],
+}
+
+/// The state of a run in this kernel.
+pub struct Run {
+    pub name: String,
+    pub hop: usize,
+    pub chain: Vec<String>,
+    pub cmdline: Cmdline,
+    pub kmsg: Kmsg,
+    /// Callbacks seen so far in this kernel, those during boot included.
+    pub events: Vec<Event>,
+    /// What the core said about itself at boot.
+    pub core_line: Option<String>,
+}
+
+impl Run {
+    /// Finds out where in the chain this kernel is, and whether it is the right one.
+    pub fn start(name: &str, cmdline: Cmdline) -> io::Result<Self> {
+        let number = |key: &str| {
+            cmdline
+                .get(key)
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(0)
+        };
+        let hop = number("flb.hop");
+        let chain: Vec<String> = cmdline
+            .get("flb.chain")
+            .unwrap_or("c")
+            .split(',')
+            .map(str::to_string)
+            .collect();
+        let mut run = Self {
+            name: name.to_string(),
+            hop,
+            chain,
+            kmsg: Kmsg::open()?,
+            events: Vec::new(),
+            core_line: None,
+            cmdline: cmdline.clone(),
+        };
+        report::start(
+            name,
+            format!("hop {hop} ({})", run.label()),
+            number("flb.fails") as u32,
+        );
+
+        for line in run.kmsg.lines() {
+            run.events.extend(Event::parse(&line));
+            if line.starts_with(RUST_CORE) {
+                run.core_line = Some(line);
+            }
+        }
+        if run.enabled() {
+            let expected = if run.is_rust() { "Rust" } else { "C" };
+            let got = if run.core_line.is_some() { "Rust" } else { "C" };
+            report::equal("the FLB core of this kernel", expected, got);
+        }
+        Ok(run)
+    }
+
+    /// The label of the kernel at `hop`; the last one of the chain repeats.
+    pub fn label_at(&self, hop: usize) -> &str {
+        &self.chain[hop.min(self.chain.len() - 1)]
+    }
+
+    /// The label of the running kernel.
+    pub fn label(&self) -> &str {
+        self.label_at(self.hop)
+    }
+
+    /// Whether the label says that the core is the one in Rust.
+    pub fn is_rust(&self) -> bool {
+        self.label().starts_with("rust")
+    }
+
+    /// Whether live update is on.
+    pub fn enabled(&self) -> bool {
+        Path::new(DEVICE).exists()
+    }
+
+    /// Does what the scenario wants in this kernel, then goes to the next one or ends.
+    pub fn play(mut self, scenario: &Scenario) -> io::Result<()> {
+        let Some(hop) = scenario.hops.get(self.hop) else {
+            return Err(io::Error::other(format!(
+                "{} has no hop {}",
+                scenario.name, self.hop
+            )));
+        };
+        let sessions = (hop.step)(&mut self)?;
+        self.end_of_hop()?;
+        match scenario.hops.get(self.hop + 1) {
+            Some(next) => self.kexec(next, scenario.hops.len(), sessions),
+            None => Ok(()),
+        }
+    }
+
+    fn end_of_hop(&mut self) -> io::Result<()> {
+        for (name, flb) in client::state()? {
+            if flb.bad != 0 {
+                report::fail(format_args!("{name}: the client's own checks"), 0, flb.bad);
+            }
+        }
+        self.update();
+        match self.kmsg.alarms.first() {
+            None => report::pass("the kernel log has no warning"),
+            Some(first) => report::fail("the kernel log", "no warning", first),
+        }
+        Ok(())
+    }
+
+    fn kexec(mut self, next: &Hop, hops: usize, sessions: Vec<Session>) -> io::Result<()> {
+        let hop = self.hop + 1;
+        let label = self.label_at(hop).to_string();
+        let later: Vec<String> = (hop + 1..hops)
+            .map(|at| self.label_at(at).to_string())
+            .collect();
+        let words = Cmdline::parse(&self.cmdline.text());
+        for key in words.keys().filter(|key| key.starts_with(CLIENT_PREFIX)) {
+            self.cmdline.remove(key);
+        }
+        for word in next.params.split_whitespace() {
+            if let Some((key, value)) = word.split_once('=') {
+                self.cmdline.set(key, value);
+            }
+        }
+        if let Some(names) = words.get(&format!("flb.names{hop}")) {
+            self.cmdline.set("flb_client.names", names);
+        }
+        self.cmdline.set("flb.hop", &hop.to_string());
+        self.cmdline
+            .set("flb.fails", &report::failures().to_string());
+
+        kexec::load(&label, &later, &self.cmdline)
+            .map_err(|error| io::Error::other(format!("kexec_file_load of '{label}': {error}")))?;
+        report::pass(format_args!("kexec to hop {hop} ({label})"));
+        let error = kexec::boot();
+        drop(sessions);
+        Err(io::Error::other(format!("kexec: {error}")))
+    }
+
+    /// Takes note of the callbacks since the last call, and returns them.
+    pub fn update(&mut self) -> Vec<Event> {
+        let events = self.kmsg.events();
+        self.events.extend(events.iter().cloned());
+        events
+    }
+
+    /// What the log says about an FLB of the tree's own client, which keeps no counters.
+    pub fn logged(&self, flb: &str) -> Counts {
+        let count = |callback: &str| {
+            let is_it = |event: &&Event| event.flb == flb && event.callback == callback;
+            self.events.iter().filter(is_it).count() as u32
+        };
+        Counts {
+            preserve: count("preserve"),
+            unpreserve: count("unpreserve"),
+            retrieve: count("retrieve"),
+            finish: count("finish"),
+        }
+    }
+
+    /// The names of the FLBs of the tree's own client that were seen in the log.
+    pub fn tree_flbs() -> [&'static str; 3] {
+        [
+            "liveupdate-test-flb-v0",
+            "liveupdate-test-flb-v1",
+            "liveupdate-test-flb-v2",
+        ]
+    }
+}
+
+/// Compares the counts of some FLBs of the client with what they have to be.
+pub fn expect(when: impl Display, flbs: &[&str], expected: Counts) -> io::Result<()> {
+    let state = client::state()?;
+    for &flb in flbs {
+        match state.get(flb) {
+            Some(found) => same_counts(&when, flb, expected, found.counts),
+            None => report::fail(format_args!("{when}: {flb}"), expected, "an unknown name"),
+        }
+    }
+    Ok(())
+}
+
+/// Compares the counts of one FLB.
+pub fn same_counts(when: impl Display, flb: &str, expected: Counts, got: Counts) {
+    if expected == got {
+        report::pass(format_args!("{when}: {flb} {got}"));
+    } else {
+        report::fail(
+            format_args!("{when}: {flb}"),
+            format_args!("expected {expected}"),
+            format_args!("got {got}"),
+        );
+    }
+}
+
+/// A new session with a new memfd for each blob.
+pub fn save(luo: &LiveUpdate, name: &str, blobs: &[Blob]) -> io::Result<Session> {
+    let session = luo.create(name)?;
+    for blob in blobs {
+        session.preserve(blob.create(name)?, blob.token)?;
+    }
+    Ok(session)
+}
+
+/// Gets a file back and checks that its data are what they were.
+pub fn restore(session: &Session, blob: &Blob) -> io::Result<File> {
+    let file = session.retrieve(blob.token)?;
+    let (size, sum) = Blob::measure(&file)?;
+    let expected = format!("{} bytes, checksum {:016x}", blob.size, blob.checksum());
+    let got = format!("{size} bytes, checksum {sum:016x}");
+    report::equal(
+        format_args!("data of file {:#x}", blob.token),
+        expected,
+        got,
+    );
+    Ok(file)
+}
+
+/// Finishes and closes a session.
+pub fn finish(what: impl Display, session: Session) {
+    report::errno(format_args!("finish {what}"), 0, &session.finish());
+}
+
+/// Asks for the incoming state of FLBs and lets go of it, as a subsystem does at init.
+pub fn touch(flbs: &[&str]) {
+    for flb in flbs {
+        let got = client::get_incoming(flb);
+        if report::errno(format_args!("get_incoming {flb}"), 0, &got) {
+            report::errno(
+                format_args!("put_incoming {flb}"),
+                0,
+                &client::put_incoming(flb),
+            );
+        }
+    }
+}
+
+/// The release and architecture of the running kernel.
+pub fn kernel() -> String {
+    let (release, machine) = sys::uname();
+    format!("Linux {release} {machine}")
+}

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The demo: a live update that a person can follow.
+
+use crate::client::{self, counts, Counts};
+use crate::fdt;
+use crate::kmsg::Event;
+use crate::liveupdate::{LiveUpdate, Session};
+use crate::memfd::Blob;
+use crate::report::{self, story};
+use crate::run::{finish, kernel, same_counts, Hop, Run, Scenario};
+use crate::scenarios::ALL;
+use std::fs;
+use std::io;
+
+pub const DEMO: Scenario = Scenario {
+    name: "demo",
+    about: "the story of one live update",
+    hops: &[
+        Hop {
+            params: "",
+            step: leave,
+        },
+        Hop {
+            params: "",
+            step: arrive,
+        },
+    ],
+};
+
+const MIB: u64 = 1 << 20;
+
+struct Item {
+    name: &'static str,
+    blob: Blob,
+}
+
+const fn item(name: &'static str, token: u64, size: u64) -> Item {
+    Item {
+        name,
+        blob: Blob::new(token, size),
+    }
+}
+
+/// Sessions and their files: two machines that have to survive.
+const SESSIONS: [(&str, &[Item]); 2] = [
+    (
+        "vm-alpha",
+        &[
+            item("ram", 0xa1, 8 * MIB),
+            item("video", 0xa2, 2 * MIB),
+            item("firmware", 0xa3, 262_144 + 13),
+        ],
+    ),
+    (
+        "vm-beta",
+        &[item("ram", 0xb1, 4 * MIB), item("state", 0xb2, 1000)],
+    ),
+];
+
+const DEBUGFS: &str = "/sys/kernel/debug/kho";
+
+fn leave(run: &mut Run) -> io::Result<Vec<Session>> {
+    headline(run, "before the live update");
+    let luo = LiveUpdate::open()?;
+
+    step(
+        "1",
+        "Preserve: the first file saves every FLB, the others only count",
+    );
+    let mut sessions = Vec::new();
+    for (name, items) in SESSIONS {
+        story(format_args!("  session {name}"));
+        let session = luo.create(name)?;
+        for item in items {
+            let file = item.blob.create(item.name)?;
+            let (size, sum) = Blob::measure(&file)?;
+            session.preserve(&file, item.blob.token)?;
+            story(format_args!(
+                "    {:<9} {:>9}  checksum {sum:016x}  preserved",
+                item.name,
+                human(size)
+            ));
+            tell(&run.update());
+        }
+        sessions.push(session);
+    }
+
+    step("2", "What the next kernel will find (KHO subtree \"LUO\")");
+    show_tree(&format!("{DEBUGFS}/out/sub_fdts/LUO"));
+
+    step(
+        "3",
+        &format!("kexec into kernel \"{}\"", run.label_at(run.hop + 1)),
+    );
+    let before = totals(run)?;
+    for (flb, found) in &before {
+        same_counts("preserved once", flb, counts(1, 0, 0, 0), *found);
+    }
+    let list: Vec<String> = before
+        .iter()
+        .map(|(flb, found)| format!("{flb}:{}:{}", found.preserve, found.unpreserve))
+        .collect();
+    run.cmdline.set("flb.before", &list.join(","));
+    Ok(sessions)
+}
+
+fn arrive(run: &mut Run) -> io::Result<Vec<Session>> {
+    headline(run, "after the live update");
+
+    step("4", "What the previous kernel left (KHO subtree \"LUO\")");
+    show_tree(&format!("{DEBUGFS}/in/sub_fdts/LUO"));
+
+    step(
+        "5",
+        "Subsystems ask for their state: each FLB is retrieved once",
+    );
+    story("  during boot, by the tree's own test client");
+    tell(&run.events);
+    for flb in ALL {
+        let got = client::get_incoming(flb);
+        report::errno(format_args!("get_incoming {flb}"), 0, &got);
+        tell(&run.update());
+        if got.is_ok() {
+            client::put_incoming(flb)?;
+        }
+    }
+
+    step(
+        "6",
+        "Retrieve the files and compare; the last one to be finished ends every FLB",
+    );
+    let luo = LiveUpdate::open()?;
+    let mut intact = 0;
+    let mut bytes = 0;
+    for (name, items) in SESSIONS {
+        story(format_args!("  session {name}"));
+        let session = luo.retrieve(name)?;
+        for item in items {
+            let file = session.retrieve(item.blob.token)?;
+            let (size, sum) = Blob::measure(&file)?;
+            let same = size == item.blob.size && sum == item.blob.checksum();
+            let verdict = if same { "same data" } else { "DATA DIFFER" };
+            story(format_args!(
+                "    {:<9} {:>9}  checksum {sum:016x}  {verdict}",
+                item.name,
+                human(size)
+            ));
+            report::holds(
+                format_args!("{name}/{} came back unchanged", item.name),
+                same,
+            );
+            intact += u64::from(same);
+            bytes += size;
+        }
+        finish(name, session);
+        story("    finished");
+        tell(&run.update());
+    }
+    report::errno(
+        "nothing is left of the sessions",
+        libc::ENOENT,
+        &luo.retrieve(SESSIONS[0].0),
+    );
+    for flb in ALL {
+        report::errno(
+            format_args!("nothing is left of {flb}"),
+            libc::ENODATA,
+            &client::get_incoming(flb),
+        );
+    }
+
+    step("7", "Callbacks, over both kernels");
+    summary(run)?;
+    let files: usize = SESSIONS.iter().map(|(_, items)| items.len()).sum();
+    story("");
+    story(format_args!(
+        "  {intact} of {files} files came back unchanged, {}.",
+        human(bytes)
+    ));
+    report::equal("files that came back", files as u64, intact);
+    Ok(Vec::new())
+}
+
+fn headline(run: &Run, when: &str) {
+    let core = if run.core_line.is_some() { "Rust" } else { "C" };
+    story("");
+    story(format_args!(
+        "==== Kernel {} of 2, {when} ====",
+        run.hop + 1
+    ));
+    story(format_args!("  kernel       {}", kernel()));
+    story(format_args!(
+        "  FLB core     {core} (label \"{}\")",
+        run.label()
+    ));
+    if let Some(line) = &run.core_line {
+        story(format_args!("  it says      {line}"));
+    }
+    match number() {
+        Some(number) => story(format_args!("  live updates {number} so far")),
+        None => story("  live updates unknown"),
+    }
+}
+
+/// The tree for the next kernel carries the number of the live update that is to come.
+fn number() -> Option<u64> {
+    let blob = fs::read(format!("{DEBUGFS}/out/sub_fdts/LUO")).ok()?;
+    let lines = fdt::lines(&blob)?;
+    let line = lines
+        .iter()
+        .find_map(|line| line.trim().strip_prefix("liveupdate-number = <0x"))?;
+    u64::from_str_radix(line.strip_suffix(">;")?, 16)
+        .ok()?
+        .checked_sub(1)
+}
+
+fn step(number: &str, text: &str) {
+    story("");
+    story(format_args!("{number}. {text}"));
+}
+
+fn tell(events: &[Event]) {
+    for event in events {
+        let said = format!("{:<10} {}", event.callback, event.rest);
+        story(format_args!(
+            "        -> {:<23} {}",
+            event.flb,
+            said.trim_end()
+        ));
+    }
+}
+
+fn show_tree(path: &str) {
+    match fs::read(path) {
+        Ok(blob) => match fdt::lines(&blob) {
+            Some(lines) => {
+                report::pass("the handover tree decodes");
+                lines
+                    .iter()
+                    .for_each(|line| story(format_args!("    {line}")));
+            }
+            None => story(format_args!("    {} bytes, not a device tree", blob.len())),
+        },
+        Err(error) => report::fail("the handover tree", path, error),
+    }
+}
+
+/// Counts of all FLBs in this kernel: the client's own, and the tree's from the log.
+fn totals(run: &mut Run) -> io::Result<Vec<(String, Counts)>> {
+    run.update();
+    let mut all: Vec<(String, Counts)> = Run::tree_flbs()
+        .iter()
+        .map(|flb| (flb.to_string(), run.logged(flb)))
+        .collect();
+    let state = client::state()?;
+    for flb in ALL {
+        let counts = state.get(flb).map(|found| found.counts).unwrap_or_default();
+        all.push((flb.to_string(), counts));
+    }
+    Ok(all)
+}
+
+fn summary(run: &mut Run) -> io::Result<()> {
+    let before = run.cmdline.get("flb.before").unwrap_or("").to_string();
+    story(format_args!(
+        "  {:<24} {:>8} {:>10} {:>8} {:>6}",
+        "FLB", "preserve", "unpreserve", "retrieve", "finish"
+    ));
+    for (flb, now) in totals(run)? {
+        let mut sum = now;
+        let old = before
+            .split(',')
+            .find_map(|entry| entry.strip_prefix(&format!("{flb}:")));
+        if let Some((preserve, unpreserve)) = old.and_then(|text| text.split_once(':')) {
+            sum.preserve += preserve.parse::<u32>().unwrap_or(0);
+            sum.unpreserve += unpreserve.parse::<u32>().unwrap_or(0);
+        }
+        story(format_args!(
+            "  {flb:<24} {:>8} {:>10} {:>8} {:>6}",
+            sum.preserve, sum.unpreserve, sum.retrieve, sum.finish
+        ));
+        same_counts("each callback once", &flb, counts(1, 0, 1, 1), sum);
+    }
+    Ok(())
+}
+
+fn human(bytes: u64) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..MIB => format!("{:.1} KiB", bytes as f64 / 1024.0),
+        _ => format!("{:.1} MiB", bytes as f64 / MIB as f64),
+    }
+}

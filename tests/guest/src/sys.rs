@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+//! System calls that std does not offer. The only module with `unsafe`.
+
+use std::ffi::{CStr, CString};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::path::Path;
+
+fn check(ret: i64) -> io::Result<i64> {
+    if ret < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(ret)
+    }
+}
+
+fn cstring(text: &str) -> io::Result<CString> {
+    CString::new(text).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))
+}
+
+/// Mounts a pseudo filesystem of type `kind` on `target`.
+pub fn mount(kind: &str, target: &str) -> io::Result<()> {
+    let kind_c = cstring(kind)?;
+    let target_c = cstring(target)?;
+    // SAFETY: The strings end in a NUL and outlive the call; no data is passed.
+    let ret = unsafe {
+        libc::mount(
+            kind_c.as_ptr(),
+            target_c.as_ptr(),
+            kind_c.as_ptr(),
+            0,
+            std::ptr::null(),
+        )
+    };
+    check(ret.into()).map(|_| ())
+}
+
+/// An empty memfd.
+pub fn memfd_create(name: &str) -> io::Result<File> {
+    let name = cstring(name)?;
+    // SAFETY: `name` ends in a NUL and outlives the call.
+    let fd = check(unsafe { libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC) }.into())?;
+    // SAFETY: The call succeeded, so `fd` is open and owned by nobody else.
+    Ok(unsafe { File::from_raw_fd(fd as i32) })
+}
+
+/// An ioctl whose argument is a structure in memory. The result may be positive.
+pub fn ioctl<T>(fd: impl AsFd, request: u32, argument: &mut T) -> io::Result<i32> {
+    let raw = fd.as_fd().as_raw_fd();
+    // SAFETY: Callers pass the `repr(C)` structure that belongs to `request`; it is exclusively
+    // borrowed for the call, and the kernel writes no more than the size in its first field.
+    let ret = unsafe { libc::ioctl(raw, request as _, std::ptr::from_mut(argument)) };
+    check(ret.into()).map(|ret| ret as i32)
+}
+
+/// Takes over a file descriptor that the kernel has just returned in a structure.
+pub fn adopt_fd(fd: i32) -> io::Result<OwnedFd> {
+    if fd < 0 {
+        return Err(io::Error::from_raw_os_error(libc::EBADF));
+    }
+    // SAFETY: Callers pass a descriptor that the kernel installed for them in this very call.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Loads a kernel for the next `reboot_kexec()`.
+pub fn kexec_file_load(kernel: &File, initrd: &File, cmdline: &str) -> io::Result<()> {
+    let cmdline = cstring(cmdline)?;
+    // SAFETY: Both descriptors are open, and the length covers the NUL of `cmdline`.
+    let ret = unsafe {
+        libc::syscall(
+            libc::SYS_kexec_file_load,
+            kernel.as_raw_fd(),
+            initrd.as_raw_fd(),
+            cmdline.as_bytes_with_nul().len(),
+            cmdline.as_ptr(),
+            0usize,
+        )
+    };
+    check(ret).map(|_| ())
+}
+
+/// Boots the loaded kernel. Returns only on failure.
+pub fn reboot_kexec() -> io::Error {
+    reboot(libc::LINUX_REBOOT_CMD_KEXEC)
+}
+
+/// Ends the machine. With `-no-reboot` QEMU exits on a restart, and so it does on a panic with
+/// `panic=-1`; switching off needs ACPI, which these kernels lose with the first kexec.
+pub fn end_machine() -> ! {
+    reboot(libc::LINUX_REBOOT_CMD_RESTART);
+    loop {
+        std::thread::park();
+    }
+}
+
+fn reboot(command: i32) -> io::Error {
+    // SAFETY: reboot() touches no memory of this process.
+    unsafe {
+        libc::sync();
+        libc::reboot(command);
+    }
+    io::Error::last_os_error()
+}
+
+/// Makes `path` standard input, output and error.
+pub fn use_as_stdio(path: &Path) -> io::Result<()> {
+    let file = File::options().read(true).write(true).open(path)?;
+    for fd in 0..=2 {
+        // SAFETY: dup2() closes `fd` at most, which nothing in this process owns as an object.
+        check(unsafe { libc::dup2(file.as_raw_fd(), fd) }.into())?;
+    }
+    Ok(())
+}
+
+/// Waits until the terminal on standard output has sent everything.
+pub fn drain_stdout() {
+    // SAFETY: tcdrain() takes a plain number; an error (not a terminal) does no harm.
+    unsafe { libc::tcdrain(libc::STDOUT_FILENO) };
+}
+
+/// The text of an errno, for messages.
+pub fn errno_text(errno: i32) -> String {
+    // SAFETY: strerror() returns a string that stays valid until this thread calls it again.
+    let text = unsafe { CStr::from_ptr(libc::strerror(errno)) };
+    text.to_string_lossy().into_owned()
+}
+
+/// The release and machine fields of uname().
+pub fn uname() -> (String, String) {
+    // SAFETY: utsname consists of byte arrays, for which zero is a valid value.
+    let mut name: libc::utsname = unsafe { std::mem::zeroed() };
+    // SAFETY: `name` is exclusively borrowed and of the right type.
+    if unsafe { libc::uname(&mut name) } != 0 {
+        return ("unknown".into(), "unknown".into());
+    }
+    (field(&name.release), field(&name.machine))
+}
+
+fn field(bytes: &[libc::c_char]) -> String {
+    bytes
+        .iter()
+        .take_while(|&&c| c != 0)
+        .map(|&c| c as u8 as char)
+        .collect()
+}
+
+/// Whether this process is the init of its machine.
+pub fn is_init() -> bool {
+    std::process::id() == 1
+}
