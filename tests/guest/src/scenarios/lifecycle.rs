@@ -56,6 +56,11 @@ pub const SCENARIOS: &[Scenario] = &[
         ],
     ),
     scenario(
+        "parallel",
+        "threads preserve, drop, get, put and finish at the same time",
+        &[hop("", parallel_0), hop("", parallel_1)],
+    ),
+    scenario(
         "get-outgoing",
         "the outgoing object is there as long as a file is preserved",
         &[hop("", outgoing)],
@@ -391,5 +396,88 @@ fn outgoing(_: &mut Run) -> io::Result<Vec<Session>> {
     drop(b);
     there("dropped", false)?;
     expect("in the end", &ALL, counts(1, 1, 0, 0))?;
+    Ok(Vec::new())
+}
+
+const THREADS: u64 = 4;
+const ROUNDS: u64 = 40;
+
+/// Runs `work` in several threads and counts those that failed.
+fn in_threads(work: impl Fn(u64) -> io::Result<()> + Sync) -> usize {
+    std::thread::scope(|scope| {
+        let work = &work;
+        let threads: Vec<_> = (0..THREADS)
+            .map(|at| scope.spawn(move || work(at)))
+            .collect();
+        threads
+            .into_iter()
+            .filter_map(|thread| thread.join().ok())
+            .filter(|result| {
+                let failed = result.is_err();
+                if let Err(error) = result {
+                    report::fail("a thread", "no error", error);
+                }
+                failed
+            })
+            .count()
+    })
+}
+
+fn parallel_blob(thread: u64) -> Blob {
+    Blob::new(0x100 + thread, 20_000 + thread)
+}
+
+fn parallel_0(_: &mut Run) -> io::Result<Vec<Session>> {
+    let luo = LiveUpdate::open()?;
+    let failed = in_threads(|thread| {
+        for _ in 0..ROUNDS {
+            drop(save(&luo, &format!("round-{thread}"), &B)?);
+        }
+        Ok(())
+    });
+    report::equal("threads that failed", 0, failed);
+    for (flb, state) in client::state()? {
+        let counts = state.counts;
+        report::holds(
+            format_args!("{flb}: some rounds, each undone ({counts})"),
+            counts.preserve > 0 && counts.preserve == counts.unpreserve,
+        );
+    }
+    let before = client::state()?;
+    let mut sessions = Vec::new();
+    for thread in 0..THREADS {
+        sessions.push(save(
+            &luo,
+            &format!("thread-{thread}"),
+            &[parallel_blob(thread)],
+        )?);
+    }
+    for flb in ALL {
+        let undone = before.get(flb).map_or(0, |state| state.counts.preserve);
+        expect("preserved", &[flb], counts(undone + 1, undone, 0, 0))?;
+    }
+    Ok(sessions)
+}
+
+fn parallel_1(_: &mut Run) -> io::Result<Vec<Session>> {
+    let luo = LiveUpdate::open()?;
+    let failed = in_threads(|thread| {
+        for _ in 0..ROUNDS {
+            for flb in ALL {
+                client::get_incoming(flb)?;
+                client::put_incoming(flb)?;
+            }
+        }
+        let session = luo.retrieve(&format!("thread-{thread}"))?;
+        let file = session.retrieve(parallel_blob(thread).token)?;
+        let same = Blob::measure(&file)?.1 == parallel_blob(thread).checksum();
+        report::holds(format_args!("data of thread {thread}"), same);
+        // Some references outlive the last file; the put has to finish then.
+        client::get_incoming(IOMMU)?;
+        session.finish()?;
+        client::put_incoming(IOMMU)
+    });
+    report::equal("threads that failed", 0, failed);
+    expect("finished", &ALL, counts(0, 0, 1, 1))?;
     Ok(Vec::new())
 }

@@ -31,6 +31,14 @@ pub const SCENARIOS: &[Scenario] = &[
         ],
     ),
     scenario(
+        "late-in-next",
+        "the next kernel registers an FLB when its files are there already",
+        &[
+            hop("", preserve),
+            hop("flb_client.get=1 flb_client.names=demo-iommu-v1,demo-hugetlb-v1", late_1),
+        ],
+    ),
+    scenario(
         "liveupdate-off",
         "without live update every call is refused or does nothing",
         &[hop("", off_0), hop("liveupdate=off", off_1)],
@@ -92,6 +100,20 @@ fn unknown_1(_: &mut Run) -> io::Result<Vec<Session>> {
     );
     take_back(&luo)?;
     expect("finished", &[IOMMU, HUGETLB], counts(0, 0, 1, 1))?;
+    Ok(Vec::new())
+}
+
+fn late_1(_: &mut Run) -> io::Result<Vec<Session>> {
+    let luo = LiveUpdate::open()?;
+    report::errno(
+        "register before any file is finished",
+        0,
+        &client::register(PCI),
+    );
+    touch(&[PCI]);
+    expect("retrieved", &ALL, counts(0, 0, 1, 0))?;
+    take_back(&luo)?;
+    expect("finished", &ALL, counts(0, 0, 1, 1))?;
     Ok(Vec::new())
 }
 
