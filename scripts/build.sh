@@ -44,7 +44,7 @@ copy_seed() {
 	rm -rf "$BUILD.tmp" && cp -a --reflink=auto "$1" "$BUILD.tmp" &&
 		rm -f "$BUILD.tmp"/.flb-* &&
 		{ grep -rlZ --include='.*.cmd' --include=Makefile -F "$1" "$BUILD.tmp" |
-			xargs -0r sed -i "s|$1\([/ ]\|\$\)|$BUILD\1|g"; } &&
+			xargs -0r sed -i "s#$1\([/ ]\|\$\)#$BUILD\1#g"; } &&
 		mv "$BUILD.tmp" "$BUILD"
 }
 

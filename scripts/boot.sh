@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# boot.sh KERNEL INITRD LOG [CMDLINE...]: run QEMU until the guest powers off; the console goes to LOG.
+# Only warnings go to the console, so that they do not end up amid the lines of the guest; it reads
+# the kernel log itself. FLB_TIMEOUT: seconds (120). FLB_STORY=1: show the guest's lines for a person as they come.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=scripts/accel.sh
+. "$TOP/scripts/accel.sh"
+
+QEMU=${QEMU:-qemu-system-x86_64}
+TIMEOUT=${FLB_TIMEOUT:-120}
+
+# story: the guest's lines for a person, without their mark.
+story() {
+	if [ -n "${FLB_STORY:-}" ]; then
+		sed -un 's/\r$//; s/^.*FLB-STORY \{0,1\}//p'
+	else
+		cat >/dev/null
+	fi
+}
+
+run_qemu() {
+	local cpu=max
+
+	[ "$ACCEL" != kvm ] || cpu=host
+	timeout --foreground -k 5 "$TIMEOUT" "$QEMU" -accel "$ACCEL" -cpu "$cpu" -m 1G -smp 2 \
+		-nodefaults -display none -serial stdio -monitor none -no-reboot \
+		-kernel "$KERNEL" -initrd "$INITRD" -append "$APPEND" </dev/null 2>&1 |
+		tee "$LOG" | story
+}
+
+last_line() {
+	tr -d '\r' <"$LOG" | grep -a . | tail -n 1 | cut -c 1-200 || true
+}
+
+[ $# -ge 3 ] || die "usage: boot.sh KERNEL INITRD LOG [CMDLINE...]"
+KERNEL=$1 INITRD=$2 LOG=$3
+shift 3
+[ -f "$KERNEL" ] || die "no kernel image $KERNEL" "run scripts/build.sh"
+[ -f "$INITRD" ] || die "no initramfs $INITRD" "run scripts/initrd.sh"
+have "$QEMU" || die "$QEMU is missing" "apt-get install qemu-system-x86"
+APPEND="console=ttyS0 loglevel=5 panic=-1 liveupdate=on kho=on $*"
+ACCEL=$(accel)
+: 2>/dev/null >"$LOG" || die "cannot write to $LOG" "free some space"
+rc=0
+run_qemu || rc=$?
+case $rc in
+0) ;;
+124|137) die "QEMU ($ACCEL) did not end within $TIMEOUT s, last line: $(last_line)" \
+	"try FLB_ACCEL=tcg or a larger FLB_TIMEOUT; log: $LOG" ;;
+*) die "QEMU ($ACCEL) failed: $(last_line)" "log: $LOG" ;;
+esac

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# initrd.sh OUT LABEL=IMAGE... [SELFTEST...]: pack an initramfs: /init, /kernels/LABEL, /selftests/*.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# stage DIR ARGUMENT...: lay out what goes in.
+stage() {
+	local root=$1 arg
+	shift
+
+	mkdir -p "$root"/{kernels,selftests,proc,sys,dev,tmp} || return 1
+	ln "$CACHE/guest/init" "$root/init" 2>/dev/null || cp "$CACHE/guest/init" "$root/init" || return 1
+	for arg in "$@"; do
+		case $arg in
+		*=*) cp "${arg#*=}" "$root/kernels/${arg%%=*}" || return 1 ;;
+		*) cp "$arg" "$root/selftests/" || return 1 ;;
+		esac
+	done
+}
+
+[ $# -ge 1 ] || die "usage: initrd.sh OUT LABEL=IMAGE... [SELFTEST...]"
+OUT=$1
+shift
+have cpio || die "cpio is missing" "apt-get install cpio"
+[ -x "$CACHE/guest/init" ] || die "no guest userspace" "run scripts/guest.sh"
+ROOT=$(mktemp -d "$OUT.XXXXXX" 2>/dev/null) || die "cannot write to ${OUT%/*}" "free some space"
+trap 'rm -rf "$ROOT" "$OUT.tmp"' EXIT
+stage "$ROOT" "$@" 2>/dev/null || die "cannot lay out the initramfs in $ROOT" "free some space"
+(cd "$ROOT" && find . -mindepth 1 | sort | cpio --quiet -o -H newc -R 0:0 --reproducible) \
+	>"$OUT.tmp" 2>/dev/null || die "cannot write $OUT" "free some space"
+mv "$OUT.tmp" "$OUT"
