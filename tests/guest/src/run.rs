@@ -125,6 +125,11 @@ impl Run {
         };
         let sessions = (hop.step)(&mut self)?;
         self.end_of_hop()?;
+        // What a kernel hands over after something went wrong in it proves nothing, and may be
+        // bad enough to keep the next one from booting.
+        if report::failures() > 0 {
+            return Ok(());
+        }
         match scenario.hops.get(self.hop + 1) {
             Some(next) => self.kexec(next, scenario.hops.len(), sessions),
             None => Ok(()),
