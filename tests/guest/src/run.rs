@@ -53,13 +53,10 @@ pub struct Run {
 impl Run {
     /// Finds out where in the chain this kernel is, and whether it is the right one.
     pub fn start(name: &str, cmdline: Cmdline) -> io::Result<Self> {
-        let number = |key: &str| {
-            cmdline
-                .get(key)
-                .and_then(|text| text.parse().ok())
-                .unwrap_or(0)
-        };
-        let hop = number("flb.hop");
+        let hop = cmdline
+            .get("flb.hop")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0);
         let chain: Vec<String> = cmdline
             .get("flb.chain")
             .unwrap_or("c")
@@ -75,11 +72,7 @@ impl Run {
             core_line: None,
             cmdline: cmdline.clone(),
         };
-        report::start(
-            name,
-            format!("hop {hop} ({})", run.label()),
-            number("flb.fails") as u32,
-        );
+        report::start(name, format!("hop {hop} ({})", run.label()));
 
         for line in run.kmsg.lines() {
             run.events.extend(Event::parse(&line));
