@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+#!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # Sourced: QEMU's accelerator. /dev/kvm may exist and hang: only a guest that runs counts.
 

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+#!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # Sourced: a private apt configuration in the cache. The user's own is only read.
 
@@ -36,7 +36,8 @@ apt_setup() {
 	[ -n "$key" ] || die "no Debian keyring in /usr/share/keyrings" \
 		"apt-get install debian-archive-keyring"
 	mirror=$(apt_mirror)
-	[ -n "$mirror" ] || die "apt names no Debian mirror" "add one to its sources and apt-get update"
+	[ -n "$mirror" ] || die "apt names no Debian mirror" \
+		"add one to its sources and apt-get update"
 	for suite in trixie-backports trixie; do
 		printf '%s [signed-by=%s] %s %s main\n' deb "$key" "$mirror" "$suite" \
 			deb-src "$key" "$mirror" "$suite"
@@ -70,17 +71,21 @@ apt_versions() {
 		sort -ruV
 }
 
+find_deb() {
+	find "$CACHE/dl" -maxdepth 1 -name "$1_${2//:/%3a}_*.deb" | head -n 1
+}
+
 # apt_download PACKAGE VERSION: verified .deb into the downloads; prints its path.
 apt_download() {
 	local pkg=$1 version=$2 tmp deb
 
-	deb=$(find "$CACHE/dl" -maxdepth 1 -name "${pkg}_${version//:/%3a}_*.deb" | head -n 1)
+	deb=$(find_deb "$pkg" "$version")
 	if [ -z "$deb" ]; then
 		tmp=$CACHE/dl/.tmp.$pkg
 		rm -rf "$tmp" && mkdir "$tmp" || return 1
 		(cd "$tmp" && apt_get download "$pkg=$version" >&2) || return 1
 		mv "$tmp"/*.deb "$CACHE/dl/" && rmdir "$tmp" || return 1
-		deb=$(find "$CACHE/dl" -maxdepth 1 -name "${pkg}_${version//:/%3a}_*.deb" | head -n 1)
+		deb=$(find_deb "$pkg" "$version")
 	fi
 	printf '%s\n' "$deb"
 }

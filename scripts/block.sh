@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+#!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # Sourced: marked blocks at the end of a kernel's files, and what makes a kernel tree.
 

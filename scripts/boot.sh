@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# boot.sh KERNEL INITRD LOG [CMDLINE...]: run QEMU until the guest powers off; the console goes to LOG.
-# Only warnings go to the console, so that they do not end up amid the lines of the guest; it reads
-# the kernel log itself. FLB_TIMEOUT: seconds (120). FLB_STORY=1: show the guest's lines for a person as they come.
+# boot.sh KERNEL INITRD LOG [CMDLINE...]: run QEMU until the guest powers off; the console goes to
+# LOG. Of the kernel's messages it has the warnings; others would end up amid the guest's lines,
+# and the guest reads the kernel log itself.
+# FLB_TIMEOUT: seconds (120). FLB_STORY=1: show the guest's lines for a person as they come.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -87,9 +87,8 @@ check_held() {
 key() {
 	case $NAME in
 	kdir-*) date +%s.%N ;;
-	*) printf '%s\n' "$TOOLCHAIN" "$(cat "$TREE/.flb-version" \
-		"$TREE"/kernel/liveupdate/{Makefile,Kconfig,flb/.luo-flb-overlay} "$BUILD/.flb-merged" \
-		"$TOP/scripts/build.sh")" ;;
+	*) printf '%s\n' "$TOOLCHAIN" "$(cat "$TREE/.flb-version" "$BUILD/.flb-merged" "$0" \
+		"$TREE"/kernel/liveupdate/{Makefile,Kconfig,flb/.luo-flb-overlay})" ;;
 	esac | sha256sum
 }
 

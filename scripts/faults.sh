@@ -1,15 +1,15 @@
-# shellcheck shell=bash
+#!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # Sourced: what a kernel log must not contain. A test that passes is not enough.
 
 # Name and pattern of each kind. A test that provokes one names it as expected.
 FAULTS='
-refcount	refcount_t: |WARNING: .*refcount_warn_saturate
-warning	WARNING: 
-bug	BUG: |kernel BUG at
+refcount	refcount_t:|WARNING: .*refcount_warn_saturate
+warning	WARNING:
+bug	BUG:|kernel BUG at
 oops	Oops|general protection fault|unable to handle
-kasan	KASAN: 
-ubsan	UBSAN: 
+kasan	KASAN:
+ubsan	UBSAN:
 lockdep	INFO: possible |possible circular locking|suspicious RCU usage|DEBUG_LOCKS_WARN_ON
 kmemleak	kmemleak: [0-9]+ new suspected
 hang	blocked for more than|soft lockup|rcu.*detected stalls|self-detected stall

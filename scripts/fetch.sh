@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# fetch.sh SERIES: a kernel source tree of that series in the cache. KDIR=PATH fetch.sh: a copy
-# of that tree. Prints path and version. Exit status 77: the series cannot be had (one line says why).
+# fetch.sh SERIES: a kernel source tree of that series in the cache; KDIR=PATH fetch.sh: a copy of
+# that tree. Prints path and version. Exit status 77: it cannot be had, and one line says why.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -31,23 +31,24 @@ tarball_binary() {
 		deb=$(apt_download "linux-source-$SERIES" "$version") || return 1
 		rm -rf "$dir.tmp" && mkdir -p "$dir.tmp" || return 1
 		dpkg-deb --fsys-tarfile "$deb" |
-			tar -x -C "$dir.tmp" --strip-components=3 --wildcards './usr/src/linux-source-*' &&
-			rm -rf "$dir" && mv "$dir.tmp" "$dir" && rm -f "$deb" || return 1
+			tar -x -C "$dir.tmp" --strip-components=3 \
+				--wildcards './usr/src/linux-source-*' || return 1
+		rm -rf "$dir" && mv "$dir.tmp" "$dir" && rm -f "$deb" || return 1
 	fi
 	printf '%s\n' "$tar"
 }
 
-# tarball_source VERSION: of the source package, only the upstream tarball (older .dsc files vanish).
+# tarball_source VERSION: only the upstream tarball of the source package; .dsc files vanish.
 tarball_source() {
 	local version=$1 name uri sum size tar
 
 	name=linux_$(upstream "$version").orig.tar.xz
 	tar=$CACHE/dl/$name
 	if [ ! -f "$tar" ]; then
-		# In an empty directory, as apt leaves out of the list what it finds in the current one.
+		# Not in the downloads: apt leaves out of the list what it finds in its directory.
 		cd "$CACHE/apt/cache" || return 1
-		read -r uri _ size sum < <(apt_get --print-uris source --download-only "linux=$version" |
-			grep -F " $name ") || return 1
+		read -r uri _ size sum < <(apt_get --print-uris source --download-only \
+			"linux=$version" | grep -F " $name ") || return 1
 		uri=${uri//\'/}
 		rm -f "$tar.tmp"
 		/usr/lib/apt/apt-helper -q -o APT::Sandbox::User=root \
@@ -94,7 +95,7 @@ show_tree() {
 }
 
 fetch_series() {
-	local rc=0 reason
+	local rc=0 reason log
 
 	[[ $SERIES =~ ^[0-9]+\.[0-9]+$ ]] || die "'$SERIES' is no kernel series" "give one like 7.1"
 	TREE=$CACHE/tree/$SERIES
@@ -104,10 +105,12 @@ fetch_series() {
 	fi
 	if [ ! -f "$TREE/.flb-version" ]; then
 		need_space 3000
-		step "Package index of Debian" apt_setup >&2 || skip "no package index (is there a network?)"
+		step "Package index of Debian" apt_setup >&2 ||
+			skip "no package index (is there a network?)"
 		step "Linux $SERIES source" try_fetch >&2 || rc=$?
-		if [ "$rc" -eq "$SKIP" ] && ! grep -qs 'No space left' "$RUN/linux-$SERIES-source.log"; then
-			reason=$(sed -n 's/^luo-flb: reason: //p' "$RUN/linux-$SERIES-source.log")
+		log=$RUN/linux-$SERIES-source.log
+		if [ "$rc" -eq "$SKIP" ] && ! grep -qs 'No space left' "$log"; then
+			reason=$(sed -n 's/^luo-flb: reason: //p' "$log")
 			skip "$reason"
 		fi
 		[ "$rc" -eq 0 ] || exit 1
@@ -136,7 +139,7 @@ kdir_source() {
 	printf '%s\n' "$src"
 }
 
-# mirror SRC: what the user has, but no build products; those of an in-tree build are cleaned here.
+# mirror SRC: what the user has but build products; what an in-tree build left is cleaned here.
 mirror() {
 	local src=$1
 
@@ -150,8 +153,8 @@ mirror() {
 	fi
 }
 
-# mirror_hooked SRC: the two files that an overlay extends, there or here. What is in both stays
-# as it is, so that nothing is rebuilt; else the copy starts without an overlay.
+# mirror_hooked SRC: the two files that an overlay extends, there or here. When both have the same
+# text, the copy stays as it is and nothing is rebuilt; else it starts without an overlay.
 mirror_hooked() {
 	local from=$1/kernel/liveupdate to=$TREE/kernel/liveupdate file same=yes
 
@@ -161,7 +164,8 @@ mirror_hooked() {
 	[ "$same" = no ] || return 0
 	rm -rf "$to/flb" || return 1
 	for file in Makefile Kconfig; do
-		block_strip "$from/$file" >"$to/$file.tmp" && mv "$to/$file.tmp" "$to/$file" || return 1
+		block_strip "$from/$file" >"$to/$file.tmp" &&
+			mv "$to/$file.tmp" "$to/$file" || return 1
 	done
 }
 
@@ -175,8 +179,10 @@ fetch_kdir() {
 	lock cache
 	[ -f "$TREE/.flb-version" ] || need_space 3000
 	step "Copy of $src" mirror "$src" >&2 || exit 1
-	mirror_hooked "$src" || die "cannot write to $TREE" "free space there or set XDG_CACHE_HOME"
-	version=$(sed -n 's/^\(VERSION\|PATCHLEVEL\|SUBLEVEL\) = //p' "$TREE/Makefile" | head -n 3 | paste -sd.)
+	mirror_hooked "$src" || die "cannot write to $TREE" \
+		"free space there or set XDG_CACHE_HOME"
+	version=$(sed -n 's/^\(VERSION\|PATCHLEVEL\|SUBLEVEL\) = //p' "$TREE/Makefile" |
+		head -n 3 | paste -sd.)
 	printf '%s\n' "$version" >"$TREE/.flb-version"
 	show_tree
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# initrd.sh OUT LABEL=IMAGE... [SELFTEST...]: pack an initramfs: /init, /kernels/LABEL, /selftests/*.
+# initrd.sh OUT LABEL=IMAGE... [SELFTEST...]: an initramfs with /init, /kernels/LABEL, /selftests/*.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -11,7 +11,7 @@ stage() {
 	shift
 
 	mkdir -p "$root"/{kernels,selftests,proc,sys,dev,tmp} || return 1
-	ln "$CACHE/guest/init" "$root/init" 2>/dev/null || cp "$CACHE/guest/init" "$root/init" || return 1
+	cp "$CACHE/guest/init" "$root/init" || return 1
 	for arg in "$@"; do
 		case $arg in
 		*=*) cp "${arg#*=}" "$root/kernels/${arg%%=*}" || return 1 ;;

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+#!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # Sourced by the other scripts: cache paths, messages, steps, locks, atomic results.
 # shellcheck disable=SC2034 # used by those that source it
@@ -76,8 +76,9 @@ lock() {
 log_reason() {
 	local log=$1 line pattern
 
-	for pattern in 'luo-flb: error: ' 'No space left on device' 'error(\[E[0-9]+\])?:|FATAL|undefined symbol' \
-			'^E: ' 'rror|annot|ailed|not found' '.'; do
+	for pattern in 'luo-flb: error: ' 'No space left on device' \
+			'error(\[E[0-9]+\])?:|FATAL|undefined symbol' '^E: ' \
+			'rror|annot|ailed|not found' '.'; do
 		line=$(grep -aE -- "$pattern" "$log" |
 			grep -avE '^make|aborting due|could not compile' | tail -n 1) || true
 		[ -z "$line" ] || break
@@ -87,12 +88,12 @@ log_reason() {
 
 # Only on a terminal: rewrite the step's line each second, with the last thing done.
 step_ticker() {
-	local title=$1 log=$2 start=$3 cols
+	local title=$1 log=$2 start=$3 cols line
 
 	cols=$(tput cols 2>/dev/null || echo 80)
 	while sleep 1 && kill -0 "$$" 2>/dev/null; do
-		printf '\r\033[K%.*s' "$((cols - 1))" \
-			"$title  $((SECONDS - start)) s  $(tail -n 1 "$log" 2>/dev/null | tr -d '\r\t\033')"
+		line=$(tail -n 1 "$log" 2>/dev/null | tr -d '\r\t\033')
+		printf '\r\033[K%.*s' "$((cols - 1))" "$title  $((SECONDS - start)) s  $line"
 	done
 }
 
@@ -105,10 +106,10 @@ step_failed() {
 	"luo-flb: error: "*)
 		printf '%s\n' "$reason" >&2 ;;
 	*"No space left"*)
-		printf 'luo-flb: error: %s: disk full; free space or set XDG_CACHE_HOME (log: %s)\n' \
-			"$1" "$2" >&2 ;;
+		printf 'luo-flb: error: %s: disk full; free space or set XDG_CACHE_HOME\n' \
+			"$1" >&2 ;;
 	*)
-		printf 'luo-flb: error: %s failed after %s s: %s (log: %s)\n' \
+		printf 'luo-flb: error: %s failed after %s s: %s; see %s\n' \
 			"$1" "$3" "$reason" "$2" >&2 ;;
 	esac
 }
@@ -120,7 +121,8 @@ step() {
 	shift
 
 	mkdir -p "$RUN" 2>/dev/null || die "cannot write to $RUN" "set XDG_CACHE_HOME"
-	log=$RUN/$(printf '%s' "$title" | tr -cs 'A-Za-z0-9.\n' '-' | tr '[:upper:]' '[:lower:]').log
+	log=$(printf '%s' "$title" | tr -cs 'A-Za-z0-9.\n' '-' | tr '[:upper:]' '[:lower:]')
+	log=$RUN/${log:0:60}.log
 	: >"$log" || die "cannot write to $log" "free space there or set XDG_CACHE_HOME"
 	if [ -t 1 ]; then
 		step_ticker "$title" "$log" "$start" &

@@ -14,7 +14,8 @@ set -euo pipefail
 REQUIRED=(Kbuild Kconfig luo_flb.rs shim.c)
 PATTERNS=('*.rs' '*.[ch]' 'abi/*.rs' 'raw/*.rs' 'tests/kunit/*.rs' 'tests/client/*.[ch]')
 # What a kernel build without O= leaves in the directory.
-PRODUCTS='\.(o|a|ko|s|ll|i|lst|mod|mod\.c|rmeta|order|cmd|d|su|gcno|tmp)$|/bindings_generated\.rs$|\.rsi$'
+PRODUCTS='\.(o|a|ko|s|ll|i|lst|mod|mod\.c|rmeta|order|cmd|d|su|gcno|tmp|rsi)$'
+PRODUCTS+='|/bindings_generated\.rs$'
 STAMP=.luo-flb-overlay
 
 # Make variables, expanded by the kernel's make.
@@ -73,8 +74,8 @@ sums() {
 	(cd "$1" && xargs -d '\n' sha256sum 2>/dev/null) || true
 }
 
-# foreign_file: a file in the directory that neither we nor a build put there, or one of ours
-# that was changed there. Such work must not be lost.
+# foreign_file: a file in the directory that neither we nor a build put there, or one of ours that
+# was changed there. Such work must not be lost.
 foreign_file() {
 	local file sum
 
@@ -170,7 +171,9 @@ carry_products() {
 	[ -d "$FLB" ] || return 0
 	while IFS= read -r file; do
 		[[ /$file =~ $PRODUCTS ]] || continue
-		[ ! -d "$LU/.luo-flb-new/$(dirname "$file")" ] || cp -p "$FLB/$file" "$LU/.luo-flb-new/$file"
+		if [ -d "$LU/.luo-flb-new/$(dirname "$file")" ]; then
+			cp -p "$FLB/$file" "$LU/.luo-flb-new/$file"
+		fi
 	done < <(cd "$FLB" && find . -type f -printf '%P\n')
 }
 

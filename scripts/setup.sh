@@ -9,30 +9,30 @@ set -euo pipefail
 # shellcheck source=scripts/toolchain.sh
 . "$TOP/scripts/toolchain.sh"
 
-# A command, or a file when it begins with /, and the package that has it.
+# A package, and a command that it has, or a file when it begins with /.
 NEEDED='
-clang-19 clang-19
-ld.lld-19 lld-19
-llvm-size-19 llvm-19
-/usr/lib/llvm-19/lib/libclang.so libclang-19-dev
-flex flex
-bison bison
-/usr/include/gelf.h libelf-dev
-/usr/include/openssl/evp.h libssl-dev
-/usr/include/libfdt.h libfdt-dev
-dtc device-tree-compiler
-gcc gcc
-/usr/include/stdio.h libc6-dev
-make make
-bc bc
-cpio cpio
-depmod kmod
-rsync rsync
-xz xz-utils
-python3 python3
-perl perl
-qemu-system-x86_64 qemu-system-x86
-/usr/share/keyrings/debian-archive-keyring debian-archive-keyring
+clang-19: clang-19
+lld-19: ld.lld-19
+llvm-19: llvm-size-19
+libclang-19-dev: /usr/lib/llvm-19/lib/libclang.so
+flex: flex
+bison: bison
+libelf-dev: /usr/include/gelf.h
+libssl-dev: /usr/include/openssl/evp.h
+libfdt-dev: /usr/include/libfdt.h
+device-tree-compiler: dtc
+gcc: gcc
+libc6-dev: /usr/include/stdio.h
+make: make
+bc: bc
+cpio: cpio
+kmod: depmod
+rsync: rsync
+xz-utils: xz
+python3: python3
+perl: perl
+qemu-system-x86: qemu-system-x86_64
+debian-archive-keyring: /usr/share/keyrings/debian-archive-keyring
 '
 
 # have_file PATH: sbin is not in every user's PATH, and a keyring may end in .gpg or .pgp.
@@ -48,13 +48,31 @@ have_file() {
 missing_packages() {
 	local what package
 
-	while read -r what package; do
+	while IFS=': ' read -r package what; do
 		case $what in
 		'') ;;
 		/*) have_file "$what" || echo "$package" ;;
-		*) have "$what" || have_file "/sbin/$what" || have_file "/usr/sbin/$what" || echo "$package" ;;
+		*) have "$what" || have_file "/sbin/$what" || echo "$package" ;;
 		esac
 	done <<<"$NEEDED"
+}
+
+# Where Debian's rustc is new enough and there is none, all of Rust comes from Debian.
+missing_rust() {
+	if ! have rustc && debian_has rustc "$RUSTC_MIN"; then
+		printf '%s\n' rustc cargo rustfmt rust-clippy rust-src
+	fi
+	if ! find_bindgen && debian_has bindgen "$BINDGEN_MIN"; then
+		echo bindgen
+	fi
+}
+
+# debian_has PACKAGE VERSION: is the one that apt would install at least that new?
+debian_has() {
+	local candidate
+
+	candidate=$(apt-cache policy "$1" 2>/dev/null | awk '$1 == "Candidate:" { print $2 }')
+	version_ge "${candidate%%[+-]*}" "$2"
 }
 
 apt_install() {
@@ -66,16 +84,17 @@ apt_install() {
 		  "${sudo[@]}" "${env[@]}" apt-get install -y --no-install-recommends "$@"; }
 }
 
-get_packages() {
+# install_missing COMMAND: what COMMAND lists.
+install_missing() {
 	local packages
 
-	mapfile -t packages < <(missing_packages | sort -u)
+	mapfile -t packages < <("$1" | sort -u)
 	[ "${#packages[@]}" -gt 0 ] || return 0
 	have apt-get || die "missing: ${packages[*]}" "install what these Debian packages hold"
 	[ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null ||
 		die "missing packages" "as root: apt-get install ${packages[*]}"
-	step "Debian packages: ${#packages[@]}" apt_install "${packages[@]}" || exit 1
-	mapfile -t packages < <(missing_packages | sort -u)
+	step "Debian packages: ${packages[*]}" apt_install "${packages[@]}" || exit 1
+	mapfile -t packages < <("$1" | sort -u)
 	[ "${#packages[@]}" -eq 0 ] ||
 		die "still missing after apt-get install: ${packages[*]}" "use Debian 12 or 13"
 }
@@ -86,7 +105,8 @@ check_rustc() {
 	have rustc || die "rustc is missing" "$how"
 	have cargo || die "cargo is missing" "$how"
 	version=$(rustc_version)
-	version_ge "$version" "$RUSTC_MIN" || die "rustc $version is too old, $RUSTC_MIN needed" "$how"
+	version_ge "$version" "$RUSTC_MIN" ||
+		die "rustc $version is too old, $RUSTC_MIN needed" "$how"
 }
 
 get_bindgen() {
@@ -107,7 +127,8 @@ unpack_rust_src() {
 		deb=$(apt_download rust-src "$debian") || continue
 		rm -rf "$dir.tmp" && mkdir -p "$dir.tmp" || return 1
 		dpkg-deb --fsys-tarfile "$deb" |
-			tar -x -C "$dir.tmp" --strip-components=4 "./usr/src/rustc-$version/library" || return 1
+			tar -x -C "$dir.tmp" --strip-components=4 "./usr/src/rustc-$version/library" ||
+			return 1
 		rm -rf "$dir" && mv "$dir.tmp" "$dir" && rm -f "$deb"
 		return
 	done
@@ -117,14 +138,18 @@ unpack_rust_src() {
 }
 
 get_rust_src() {
+	local version
+
 	find_rust_src || {
 		lock cache
-		step "Rust library source $(rustc_version)" unpack_rust_src "$(rustc_version)" || exit 1
+		version=$(rustc_version)
+		step "Rust library source $version" unpack_rust_src "$version" || exit 1
 		find_rust_src || die "the Rust library source is not as expected" "see $RUN"
 	}
 }
 
-get_packages
+install_missing missing_packages
+install_missing missing_rust
 check_rustc
 find_llvm || die "clang, lld and llvm of version 19 are not complete" \
 	"apt-get install clang-19 lld-19 llvm-19"

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+#!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # Sourced: which tools the kernel is built with. Sets LLVM_SUFFIX, RUST_SRC and PATH; TOOLCHAIN is
 # a text that changes when they do.
@@ -24,10 +24,8 @@ find_llvm() {
 	for suffix in -19 -20 -21 -18 -17 -16 -15 ''; do
 		if have "clang$suffix" && have "ld.lld$suffix" && have "llvm-ar$suffix" &&
 		   have "llvm-objcopy$suffix" && have "llvm-size$suffix"; then
-			[ -n "$suffix" ] || [ "$(clang -dumpversion | cut -d . -f 1)" -ge "$CLANG_MIN" ] ||
-				continue
 			LLVM_SUFFIX=$suffix
-			return 0
+			version_ge "$("clang$suffix" -dumpversion)" "$CLANG_MIN" && return 0
 		fi
 	done
 	return 1

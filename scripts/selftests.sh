@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# selftests.sh TREE: build the tree's own tools/testing/selftests/liveupdate, unmodified, static,
+# against its own headers, to $CACHE/selftests/NAME.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=scripts/toolchain.sh
+. "$TOP/scripts/toolchain.sh"
+
+PROGRAMS=(liveupdate luo_kexec_simple luo_multi_session)
+
+headers() {
+	make -C "$TREE" O="$OUT.hdr" ARCH=x86_64 LLVM="${LLVM_SUFFIX:-1}" -j"$JOBS" \
+		INSTALL_HDR_PATH="$OUT.hdr/usr" headers_install
+}
+
+# The helpers are one file here, a directory of them in other series.
+compile() {
+	local program helpers=() file
+
+	for file in "$SRC"/luo_test_utils.c "$SRC"/lib/*.c; do
+		[ ! -f "$file" ] || helpers+=("$file")
+	done
+	rm -rf "$OUT.tmp" && mkdir -p "$OUT.tmp" || return 1
+	for program in "${PROGRAMS[@]}"; do
+		# The compiler may not replace calls here: the programs are their own small library.
+		"clang$LLVM_SUFFIX" -static -O2 -Wall -Wno-unused-function -fno-builtin \
+			-D_GNU_SOURCE= \
+			-isystem "$OUT.hdr/usr/include" -I "$TREE/tools/testing/selftests" \
+			-I "$SRC" -I "$SRC/lib/include" -o "$OUT.tmp/$program" \
+			"$SRC/$program.c" "${helpers[@]}" || return 1
+	done
+	rm -rf "$OUT" && mv "$OUT.tmp" "$OUT"
+}
+
+build() {
+	headers && compile
+}
+
+[ $# -eq 1 ] || die "usage: selftests.sh TREE"
+TREE=$1
+NAME=${TREE##*/}
+SRC=$TREE/tools/testing/selftests/liveupdate
+OUT=$CACHE/selftests/$NAME
+[ -d "$SRC" ] || die "$TREE has no selftests for live update"
+use_toolchain
+cache_dir selftests
+lock cache
+if [ "$(cat "$OUT.version" 2>/dev/null)" = "$TOOLCHAIN $(cat "$TREE/.flb-version")" ] &&
+   [[ $NAME != kdir-* ]]; then
+	exit 0
+fi
+step "Selftests of $NAME" build || exit 1
+printf '%s\n' "$TOOLCHAIN $(cat "$TREE/.flb-version")" >"$OUT.version"

@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# test-lint.sh TREE: what can be judged from the text: rustfmt, checkpatch, shellcheck, licence tags,
+# where unsafe may be; and clippy with the kernel's flags.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=scripts/testlib.sh
+. "$TOP/scripts/testlib.sh"
+
+# Unsafe code may only be in these and in what is below tests/.
+UNSAFE_OK='^(ffi\.rs|raw\.rs|raw/.*|lock\.rs|tests/.*)$'
+
+# sources PATTERN...: files of the project, committed or about to be.
+sources() {
+	(
+		cd "$TOP"
+		if [ -e .git ] && have git; then
+			git ls-files -co --exclude-standard -- "$@"
+		else
+			printf '%s\n' "$@" | while read -r pattern; do
+				find . -path "./$pattern" -type f -printf '%P\n'
+			done
+		fi
+	) | sort -u | while read -r file; do [ ! -f "$TOP/$file" ] || echo "$file"; done
+}
+
+rustfmt_clean() {
+	sources '*.rs' | (cd "$TOP" && xargs -r rustfmt --check --edition 2021 \
+		--config-path "$TREE/.rustfmt.toml" >"$RUN/rustfmt.log" 2>&1) || {
+		echo "$(grep -m 1 '^Diff in\|^error' "$RUN/rustfmt.log"); see $RUN/rustfmt.log"
+		return 1
+	}
+}
+
+# checkpatch needs no tree: one file at a time, each must be spotless.
+checkpatch_clean() {
+	local file log=$RUN/checkpatch.log
+
+	: >"$log"
+	for file in $(sources '*.c' '*.h' '*.sh' 'Kconfig' 'Kbuild' 'Makefile' '.ci/run' \
+			'scripts/qemu-wrap/*'); do
+		(cd "$TOP" && perl "$TREE/scripts/checkpatch.pl" --strict --no-tree --terse \
+			--no-summary --show-types -f "$file") >>"$log" 2>&1 || true
+	done
+	[ ! -s "$log" ] || { echo "$(head -n 1 "$log"); see $log"; return 1; }
+}
+
+shellcheck_clean() {
+	(cd "$TOP" && sources '*.sh' '.ci/run' 'scripts/qemu-wrap/*' |
+		xargs -r shellcheck -x -f gcc) >"$RUN/shellcheck.log" 2>&1 || {
+		echo "$(head -n 1 "$RUN/shellcheck.log"); see $RUN/shellcheck.log"
+		return 1
+	}
+}
+
+# Lists, locks and texts for people carry no tag; all other files do.
+spdx_tags() {
+	local file
+
+	for file in $(sources '*.rs' '*.c' '*.h' '*.sh' '*.toml' '*.config' '*.rst' '*.txt' '*.py' \
+			Kbuild Kconfig Makefile .ci/run .gitignore 'scripts/qemu-wrap/*'); do
+		head -n 3 "$TOP/$file" | grep -q 'SPDX-License-Identifier: GPL-2\.0' ||
+			{ echo "$file: no SPDX-License-Identifier: GPL-2.0 in its first lines"; return 1; }
+	done
+}
+
+unsafe_confined() {
+	local file line
+
+	for file in $(sources '*.rs' | grep -vE "$UNSAFE_OK"); do
+		line=$(sed 's://.*::' "$TOP/$file" |
+			grep -nE '\bunsafe([[:space:]]*[{(]|[[:space:]]+(fn|impl|trait|extern)\b)|\bunsafe$' |
+			head -n 1) || true
+		[ -z "$line" ] || { echo "$file:$line"; return 1; }
+	done
+}
+
+# text FILE...: bytes of code, all sections of that kind.
+text_size() {
+	"llvm-size$LLVM_SUFFIX" "$@" | awk 'NR > 1 { sum += $1 } END { print sum + 0 }'
+}
+
+# The Rust core and its shim against the C object of the same tree and settings.
+size_bound() {
+	local c rust dir=$CACHE/build/$NAME
+
+	c=$(text_size "$dir-c/kernel/liveupdate/luo_flb.o") &&
+		rust=$(text_size "$dir-rust/kernel/liveupdate/flb/"{luo_flb,shim}.o) || return 1
+	printf 'text: Rust %s bytes, C %s, %s per mille\n' "$rust" "$c" "$((rust * 1000 / c))" |
+		tee "$RUN/size-$NAME.log"
+	[ "$((rust * 2))" -le "$((c * 3))" ]
+}
+
+[ $# -eq 1 ] || die "usage: test-lint.sh TREE"
+# shellcheck source=scripts/toolchain.sh
+. "$TOP/scripts/toolchain.sh"
+TREE=$1
+NAME=${TREE##*/}
+mkdir -p "$RUN"
+use_toolchain
+check lint/rustfmt rustfmt_clean
+check lint/checkpatch checkpatch_clean
+if have shellcheck; then
+	check lint/shellcheck shellcheck_clean
+else
+	result SKIP lint/shellcheck 0 "shellcheck is not installed"
+fi
+check lint/spdx spdx_tags
+check lint/unsafe unsafe_confined
+check "lint-$NAME/clippy" "$TOP/scripts/build.sh" "$TREE" clippy
+check "lint-$NAME/text-size" size_bound
