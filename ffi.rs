@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The C entry points: convert pointers, one call, errno.
+//!
+//! The contract of each is that of the method it calls, see [`Instance`]. Those named `liveupdate_`
+//! are for clients (`include/linux/liveupdate.h`), those named `luo_` for the rest of the
+//! orchestrator (`luo_internal.h`).
+
+use crate::{
+    bindings,
+    instance::{Instance, Switch},
+    lock::RegisterWrite,
+    raw::{Flb, Handler, Object, Tree, TreeBuilder},
+};
+use core::ffi::{c_int, c_void};
+use kernel::prelude::*;
+
+/// The kernel's core.
+static LUO_FLB: Instance = Instance::new(Switch::Kernel);
+
+/// Defines an entry point, and checks its signature against the C declaration.
+macro_rules! export {
+    ($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),*) $(-> $ret:ty)? $body:block) => {
+        const _: () = {
+            // Both branches have the same type, or this does not compile.
+            let _ = if true { bindings::$name } else { $name };
+        };
+
+        $(#[$doc])*
+        ///
+        /// # Safety
+        ///
+        /// Pointers are null or valid, as the C header says; an FLB meets the invariant of [`Flb`].
+        #[no_mangle]
+        unsafe extern "C" fn $name($($arg: $ty),*) $(-> $ret)? $body
+    };
+}
+
+/// Turns a result into what C expects.
+fn to_errno(result: Result) -> c_int {
+    match result {
+        Ok(()) => 0,
+        Err(error) => error.to_errno(),
+    }
+}
+
+/// Stores an object for the caller; on error the caller's pointer is left alone.
+///
+/// # Safety
+///
+/// `objp` is null or valid for writes.
+unsafe fn to_caller(objp: *mut *mut c_void, get: impl FnOnce() -> Result<Object>) -> c_int {
+    if objp.is_null() {
+        return EINVAL.to_errno();
+    }
+    to_errno(get().map(|obj| {
+        // SAFETY: By the requirements of this function.
+        unsafe { *objp = obj.0 }
+    }))
+}
+
+export! {
+    /// See [`Instance::register`].
+    fn liveupdate_register_flb(
+        fh: *mut bindings::liveupdate_file_handler, flb: *mut bindings::liveupdate_flb
+    ) -> c_int {
+        // SAFETY: By the requirements of this function.
+        let (fh, flb) = unsafe { (Handler::from_raw(fh), Flb::from_raw(flb)) };
+        to_errno(LUO_FLB.register(fh, flb))
+    }
+}
+
+export! {
+    /// See [`Instance::unregister`].
+    fn liveupdate_unregister_flb(
+        fh: *mut bindings::liveupdate_file_handler, flb: *mut bindings::liveupdate_flb
+    ) {
+        // SAFETY: By the requirements of this function.
+        let (fh, flb) = unsafe { (Handler::from_raw(fh), Flb::from_raw(flb)) };
+        LUO_FLB.unregister(fh, flb);
+    }
+}
+
+export! {
+    /// See [`Instance::get_incoming`].
+    fn liveupdate_flb_get_incoming(
+        flb: *mut bindings::liveupdate_flb, objp: *mut *mut c_void
+    ) -> c_int {
+        // SAFETY: By the requirements of this function.
+        unsafe { to_caller(objp, || LUO_FLB.get_incoming(Flb::from_raw(flb))) }
+    }
+}
+
+export! {
+    /// See [`Instance::put_incoming`].
+    fn liveupdate_flb_put_incoming(flb: *mut bindings::liveupdate_flb) {
+        // SAFETY: By the requirements of this function.
+        LUO_FLB.put_incoming(unsafe { Flb::from_raw(flb) });
+    }
+}
+
+export! {
+    /// See [`Instance::get_outgoing`]. The object is null if the FLB is not preserved.
+    fn liveupdate_flb_get_outgoing(
+        flb: *mut bindings::liveupdate_flb, objp: *mut *mut c_void
+    ) -> c_int {
+        // SAFETY: By the requirements of this function.
+        unsafe {
+            to_caller(objp, || {
+                let object = LUO_FLB.get_outgoing(Flb::from_raw(flb))?;
+                Ok(object.unwrap_or(Object::NULL))
+            })
+        }
+    }
+}
+
+export! {
+    /// See [`Instance::preserve_file`].
+    fn luo_flb_file_preserve(fh: *mut bindings::liveupdate_file_handler) -> c_int {
+        // SAFETY: By the requirements of this function.
+        to_errno(LUO_FLB.preserve_file(unsafe { Handler::from_raw(fh) }))
+    }
+}
+
+export! {
+    /// See [`Instance::unpreserve_file`].
+    fn luo_flb_file_unpreserve(fh: *mut bindings::liveupdate_file_handler) {
+        // SAFETY: By the requirements of this function.
+        LUO_FLB.unpreserve_file(unsafe { Handler::from_raw(fh) });
+    }
+}
+
+export! {
+    /// See [`Instance::finish_file`].
+    fn luo_flb_file_finish(fh: *mut bindings::liveupdate_file_handler) {
+        // SAFETY: By the requirements of this function.
+        LUO_FLB.finish_file(unsafe { Handler::from_raw(fh) });
+    }
+}
+
+export! {
+    /// See [`Instance::unregister_all`]. `luo_register_rwlock` is held for writing.
+    fn luo_flb_unregister_all(fh: *mut bindings::liveupdate_file_handler) {
+        // SAFETY: By the requirements of this function, and its only caller holds the lock.
+        let (fh, mut token) = unsafe { (Handler::from_raw(fh), RegisterWrite::assume_held()) };
+        LUO_FLB.unregister_all(fh, &mut token);
+    }
+}
+
+export! {
+    /// See [`Instance::setup_outgoing`]. The tree is being built.
+    fn luo_flb_setup_outgoing(fdt: *mut c_void) -> c_int {
+        pr_info!("Rust FLB core\n");
+        // SAFETY: By the requirements of this function.
+        to_errno(LUO_FLB.setup_outgoing(unsafe { TreeBuilder::from_raw(fdt) }))
+    }
+}
+
+export! {
+    /// See [`Instance::setup_incoming`]. The header of the tree has been checked.
+    fn luo_flb_setup_incoming(fdt: *mut c_void) -> c_int {
+        // SAFETY: By the requirements of this function.
+        to_errno(LUO_FLB.setup_incoming(unsafe { Tree::from_raw(fdt) }))
+    }
+}
+
+export! {
+    /// See [`Instance::serialize`].
+    fn luo_flb_serialize() {
+        LUO_FLB.serialize();
+    }
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The block for the next kernel, and the table from the previous one.
+//!
+//! The table is read once at boot: the block is validated, its entries are copied, and the memory
+//! is given back. From then on the table does not change; the state of each entry does.
+
+#![forbid(unsafe_code)]
+
+use crate::{
+    abi::{
+        block::{self, Block},
+        fdt_v1, name,
+    },
+    lifecycle::Entry,
+    lock::{self, ByRegistry, OutgoingGuard},
+    raw::{self, errno, Preserved, Restored, ENODATA},
+    registry::Registry,
+};
+use core::ffi::CStr;
+use kernel::{page::PAGE_SIZE, prelude::*, sync::SetOnce};
+
+/// Pages of the block.
+const PAGES: usize = 1;
+
+/// What is handed over, in both directions.
+pub(crate) struct Handover {
+    block: ByRegistry<Option<Preserved>>,
+    table: SetOnce<KVec<Pin<KBox<Entry>>>>,
+}
+
+impl Handover {
+    /// Nothing was handed over, and nothing can be.
+    pub(crate) const fn new() -> Self {
+        Self {
+            block: ByRegistry::new(None),
+            table: SetOnce::new(),
+        }
+    }
+
+    /// Prepares the block and announces it in the tree for the next kernel. May sleep.
+    ///
+    /// Errors: [`ENOMEM`], or [`ENOSPC`] if the tree is full; then nothing is kept.
+    pub(crate) fn setup_outgoing(&self, tree: &mut impl fdt_v1::Writer<Error = Error>) -> Result {
+        let mut block = Preserved::new(PAGES * PAGE_SIZE)?;
+        if let Some(empty) = block::Writer::new(block.bytes(), PAGES as u64) {
+            empty.finish();
+        }
+        fdt_v1::write(tree, block.address())?;
+        *self.block.get(&mut lock::Registry::lock()) = Some(block);
+        Ok(())
+    }
+
+    /// Takes over the block that the previous kernel announced in its tree. May sleep.
+    ///
+    /// Errors: [`ENOENT`] if the tree has no node; [`EINVAL`] if the node or the block is not what
+    /// the format says; [`ENOMEM`].
+    pub(crate) fn setup_incoming(&self, tree: &impl fdt_v1::Reader) -> Result {
+        let address = fdt_v1::read(tree, PAGE_SIZE as u64).map_err(|error| {
+            refuse(error.describe());
+            match error {
+                fdt_v1::Error::NoNode => ENOENT,
+                _ => EINVAL,
+            }
+        })?;
+        let Some(block) = Restored::new(address) else {
+            return Err(refuse((c"no preserved memory at", address)));
+        };
+        self.receive(block.bytes())
+    }
+
+    /// Validates a block and keeps its entries. May sleep.
+    ///
+    /// Errors: as for [`Handover::setup_incoming`]; then nothing is kept.
+    pub(crate) fn receive(&self, bytes: &[u8]) -> Result {
+        let block = Block::decode(bytes, PAGE_SIZE).map_err(|error| refuse(error.describe()))?;
+        let mut table = KVec::with_capacity(block.len(), GFP_KERNEL)?;
+        for entry in block.entries() {
+            let entry = Entry::new(entry)?;
+            table.push_within_capacity(entry).map_err(|_| EINVAL)?;
+        }
+        if !self.table.populate(table) {
+            return Err(EEXIST);
+        }
+        Ok(())
+    }
+
+    /// The entry with a name. Works from the start, and takes no lock.
+    ///
+    /// Errors: `ENODATA` if nothing was handed over, [`ENOENT`] if no entry has the name.
+    pub(crate) fn entry(&self, name: &name::Field) -> Result<&Entry> {
+        let table = self.table.as_ref().ok_or_else(|| errno(ENODATA))?;
+        let entry = table.iter().find(|entry| entry.is_named(name));
+        entry.map(|entry| &**entry).ok_or(ENOENT)
+    }
+
+    /// Writes the FLBs that are preserved into the block. May sleep.
+    ///
+    /// It may be called again if the reboot does not take place.
+    pub(crate) fn serialize(&self, registry: &Registry) {
+        let mut token = lock::Registry::lock();
+        let Some(mut block) = self.block.get(&mut token).take() else {
+            return;
+        };
+        if let Some(mut writer) = block::Writer::new(block.bytes(), PAGES as u64) {
+            registry.for_each(&mut token, |flb| {
+                let saved = OutgoingGuard::lock(flb).map(|outgoing| outgoing.handover());
+                let written = match (saved, flb.name()) {
+                    (Ok(None), _) => true,
+                    (Ok(Some((data, files))), Ok(name)) => {
+                        writer.push(&block::Entry { name, data, files })
+                    }
+                    _ => false,
+                };
+                if !written {
+                    flb.complain(c"not handed over", 0);
+                }
+            });
+            writer.finish();
+        }
+        *self.block.get(&mut token) = Some(block);
+    }
+}
+
+/// Logs why a handover is refused.
+fn refuse((what, number): (&CStr, u64)) -> Error {
+    raw::report(b"handover refused", what, number as i64);
+    EINVAL
+}

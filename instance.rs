@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! All state of the core in one place: the kernel's, and one for each test.
+
+#![forbid(unsafe_code)]
+
+use crate::{
+    abi::fdt_v1,
+    handover::Handover,
+    lifecycle::Entry,
+    lock::{OutgoingGuard, RegisterWrite},
+    raw::{self, errno, Flb, Handler, Object, EOPNOTSUPP},
+    registry::Registry,
+};
+use kernel::prelude::*;
+
+/// What says whether live update is on.
+pub(crate) enum Switch {
+    /// The command line.
+    Kernel,
+    /// A test.
+    #[cfg(CONFIG_LIVEUPDATE_FLB_KUNIT_TEST)]
+    Fixed(bool),
+}
+
+/// An FLB core: its methods are the entry points, their documentation the contract.
+pub(crate) struct Instance {
+    switch: Switch,
+    registry: Registry,
+    handover: Handover,
+}
+
+impl Instance {
+    /// A core with which nothing is registered and to which nothing was handed over.
+    pub(crate) const fn new(switch: Switch) -> Self {
+        Self {
+            switch,
+            registry: Registry::new(),
+            handover: Handover::new(),
+        }
+    }
+
+    fn is_on(&self) -> bool {
+        match self.switch {
+            Switch::Kernel => raw::liveupdate_enabled(),
+            #[cfg(CONFIG_LIVEUPDATE_FLB_KUNIT_TEST)]
+            Switch::Fixed(on) => on,
+        }
+    }
+
+    fn check_on(&self) -> Result {
+        if self.is_on() {
+            Ok(())
+        } else {
+            Err(errno(EOPNOTSUPP))
+        }
+    }
+
+    /// Makes the files of `handler` depend on `flb`; see [`Registry::register`].
+    ///
+    /// Errors: `EOPNOTSUPP` if live update is off; [`EINVAL`] if a pointer is null.
+    pub(crate) fn register(&self, handler: Option<Handler>, flb: Option<Flb>) -> Result {
+        self.check_on()?;
+        let (handler, flb) = handler.zip(flb).ok_or(EINVAL)?;
+        self.registry.register(handler, flb)
+    }
+
+    /// Takes back what [`Instance::register`] did; see [`Registry::unregister`].
+    pub(crate) fn unregister(&self, handler: Option<Handler>, flb: Option<Flb>) {
+        if let (true, Some((handler, flb))) = (self.is_on(), handler.zip(flb)) {
+            self.registry.unregister(handler, flb);
+        }
+    }
+
+    /// Takes back all registrations with `handler`; see [`Registry::unregister_all`].
+    pub(crate) fn unregister_all(&self, handler: Option<Handler>, token: &mut RegisterWrite) {
+        if let (true, Some(handler)) = (self.is_on(), handler) {
+            self.registry.unregister_all(handler, token);
+        }
+    }
+
+    /// A file of `handler` is about to be preserved; see [`Registry::preserve_file`].
+    pub(crate) fn preserve_file(&self, handler: Option<Handler>) -> Result {
+        self.registry.preserve_file(handler.ok_or(EINVAL)?)
+    }
+
+    /// A file of `handler` is not preserved any more; see [`Registry::unpreserve_file`].
+    pub(crate) fn unpreserve_file(&self, handler: Option<Handler>) {
+        if let (true, Some(handler)) = (self.is_on(), handler) {
+            self.registry.unpreserve_file(handler);
+        }
+    }
+
+    /// A file of `handler` that was handed over is finished: puts its FLBs, in reverse. FLBs that
+    /// were not handed over are left alone. May sleep.
+    pub(crate) fn finish_file(&self, handler: Option<Handler>) {
+        if let (true, Some(handler)) = (self.is_on(), handler) {
+            self.registry.for_each_reverse(handler, |flb| {
+                if let Ok(entry) = self.entry(flb) {
+                    entry.finish_file(flb);
+                }
+            });
+        }
+    }
+
+    /// The object that the previous kernel handed over, and a reference to it; see [`Entry::get`].
+    /// Works before registration and before any initcall. May sleep.
+    ///
+    /// Errors: `EOPNOTSUPP` if live update is off; [`EINVAL`] if the pointer is null or leads to a
+    /// name that is empty or not terminated; `ENODATA` if nothing was handed over; [`ENOENT`] if
+    /// this FLB was not.
+    pub(crate) fn get_incoming(&self, flb: Option<Flb>) -> Result<Object> {
+        self.check_on()?;
+        let flb = flb.ok_or(EINVAL)?;
+        self.entry(&flb)?.get(&flb)
+    }
+
+    /// Gives back a reference of [`Instance::get_incoming`]; see [`Entry::put`].
+    pub(crate) fn put_incoming(&self, flb: Option<Flb>) {
+        if let (true, Some(flb)) = (self.is_on(), flb) {
+            if let Ok(entry) = self.entry(&flb) {
+                entry.put(&flb);
+            }
+        }
+    }
+
+    /// The object that `preserve` made, `None` if the FLB is not preserved. May sleep.
+    ///
+    /// No reference is taken: the object is valid as long as the caller knows that a file which
+    /// depends on the FLB stays preserved.
+    ///
+    /// Errors: `EOPNOTSUPP` if live update is off; [`EINVAL`] if the pointer is null; `EDEADLK`
+    /// from its own callback.
+    pub(crate) fn get_outgoing(&self, flb: Option<Flb>) -> Result<Option<Object>> {
+        self.check_on()?;
+        let flb = flb.ok_or(EINVAL)?;
+        let outgoing = OutgoingGuard::lock(&flb)?;
+        Ok(outgoing.object())
+    }
+
+    /// See [`Handover::setup_outgoing`].
+    pub(crate) fn setup_outgoing(
+        &self,
+        tree: Option<impl fdt_v1::Writer<Error = Error>>,
+    ) -> Result {
+        self.handover.setup_outgoing(&mut tree.ok_or(EINVAL)?)
+    }
+
+    /// See [`Handover::setup_incoming`].
+    pub(crate) fn setup_incoming(&self, tree: Option<impl fdt_v1::Reader>) -> Result {
+        self.handover.setup_incoming(&tree.ok_or(EINVAL)?)
+    }
+
+    /// See [`Handover::serialize`].
+    pub(crate) fn serialize(&self) {
+        self.handover.serialize(&self.registry);
+    }
+
+    /// The entry that was handed over under the name of `flb`.
+    fn entry(&self, flb: &Flb) -> Result<&Entry> {
+        self.handover.entry(flb.name()?)
+    }
+}

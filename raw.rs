@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What C owns: the fields of its structures, its callbacks, and its libraries.
+//!
+//! Nothing outside this module and [`ffi`](crate::ffi) and [`lock`](crate::lock) follows a pointer.
+
+mod fdt;
+mod flb;
+mod handler;
+mod kho;
+mod module;
+
+pub(crate) use fdt::{Tree, TreeBuilder};
+pub(crate) use flb::{Flb, Object, Outgoing};
+pub(crate) use handler::Handler;
+pub(crate) use kho::{Preserved, Restored};
+pub(crate) use module::Pin;
+
+pub(crate) use crate::bindings::{EDEADLK, ENODATA, EOPNOTSUPP};
+
+use crate::{abi::name, bindings};
+use core::ffi::{c_int, CStr};
+use kernel::error::Error;
+
+/// An errno that not every kernel's `kernel::error::code` has.
+pub(crate) fn errno(number: u32) -> Error {
+    Error::from_errno(-(number as i32))
+}
+
+/// Whether live update is on (`liveupdate=` on the command line).
+pub(crate) fn liveupdate_enabled() -> bool {
+    // SAFETY: The function reads a flag.
+    unsafe { bindings::liveupdate_enabled() }
+}
+
+/// Logs what is wrong with `who`; `number` tells more.
+#[cold]
+#[inline(never)]
+pub(crate) fn report(who: &[u8], what: &CStr, number: i64) {
+    let len = who.len().min(name::LEN) as c_int;
+    // SAFETY: The first string ends at its length, the second is terminated.
+    unsafe {
+        bindings::luo_flb_shim_report(len, who.as_ptr(), what.as_ptr().cast(), number);
+    }
+}
+
+/// Warns with a backtrace, and returns `condition`: the client broke the contract of the API.
+pub(crate) fn warn_on(condition: bool) -> bool {
+    // SAFETY: The function may be called from any context.
+    condition && unsafe { bindings::luo_flb_shim_warn() }
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Flattened device trees, by the kernel's libfdt.
+
+use crate::{abi::fdt_v1, bindings};
+use core::{
+    ffi::{c_int, c_void},
+    ptr::NonNull,
+    slice,
+};
+use kernel::{prelude::*, str::CStr};
+
+/// A tree of the previous kernel.
+///
+/// # Invariants
+///
+/// Points to a tree whose header has been checked and that stays as it is.
+pub(crate) struct Tree(NonNull<c_void>);
+
+impl Tree {
+    /// Wraps a tree; `None` if the pointer is null.
+    ///
+    /// # Safety
+    ///
+    /// If it is not null, it points to a tree that libfdt may read and that nobody writes while
+    /// the object exists.
+    pub(crate) unsafe fn from_raw(fdt: *const c_void) -> Option<Self> {
+        // INVARIANT: By the requirements of this function.
+        NonNull::new(fdt.cast_mut()).map(Self)
+    }
+}
+
+impl fdt_v1::Reader for Tree {
+    type Node = c_int;
+
+    #[inline]
+    fn node(&self, name: &CStr) -> Option<c_int> {
+        let root = 0;
+        // SAFETY: By the invariant libfdt may read the tree; the name is terminated.
+        let node =
+            unsafe { bindings::fdt_subnode_offset(self.0.as_ptr(), root, name.as_char_ptr()) };
+        (node >= 0).then_some(node)
+    }
+
+    #[inline]
+    fn is_compatible(&self, node: c_int, version: &CStr) -> bool {
+        let tree = self.0.as_ptr();
+        // SAFETY: By the invariant libfdt may read the tree; the version is terminated.
+        unsafe { bindings::fdt_node_check_compatible(tree, node, version.as_char_ptr()) == 0 }
+    }
+
+    #[inline]
+    fn property(&self, node: c_int, name: &CStr) -> Option<&[u8]> {
+        let mut len = 0;
+        // SAFETY: By the invariant libfdt may read the tree; the name is terminated and `len` valid
+        // for writes.
+        let value =
+            unsafe { bindings::fdt_getprop(self.0.as_ptr(), node, name.as_char_ptr(), &mut len) };
+        let value = NonNull::new(value.cast_mut())?;
+        let len = usize::try_from(len).ok()?;
+        // SAFETY: libfdt says that the value has `len` bytes, which are part of the tree.
+        Some(unsafe { slice::from_raw_parts(value.as_ptr().cast(), len) })
+    }
+}
+
+/// The tree for the next kernel, while LUO is building it.
+///
+/// # Invariants
+///
+/// Points to a tree to which libfdt can add.
+pub(crate) struct TreeBuilder(NonNull<c_void>);
+
+impl TreeBuilder {
+    /// Wraps a tree; `None` if the pointer is null.
+    ///
+    /// # Safety
+    ///
+    /// If it is not null, it points to a tree in libfdt's sequential-write state that nobody else
+    /// uses while the object exists.
+    pub(crate) unsafe fn from_raw(fdt: *mut c_void) -> Option<Self> {
+        // INVARIANT: By the requirements of this function.
+        NonNull::new(fdt).map(Self)
+    }
+}
+
+/// Turns a result of libfdt into one of the kernel.
+fn libfdt(result: c_int) -> Result {
+    match result {
+        0 => Ok(()),
+        _ => Err(ENOSPC),
+    }
+}
+
+impl fdt_v1::Writer for TreeBuilder {
+    type Error = Error;
+
+    #[inline]
+    fn begin_node(&mut self, name: &CStr) -> Result {
+        // SAFETY: By the invariant libfdt may add to the tree; the name is terminated.
+        libfdt(unsafe { bindings::fdt_begin_node(self.0.as_ptr(), name.as_char_ptr()) })
+    }
+
+    #[inline]
+    fn property(&mut self, name: &CStr, value: &[u8]) -> Result {
+        let len = c_int::try_from(value.len())?;
+        let (tree, value) = (self.0.as_ptr(), value.as_ptr().cast());
+        // SAFETY: By the invariant libfdt may add to the tree; the name is terminated and the value
+        // has `len` bytes.
+        libfdt(unsafe { bindings::fdt_property(tree, name.as_char_ptr(), value, len) })
+    }
+
+    #[inline]
+    fn end_node(&mut self) -> Result {
+        // SAFETY: By the invariant libfdt may add to the tree.
+        libfdt(unsafe { bindings::fdt_end_node(self.0.as_ptr()) })
+    }
+}
+
+/// Whether two strings are the same; for use in constants.
+const fn same(ours: &CStr, theirs: &[u8]) -> bool {
+    let ours = ours.to_bytes_with_nul();
+    let mut index = 0;
+    while index < ours.len() && index < theirs.len() && ours[index] == theirs[index] {
+        index += 1;
+    }
+    index == ours.len() && index == theirs.len()
+}
+
+// The strings of `abi` are those of the C headers.
+static_assert!(same(fdt_v1::NODE, bindings::LUO_FDT_FLB_NODE_NAME));
+static_assert!(same(fdt_v1::VERSION, bindings::LUO_FDT_FLB_COMPATIBLE));
+static_assert!(same(fdt_v1::HEADER, bindings::LUO_FDT_FLB_HEADER));

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Blocks of memory that Kexec HandOver (KHO) carries to the next kernel.
+
+use crate::bindings;
+use core::{ptr::NonNull, slice};
+use kernel::{error::from_err_ptr, prelude::*};
+
+/// A block that this kernel preserves for the next one.
+///
+/// # Invariants
+///
+/// `block` was returned by `kho_alloc_preserve(len)` and is owned by this object alone.
+pub(crate) struct Preserved {
+    block: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: The object owns the block, which any task may use.
+unsafe impl Send for Preserved {}
+
+impl Preserved {
+    /// Allocates `len` zeroed bytes. May sleep.
+    pub(crate) fn new(len: usize) -> Result<Self> {
+        // SAFETY: The function takes any size.
+        let block = from_err_ptr(unsafe { bindings::kho_alloc_preserve(len) })?;
+        let block = NonNull::new(block.cast()).ok_or(ENOMEM)?;
+        // INVARIANT: The block has just been allocated.
+        Ok(Self { block, len })
+    }
+
+    /// The physical address, for the next kernel.
+    pub(crate) fn address(&self) -> u64 {
+        // SAFETY: By the invariant the block is in the kernel's direct mapping.
+        unsafe { bindings::luo_flb_shim_block_address(self.block.as_ptr().cast()) }
+    }
+
+    /// The content.
+    pub(crate) fn bytes(&mut self) -> &mut [u8] {
+        // SAFETY: By the invariant there are `len` initialised bytes, and `self` is borrowed
+        // exclusively.
+        unsafe { slice::from_raw_parts_mut(self.block.as_ptr(), self.len) }
+    }
+}
+
+impl Drop for Preserved {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: By the invariant nobody else uses the block.
+        unsafe { bindings::kho_unpreserve_free(self.block.as_ptr().cast()) };
+    }
+}
+
+/// A block that the previous kernel preserved. Dropping it gives the memory back.
+///
+/// # Invariants
+///
+/// KHO has handed over the `len` bytes from `block` on to this object, which owns them.
+pub(crate) struct Restored {
+    block: NonNull<u8>,
+    len: usize,
+}
+
+impl Restored {
+    /// Takes over the block at a physical address, which is that of a page; `None` if KHO did not
+    /// preserve one there. Can succeed only once for an address.
+    pub(crate) fn new(address: u64) -> Option<Self> {
+        let mut len = 0;
+        // SAFETY: KHO checks whether it preserved memory at the address; `len` is valid for writes.
+        let block = unsafe { bindings::luo_flb_shim_block_restore(address, &mut len) };
+        // INVARIANT: KHO has just handed the block over, and says how long it is.
+        NonNull::new(block.cast()).map(|block| Self { block, len })
+    }
+
+    /// The content.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        // SAFETY: By the invariant there are `len` bytes, which nobody writes.
+        unsafe { slice::from_raw_parts(self.block.as_ptr(), self.len) }
+    }
+}
+
+impl Drop for Restored {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: By the invariant nobody else uses the block.
+        unsafe { bindings::luo_flb_shim_block_free(self.block.as_ptr().cast()) };
+    }
+}

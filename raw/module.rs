@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! References to kernel modules.
+
+use crate::bindings;
+
+/// Keeps a module loaded; built-in code, whose module is null, needs no keeping.
+///
+/// # Invariants
+///
+/// The pointer is null, or this owns one reference to the module.
+pub(crate) struct Pin(*mut bindings::module);
+
+// SAFETY: References to modules are counted per CPU and may be put by any task.
+unsafe impl Send for Pin {}
+
+impl Pin {
+    /// Takes a reference; `None` if the module is being unloaded.
+    ///
+    /// # Safety
+    ///
+    /// `owner` is null or points to a module that has not been freed.
+    pub(super) unsafe fn get(owner: *mut bindings::module) -> Option<Self> {
+        // SAFETY: By the requirements of this function.
+        let got = unsafe { bindings::luo_flb_shim_module_get(owner) };
+        // INVARIANT: The reference has just been taken.
+        if got {
+            Some(Self(owner))
+        } else {
+            None
+        }
+    }
+
+    /// Represents a reference that was taken by [`Pin::get`] and then forgotten.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns a reference to `owner`, and gives it up.
+    pub(super) unsafe fn from_raw(owner: *mut bindings::module) -> Self {
+        // INVARIANT: By the requirements of this function.
+        Self(owner)
+    }
+}
+
+impl Drop for Pin {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: By the invariant there is a reference to put, or nothing to do.
+        unsafe { bindings::luo_flb_shim_module_put(self.0) };
+    }
+}

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Who is registered with whom.
+//!
+//! A file handler that takes part has a [`Record`], made when its first FLB is registered or its
+//! first file preserved. The record's lock is held while callbacks run for one of its files, so its
+//! FLBs stay as they are for that long, and nobody else's registration waits. Records are found
+//! without a lock: they form a list that only grows, and one whose handler is gone is used again.
+//!
+//! The orchestrator says which handler a file belongs to when the file is preserved and
+//! unpreserved, but not which file. So that each file releases exactly what it acquired, the FLBs of
+//! a handler must not change while it has preserved files:
+//!
+//! - registering one more is refused with [`EBUSY`];
+//! - unregistering one takes effect when the last of these files is released.
+
+#![forbid(unsafe_code)]
+
+use crate::{
+    abi::{block, name},
+    lifecycle,
+    lock::{self, ByRegistry, RegisterRead, RegisterWrite},
+    raw::{self, Flb, Handler},
+};
+use kernel::{
+    new_mutex,
+    page::PAGE_SIZE,
+    prelude::*,
+    sync::{
+        atomic::{Atomic, Relaxed},
+        lock::{mutex::MutexBackend, Guard},
+        Mutex, SetOnce,
+    },
+};
+
+/// The most FLBs that can be registered: all must fit into the block for the next kernel.
+pub(crate) const CAPACITY: usize = block::capacity(PAGE_SIZE);
+
+/// An FLB in a list.
+struct Listed {
+    flb: Flb,
+    /// How many registrations put it there.
+    registrations: u32,
+}
+
+/// FLBs in the order of registration.
+struct List(KVec<Listed>);
+
+impl List {
+    fn iter(&self) -> impl DoubleEndedIterator<Item = &Flb> + ExactSizeIterator {
+        self.0.iter().map(|listed| &listed.flb)
+    }
+
+    fn find(&mut self, flb: Flb) -> Option<&mut Listed> {
+        self.0.iter_mut().find(|listed| listed.flb == flb)
+    }
+
+    #[inline(never)]
+    fn push(&mut self, flb: Flb) -> Result {
+        let registrations = 1;
+        self.0.push(Listed { flb, registrations }, GFP_KERNEL)?;
+        Ok(())
+    }
+
+    /// Removes and returns the first FLB that has no registration any more.
+    #[inline(never)]
+    fn sweep(&mut self) -> Option<Flb> {
+        let index = self.0.iter().position(|listed| listed.registrations == 0)?;
+        self.0.remove(index).ok().map(|listed| listed.flb)
+    }
+}
+
+/// What the files of a handler depend on.
+///
+/// # Invariants
+///
+/// - Each of the `files` holds each of the `flbs` once, and no other file of the handler does.
+/// - Each of the `flbs` has one registration, or none if it was unregistered while there were files.
+/// - Unless there are files, each has one, and the handler is not `leaving`.
+struct Dependencies {
+    flbs: List,
+    /// The preserved files of the handler.
+    files: u32,
+    /// The orchestrator has forgotten the handler.
+    leaving: bool,
+}
+
+/// What the core knows of a file handler.
+#[pin_data]
+struct Record {
+    /// [`Handler::id`], or zero if the record is free. Changes from zero under the registry lock,
+    /// and to zero under that of `deps`.
+    handler: Atomic<usize>,
+    #[pin]
+    deps: Mutex<Dependencies>,
+    next: SetOnce<Pin<KBox<Record>>>,
+}
+
+impl Record {
+    fn new(handler: Handler) -> impl PinInit<Self> {
+        pin_init!(Self {
+            handler: Atomic::new(handler.id()),
+            deps <- new_mutex!(
+                Dependencies {
+                    flbs: List(KVec::new()),
+                    files: 0,
+                    leaving: false,
+                },
+                "luo_flb_handler"
+            ),
+            next: SetOnce::new(),
+        })
+    }
+}
+
+/// The lock of a record is held.
+type Locked<'a> = Guard<'a, Dependencies, MutexBackend>;
+
+/// All handlers and FLBs of an instance.
+pub(crate) struct Registry {
+    records: SetOnce<Pin<KBox<Record>>>,
+    /// The FLBs that are registered, each with how many handlers.
+    flbs: ByRegistry<List>,
+}
+
+impl Registry {
+    /// A registry with nothing in it.
+    pub(crate) const fn new() -> Self {
+        Self {
+            records: SetOnce::new(),
+            flbs: ByRegistry::new(List(KVec::new())),
+        }
+    }
+
+    /// Makes the files of `handler` depend on `flb`. May sleep.
+    ///
+    /// Errors: [`EINVAL`] if a callback is missing, the handler is not registered, or the name is
+    /// empty or not terminated; [`EEXIST`] if it is registered with the handler, or another FLB
+    /// bears its name; [`EBUSY`] while files of the handler are preserved; [`ENOSPC`] if there are
+    /// [`CAPACITY`] others; [`ENOMEM`]; `EDEADLK` from a callback of the handler.
+    pub(crate) fn register(&self, handler: Handler, flb: Flb) -> Result {
+        let registered = handler.is_registered(&RegisterRead::lock());
+        if raw::warn_on(!registered || !flb.has_all_callbacks()) {
+            return Err(EINVAL);
+        }
+        let name = flb.name()?;
+
+        let mut deps = self.lock_or_add(handler)?;
+        deps.leaving = false;
+        if let Some(listed) = deps.flbs.find(flb) {
+            // A removal that has not taken effect is called off.
+            return match core::mem::replace(&mut listed.registrations, 1) {
+                0 => Ok(()),
+                _ => Err(EEXIST),
+            };
+        }
+        if deps.files > 0 {
+            return Err(EBUSY);
+        }
+        deps.flbs.push(flb)?;
+        self.add(flb, name).inspect_err(|_| {
+            deps.flbs.0.pop();
+        })
+    }
+
+    /// Takes back what [`Registry::register`] did, at once or when the last preserved file of the
+    /// handler is released. May sleep.
+    pub(crate) fn unregister(&self, handler: Handler, flb: Flb) {
+        if let Ok(mut deps) = self.lock(handler) {
+            if let Some(
+                listed @ Listed {
+                    registrations: 1, ..
+                },
+            ) = deps.flbs.find(flb)
+            {
+                listed.registrations = 0;
+                return self.settle(handler, &mut deps);
+            }
+        }
+        flb.complain(c"unregistered, but not registered", 0);
+    }
+
+    /// Takes back all registrations with `handler`, which the orchestrator is about to forget.
+    /// May sleep.
+    pub(crate) fn unregister_all(&self, handler: Handler, _token: &RegisterWrite) {
+        let Ok(mut deps) = self.lock(handler) else {
+            return;
+        };
+        for listed in deps.flbs.0.iter_mut() {
+            listed.registrations = 0;
+        }
+        deps.leaving = true;
+        self.settle(handler, &mut deps);
+    }
+
+    /// One more file of `handler` is preserved: acquires its FLBs. May sleep.
+    ///
+    /// Errors: [`ENOMEM`]; [`EOVERFLOW`]; or as for [`lifecycle::preserve`], and then the file
+    /// holds no FLB.
+    pub(crate) fn preserve_file(&self, handler: Handler) -> Result {
+        let mut deps = self.lock_or_add(handler)?;
+        let files = deps.files.checked_add(1).ok_or(EOVERFLOW)?;
+        for (done, flb) in deps.flbs.iter().enumerate() {
+            if let Err(error) = lifecycle::preserve(flb) {
+                let held = deps.flbs.iter().take(done);
+                held.rev().for_each(lifecycle::unpreserve);
+                return Err(error);
+            }
+        }
+        // INVARIANT: The file holds each FLB.
+        deps.files = files;
+        Ok(())
+    }
+
+    /// One file fewer of `handler` is preserved: releases its FLBs, in reverse. May sleep.
+    pub(crate) fn unpreserve_file(&self, handler: Handler) {
+        let Ok(mut deps) = self.lock(handler) else {
+            return;
+        };
+        if let Some(files) = deps.files.checked_sub(1) {
+            deps.flbs.iter().rev().for_each(lifecycle::unpreserve);
+            // INVARIANT: The file holds no FLB.
+            deps.files = files;
+            self.settle(handler, &mut deps);
+        }
+    }
+
+    /// Calls `f` for each FLB of `handler`, in reverse. May sleep.
+    pub(crate) fn for_each_reverse(&self, handler: Handler, f: impl FnMut(&Flb)) {
+        if let Ok(deps) = self.lock(handler) {
+            deps.flbs.iter().rev().for_each(f);
+        }
+    }
+
+    /// Calls `f` for each FLB, in the order of registration.
+    pub(crate) fn for_each(&self, token: &mut lock::Registry<'_>, f: impl FnMut(&Flb)) {
+        self.flbs.get(token).iter().for_each(f);
+    }
+
+    /// Finds a record by its `handler` field.
+    #[inline(never)]
+    fn find(&self, id: usize) -> Option<&Record> {
+        let mut next = &self.records;
+        while let Some(record) = next.as_ref() {
+            if record.handler.load(Relaxed) == id {
+                return Some(record);
+            }
+            next = &record.next;
+        }
+        None
+    }
+
+    /// Locks the record of a handler; [`ENOENT`] if there is none, `EDEADLK` from a callback of
+    /// the handler.
+    #[inline(never)]
+    fn lock(&self, handler: Handler) -> Result<Locked<'_>> {
+        let record = self.find(handler.id()).ok_or(ENOENT)?;
+        let deps = lock::mutex(&record.deps).inspect_err(|error| {
+            raw::report(
+                b"handler",
+                c"used by a callback of its own",
+                error.to_errno().into(),
+            );
+        })?;
+        // While this waited, the record may have become free.
+        if record.handler.load(Relaxed) == handler.id() {
+            Ok(deps)
+        } else {
+            Err(ENOENT)
+        }
+    }
+
+    /// Locks the record of a handler; one is made if there is none.
+    #[inline(never)]
+    fn lock_or_add(&self, handler: Handler) -> Result<Locked<'_>> {
+        match self.lock(handler) {
+            Err(error) if error == ENOENT => {}
+            locked => return locked,
+        }
+        let new = KBox::pin_init(Record::new(handler), GFP_KERNEL)?;
+        let token = lock::Registry::lock();
+        if self.find(handler.id()).is_none() {
+            if let Some(free) = self.find(0) {
+                free.handler.store(handler.id(), Relaxed);
+            } else {
+                let mut next = &self.records;
+                while let Some(record) = next.as_ref() {
+                    next = &record.next;
+                }
+                next.populate(new);
+            }
+        }
+        drop(token);
+        self.lock(handler)
+    }
+
+    /// Removes what is leaving, unless the handler has preserved files.
+    #[inline(never)]
+    fn settle(&self, handler: Handler, deps: &mut Dependencies) {
+        if deps.files > 0 {
+            return;
+        }
+        while let Some(flb) = deps.flbs.sweep() {
+            let mut token = lock::Registry::lock();
+            let all = self.flbs.get(&mut token);
+            if let Some(listed) = all.find(flb) {
+                listed.registrations -= 1;
+                all.sweep();
+            }
+        }
+        if core::mem::take(&mut deps.leaving) {
+            if let Some(record) = self.find(handler.id()) {
+                record.handler.store(0, Relaxed);
+            }
+        }
+    }
+
+    /// Counts the registration of an FLB with one more handler.
+    fn add(&self, flb: Flb, name: &name::Field) -> Result {
+        let mut token = lock::Registry::lock();
+        let flbs = self.flbs.get(&mut token);
+        if let Some(listed) = flbs.find(flb) {
+            listed.registrations += 1;
+            return Ok(());
+        }
+        if flbs.0.len() >= CAPACITY {
+            return Err(ENOSPC);
+        }
+        if flbs
+            .iter()
+            .any(|other| other.name().is_ok_and(|other| name::same(other, name)))
+        {
+            return Err(EEXIST);
+        }
+        flbs.push(flb)
+    }
+}

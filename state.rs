@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The two state machines of an FLB, one a direction.
+//!
+//! ```text
+//! Outgoing:  Idle ──first file──▶ Preserved { files, .. } ──last file──▶ Idle
+//!
+//! Incoming:  Untouched { files, .. } ──get, or last file──▶ Live { files, users, .. } ──last──▶ Finished
+//!                    └── the last file's retrieve fails ──▶ Failed(error)
+//! ```
+//!
+//! This module is pure: it calls nothing and depends on `core` alone, so the same file is compiled
+//! into the kernel and into the host tests. A transition consumes the state and yields the next
+//! one, or what the caller has to do before there is a next one. What a state owns is in its
+//! variant: `P` pins the module that has to stay, `O` is the live object.
+
+#![forbid(unsafe_code)]
+
+/// What a `preserve` callback leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Saved<O> {
+    /// The handle for the next kernel.
+    pub(crate) data: u64,
+    /// The live object of this kernel. It may be null: the state decides, not the pointer.
+    pub(crate) obj: O,
+}
+
+/// The outgoing direction: this kernel preserves for the next one.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Outgoing<O, P> {
+    /// No preserved file depends on the FLB.
+    Idle,
+    /// `preserve` has run.
+    Preserved {
+        /// How many preserved files depend on the FLB, at least one.
+        files: u32,
+        /// What `preserve` left behind.
+        saved: Saved<O>,
+        /// Keeps the owner of the callbacks.
+        pin: P,
+    },
+}
+
+/// What follows when one more file depends on an FLB.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Added<O, P> {
+    /// It is the first: run `preserve`, then continue with [`Outgoing::preserved`].
+    First,
+    /// It is counted.
+    Counted(Outgoing<O, P>),
+    /// It cannot be counted; the state is as it was.
+    Full(Outgoing<O, P>),
+}
+
+/// What follows when one file fewer depends on an FLB.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Removed<O, P> {
+    /// Others remain.
+    Counted(Outgoing<O, P>),
+    /// It was the last: run `unpreserve`, then release the pin. The next state is
+    /// [`Outgoing::Idle`].
+    Last(Saved<O>, P),
+    /// No file depended on the FLB; the state is [`Outgoing::Idle`] as it was.
+    Unbalanced,
+}
+
+impl<O, P> Outgoing<O, P> {
+    /// The state after `preserve` has succeeded for the first file.
+    pub(crate) fn preserved(saved: Saved<O>, pin: P) -> Self {
+        Self::Preserved {
+            files: 1,
+            saved,
+            pin,
+        }
+    }
+
+    /// One more file depends on the FLB; `most` can be counted.
+    pub(crate) fn add_file(self, most: u32) -> Added<O, P> {
+        match self {
+            Self::Idle => Added::First,
+            Self::Preserved { files, .. } if files >= most => Added::Full(self),
+            Self::Preserved { files, saved, pin } => Added::Counted(Self::Preserved {
+                files: files + 1,
+                saved,
+                pin,
+            }),
+        }
+    }
+
+    /// One file fewer depends on the FLB.
+    pub(crate) fn remove_file(self) -> Removed<O, P> {
+        match self {
+            Self::Idle => Removed::Unbalanced,
+            Self::Preserved {
+                files: 0 | 1,
+                saved,
+                pin,
+            } => Removed::Last(saved, pin),
+            Self::Preserved { files, saved, pin } => Removed::Counted(Self::Preserved {
+                files: files - 1,
+                saved,
+                pin,
+            }),
+        }
+    }
+}
+
+/// The live object of the incoming direction, and who has to put it.
+///
+/// # Invariants
+///
+/// `files` and `users` are not both zero.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Live<F, O, P> {
+    /// How many files that were handed over with the FLB are not finished yet.
+    pub(crate) files: u32,
+    /// How many references callers hold.
+    pub(crate) users: u32,
+    /// The FLB whose `retrieve` made the object, and whose `finish` will release it.
+    pub(crate) flb: F,
+    /// The object that `retrieve` made. It may be null.
+    pub(crate) obj: O,
+    /// Keeps the owner of the callbacks.
+    pub(crate) pin: P,
+}
+
+/// The incoming direction: the previous kernel preserved for this one.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Incoming<F, O, P, E> {
+    /// `retrieve` has not succeeded yet.
+    Untouched {
+        /// How many files that were handed over with the FLB are not finished yet, at least one.
+        files: u32,
+        /// The handle that the previous kernel's `preserve` returned.
+        data: u64,
+    },
+    /// `retrieve` has succeeded.
+    Live(Live<F, O, P>),
+    /// `finish` has run.
+    Finished,
+    /// All files are finished, and the object could not be retrieved to be released.
+    Failed(E),
+}
+
+/// Why a reference to the incoming object is not given.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Refused<E> {
+    /// `finish` has run.
+    Finished,
+    /// There will never be an object, for this reason.
+    Failed(E),
+    /// Another FLB of the same name owns the object.
+    Foreign,
+    /// No more references can be counted.
+    Full,
+}
+
+/// What follows when a caller asks for the incoming object.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Got<F, O, P, E> {
+    /// The reference is counted.
+    Counted(Incoming<F, O, P, E>, O),
+    /// Run `retrieve` with `data`; then continue with a [`Live`] that counts `files` and one user,
+    /// or, on error, with the same [`Incoming::Untouched`].
+    Retrieve {
+        /// As in [`Incoming::Untouched`].
+        files: u32,
+        /// As in [`Incoming::Untouched`].
+        data: u64,
+    },
+    /// No reference is given; the state is as it was.
+    Refused(Incoming<F, O, P, E>, Refused<E>),
+}
+
+/// What follows when a file is finished or a caller puts its reference.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Put<F, O, P, E> {
+    /// Others remain.
+    Counted(Incoming<F, O, P, E>),
+    /// It was the last, and nobody ever asked for the object: run `retrieve` with this handle, then
+    /// `finish`, then continue with [`Incoming::Finished`], or, on error, with
+    /// [`Incoming::Failed`].
+    Retrieve(u64),
+    /// It was the last: run `finish`, release the pin, continue with [`Incoming::Finished`].
+    Finish(Live<F, O, P>),
+    /// Nobody held what is being put; the state is as it was.
+    Unbalanced(Incoming<F, O, P, E>),
+}
+
+impl<F: PartialEq, O: Copy, P, E: Copy> Incoming<F, O, P, E> {
+    /// A caller asks for the object through `flb`; `most` references can be counted.
+    pub(crate) fn get(self, flb: &F, most: u32) -> Got<F, O, P, E> {
+        match self {
+            Self::Untouched { files, data } => Got::Retrieve { files, data },
+            Self::Live(live) if live.flb != *flb => {
+                Got::Refused(Self::Live(live), Refused::Foreign)
+            }
+            Self::Live(live) if live.users >= most => Got::Refused(Self::Live(live), Refused::Full),
+            Self::Live(mut live) => {
+                live.users += 1;
+                let obj = live.obj;
+                Got::Counted(Self::Live(live), obj)
+            }
+            Self::Finished => Got::Refused(self, Refused::Finished),
+            Self::Failed(error) => Got::Refused(self, Refused::Failed(error)),
+        }
+    }
+
+    /// A caller puts the reference that it got through `flb`.
+    pub(crate) fn put_user(self, flb: &F) -> Put<F, O, P, E> {
+        match self {
+            Self::Live(mut live) if live.flb == *flb && live.users > 0 => {
+                live.users -= 1;
+                live.settle()
+            }
+            _ => Put::Unbalanced(self),
+        }
+    }
+
+    /// A file that was handed over with the FLB is finished.
+    pub(crate) fn put_file(self) -> Put<F, O, P, E> {
+        match self {
+            Self::Untouched { files: 0 | 1, data } => Put::Retrieve(data),
+            Self::Untouched { files, data } => Put::Counted(Self::Untouched {
+                files: files - 1,
+                data,
+            }),
+            Self::Live(mut live) if live.files > 0 => {
+                live.files -= 1;
+                live.settle()
+            }
+            _ => Put::Unbalanced(self),
+        }
+    }
+}
+
+impl<F, O, P> Live<F, O, P> {
+    /// What follows after one of the counts went down.
+    fn settle<E>(self) -> Put<F, O, P, E> {
+        if self.files == 0 && self.users == 0 {
+            Put::Finish(self)
+        } else {
+            // INVARIANT: Not both counts are zero.
+            Put::Counted(Incoming::Live(self))
+        }
+    }
+}
