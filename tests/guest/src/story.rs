@@ -196,10 +196,20 @@ fn headline(run: &Run, when: &str) {
     if let Some(line) = &run.core_line {
         story(format_args!("  it says      {line}"));
     }
+    if let Some(uptime) = uptime() {
+        story(format_args!(
+            "  userspace    {uptime} s after this kernel started"
+        ));
+    }
     match number() {
         Some(number) => story(format_args!("  live updates {number} so far")),
         None => story("  live updates unknown"),
     }
+}
+
+fn uptime() -> Option<String> {
+    let text = fs::read_to_string("/proc/uptime").ok()?;
+    text.split_whitespace().next().map(str::to_string)
 }
 
 /// The tree for the next kernel carries the number of the live update that is to come.
