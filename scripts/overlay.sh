@@ -43,7 +43,8 @@ check_tree() {
 	[ -d "$KDIR" ] || die "$KDIR is no directory" "give a kernel source tree"
 	if ! is_kernel "$KDIR"; then
 		[ ! -L "$KDIR/source" ] ||
-			die "$KDIR is a build directory" "give its source, $(readlink "$KDIR/source")"
+			die "$KDIR is a build directory" \
+				"give its source, $(readlink "$KDIR/source")"
 		die "$KDIR is no kernel tree" "give a kernel source tree"
 	fi
 	for file in luo_flb.c Makefile Kconfig; do

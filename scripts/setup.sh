@@ -127,8 +127,8 @@ unpack_rust_src() {
 		deb=$(apt_download rust-src "$debian") || continue
 		rm -rf "$dir.tmp" && mkdir -p "$dir.tmp" || return 1
 		dpkg-deb --fsys-tarfile "$deb" |
-			tar -x -C "$dir.tmp" --strip-components=4 "./usr/src/rustc-$version/library" ||
-			return 1
+			tar -x -C "$dir.tmp" --strip-components=4 \
+				"./usr/src/rustc-$version/library" || return 1
 		rm -rf "$dir" && mv "$dir.tmp" "$dir" && rm -f "$deb"
 		return
 	done

@@ -48,7 +48,7 @@ verdict() {
 
 	if ! grep -aqE '^FLB-RESULT pass' "$log"; then
 		grep -a -m 1 '^FLB-CHECK FAIL' "$log" | tr -d '\r' | grep . ||
-			echo "no result, last line: $(tail -n 1 "$log" | tr -d '\r')"
+			echo "no result, last: $(tail -n 1 "$log" | tr -d '\r')"
 	elif ! faults=$(log_faults "$log"); then
 		head -n 1 <<<"$faults"
 	fi
@@ -56,7 +56,8 @@ verdict() {
 
 # run_one MODE SCENARIO HOPS: boot, judge, and print the line.
 run_one() {
-	local mode=$1 scenario=$2 hops=$3 log=$RUN/$GROUP-$2.log name=$GROUP/$2 defect='' start why out
+	local mode=$1 scenario=$2 hops=$3 log=$RUN/$GROUP-$2.log name=$GROUP/$2
+	local defect='' start why out
 
 	start=$(now_ms)
 	[ "$mode" != scenario ] || defect=$(known_defect "$scenario")

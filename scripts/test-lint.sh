@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# test-lint.sh TREE: what can be judged from the text: rustfmt, checkpatch, shellcheck, licence tags,
-# where unsafe may be; and clippy with the kernel's flags.
+# test-lint.sh TREE: what can be judged from the text (rustfmt, checkpatch, shellcheck, licence tags,
+# where unsafe may be), clippy with the kernel's flags, and the size of the core.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=scripts/testlib.sh
 . "$TOP/scripts/testlib.sh"
 
-# Unsafe code may only be in these and in what is below tests/.
+# What unsafe code looks like; it may only be in these and in what is below tests/.
+UNSAFE='\bunsafe([[:space:]]*[{(]|[[:space:]]+(fn|impl|trait|extern)\b)|\bunsafe$'
 UNSAFE_OK='^(ffi\.rs|raw\.rs|raw/.*|lock\.rs|tests/.*)$'
 
 # sources PATTERN...: files of the project, committed or about to be.
@@ -56,12 +57,12 @@ shellcheck_clean() {
 
 # Lists, locks and texts for people carry no tag; all other files do.
 spdx_tags() {
-	local file
+	local file tag=SPDX-License-Identifier
 
 	for file in $(sources '*.rs' '*.c' '*.h' '*.sh' '*.toml' '*.config' '*.rst' '*.txt' '*.py' \
 			Kbuild Kconfig Makefile .ci/run .gitignore 'scripts/qemu-wrap/*'); do
-		head -n 3 "$TOP/$file" | grep -q 'SPDX-License-Identifier: GPL-2\.0' ||
-			{ echo "$file: no SPDX-License-Identifier: GPL-2.0 in its first lines"; return 1; }
+		head -n 3 "$TOP/$file" | grep -q "$tag: GPL-2\.0" ||
+			{ echo "$file: no $tag in its first lines"; return 1; }
 	done
 }
 
@@ -69,9 +70,7 @@ unsafe_confined() {
 	local file line
 
 	for file in $(sources '*.rs' | grep -vE "$UNSAFE_OK"); do
-		line=$(sed 's://.*::' "$TOP/$file" |
-			grep -nE '\bunsafe([[:space:]]*[{(]|[[:space:]]+(fn|impl|trait|extern)\b)|\bunsafe$' |
-			head -n 1) || true
+		line=$(sed 's://.*::' "$TOP/$file" | grep -nE -m 1 "$UNSAFE") || true
 		[ -z "$line" ] || { echo "$file:$line"; return 1; }
 	done
 }

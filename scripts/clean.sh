@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# clean.sh: remove the cache, when nobody uses it.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+[ -d "$CACHE" ] || exit 0
+lock cache
+lock demo
+lock test
+rm -rf "$CACHE"
