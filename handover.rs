@@ -12,6 +12,7 @@ use crate::{
         block::{self, Block},
         fdt_v1, name,
     },
+    chain::{Chain, Link},
     lifecycle::Entry,
     lock::{self, ByRegistry, OutgoingGuard},
     raw::{self, errno, Preserved, Restored, ENODATA},
@@ -26,7 +27,7 @@ const PAGES: usize = 1;
 /// What is handed over, in both directions.
 pub(crate) struct Handover {
     block: ByRegistry<Option<Preserved>>,
-    table: SetOnce<KVec<Pin<KBox<Entry>>>>,
+    table: SetOnce<Chain<Entry>>,
 }
 
 impl Handover {
@@ -74,10 +75,9 @@ impl Handover {
     /// Errors: as for [`Handover::setup_incoming`]; then nothing is kept.
     pub(crate) fn receive(&self, bytes: &[u8]) -> Result {
         let block = Block::decode(bytes, PAGE_SIZE).map_err(|error| refuse(error.describe()))?;
-        let mut table = KVec::with_capacity(block.len(), GFP_KERNEL)?;
+        let table = Chain::new();
         for entry in block.entries() {
-            let entry = Entry::new(entry)?;
-            table.push_within_capacity(entry).map_err(|_| EINVAL)?;
+            table.push(Link::new(Entry::new(entry))?);
         }
         if !self.table.populate(table) {
             return Err(EEXIST);
@@ -90,8 +90,8 @@ impl Handover {
     /// Errors: `ENODATA` if nothing was handed over, [`ENOENT`] if no entry has the name.
     pub(crate) fn entry(&self, name: &name::Field) -> Result<&Entry> {
         let table = self.table.as_ref().ok_or_else(|| errno(ENODATA))?;
-        let entry = table.iter().find(|entry| entry.is_named(name));
-        entry.map(|entry| &**entry).ok_or(ENOENT)
+        let mut entries = table.iter();
+        entries.find(|entry| entry.is_named(name)).ok_or(ENOENT)
     }
 
     /// Writes the FLBs that are preserved into the block. May sleep.

@@ -157,6 +157,7 @@ impl Instance {
     }
 
     /// The entry that was handed over under the name of `flb`.
+    #[inline(never)]
     fn entry(&self, flb: &Flb) -> Result<&Entry> {
         self.handover.entry(flb.name()?)
     }

@@ -13,13 +13,9 @@ use crate::{
     },
     lock::{self, OutgoingGuard},
     raw::{errno, Flb, Object, Outgoing, Pin as ModulePin, ENODATA},
-    state::{self, Added, Got, Live, Put, Refused, Removed},
+    state::{self, Added, Got, Put, Removed},
 };
-use kernel::{
-    new_mutex,
-    prelude::*,
-    sync::{lock::mutex::MutexBackend, lock::Guard, Mutex},
-};
+use kernel::{new_mutex, prelude::*, sync::Mutex};
 
 /// One more file depends on `flb`. The first runs `preserve`.
 ///
@@ -77,17 +73,12 @@ pub(crate) struct Entry {
 
 impl Entry {
     /// What was handed over, with its name.
-    #[inline(never)]
-    pub(crate) fn new(
-        block::Entry { name, data, files }: block::Entry<'_>,
-    ) -> Result<Pin<KBox<Self>>> {
-        KBox::pin_init(
-            pin_init!(Self {
-                name: *name,
-                state <- new_mutex!(Incoming::Untouched { files, data }, "luo_flb_entry"),
-            }),
-            GFP_KERNEL,
-        )
+    pub(crate) fn new<'a>(entry: block::Entry<'a>) -> impl PinInit<Self> + 'a {
+        let block::Entry { name, data, files } = entry;
+        pin_init!(Self {
+            name: *name,
+            state <- new_mutex!(Incoming::Untouched { files, data }, "luo_flb_entry"),
+        })
     }
 
     /// Whether this is the entry with a name.
@@ -102,31 +93,19 @@ impl Entry {
     /// [`EOVERFLOW`], `EDEADLK` from its own callback, [`ENODEV`] if the owner is going away, or
     /// what `retrieve` returned.
     pub(crate) fn get(&self, flb: &Flb) -> Result<Object> {
-        let mut slot = lock::mutex(&self.state)?;
-        match take(&mut slot).get(flb, MAX_FILES) {
-            Got::Counted(state, obj) => {
-                *slot = state;
-                Ok(obj)
+        let mut state = lock::mutex(&self.state)?;
+        Err(match state.get(flb, MAX_FILES) {
+            Got::Counted(obj) => return Ok(obj),
+            Got::Retrieve(data) => {
+                let (obj, pin) = retrieve(flb, data)?;
+                state.retrieved(*flb, obj, pin);
+                return Ok(obj);
             }
-            Got::Retrieve { files, data } => {
-                let live = retrieve(flb, files, 1, data);
-                let result = live.as_ref().map(|live| live.obj).map_err(|error| *error);
-                *slot = match live {
-                    Ok(live) => Incoming::Live(live),
-                    Err(_) => Incoming::Untouched { files, data },
-                };
-                result
-            }
-            Got::Refused(state, why) => {
-                *slot = state;
-                Err(match why {
-                    Refused::Finished => errno(ENODATA),
-                    Refused::Failed(error) => error,
-                    Refused::Foreign => EBUSY,
-                    Refused::Full => EOVERFLOW,
-                })
-            }
-        }
+            Got::Finished => errno(ENODATA),
+            Got::Failed(error) => error,
+            Got::Foreign => EBUSY,
+            Got::Full => EOVERFLOW,
+        })
     }
 
     /// Gives a reference back that [`Entry::get`] returned. The last runs `finish`.
@@ -143,52 +122,34 @@ impl Entry {
     /// `holder` lets go; the last ends the life of the object.
     #[inline(never)]
     fn release(&self, flb: &Flb, holder: Holder) {
-        let Ok(mut slot) = lock::mutex(&self.state) else {
+        let Ok(mut state) = lock::mutex(&self.state) else {
             return flb.complain(c"put from its own callback", 0);
         };
-        let state = take(&mut slot);
         let put = match holder {
             Holder::Caller => state.put_user(flb),
             Holder::File => state.put_file(),
         };
-        *slot = match put {
-            Put::Counted(state) | Put::Unbalanced(state) => state,
-            Put::Finish(live) => finish(live),
-            Put::Retrieve(data) => match retrieve(flb, 0, 0, data) {
-                Ok(live) => finish(live),
+        match put {
+            Put::Counted | Put::Unbalanced => {}
+            Put::Finish(live) => live.flb.finish(live.obj),
+            Put::Retrieve(data) => match retrieve(flb, data) {
+                Ok((obj, _pin)) => flb.finish(obj),
                 Err(error) => {
                     flb.complain(c"not retrieved, so never finished", error.to_errno().into());
-                    Incoming::Failed(error)
+                    state.failed(error);
                 }
             },
-        };
+        }
     }
-}
-
-/// Takes the state out; the caller stores the next one before the lock is released.
-fn take(slot: &mut Guard<'_, Incoming, MutexBackend>) -> Incoming {
-    core::mem::replace(&mut **slot, Incoming::Finished)
 }
 
 /// Runs `retrieve`, with the owner pinned.
 #[inline(never)]
-fn retrieve(flb: &Flb, files: u32, users: u32, data: u64) -> Result<Live<Flb, Object, ModulePin>> {
+fn retrieve(flb: &Flb, data: u64) -> Result<(Object, ModulePin)> {
     if !flb.has_all_callbacks() {
         return Err(EINVAL);
     }
     let pin = flb.pin()?;
     let obj = flb.retrieve(data)?;
-    Ok(Live {
-        files,
-        users,
-        flb: *flb,
-        obj,
-        pin,
-    })
-}
-
-/// Runs `finish`, then lets the owner go.
-fn finish(live: Live<Flb, Object, ModulePin>) -> Incoming {
-    live.flb.finish(live.obj);
-    Incoming::Finished
+    Ok((obj, pin))
 }

@@ -141,7 +141,7 @@ pub(crate) struct OutgoingGuard<'a> {
 }
 
 impl<'a> OutgoingGuard<'a> {
-    /// Takes the lock; [`EDEADLK`] if this task holds it already. May sleep.
+    /// Takes the lock; `EDEADLK` if this task holds it already. May sleep.
     pub(crate) fn lock(flb: &'a Flb) -> Result<Self> {
         // SAFETY: The mutex is initialised and valid as long as the FLB is.
         let lock = unsafe { Mutex::from_raw(flb.outgoing_mutex()) };

@@ -35,6 +35,7 @@
 //! | `ffi` | the C entry points |
 //! | `instance` | all state of the core in one place: the kernel's, or a test's |
 //! | `raw` | the fields of C structures, C callbacks, libfdt and KHO |
+//! | `chain` | a list that is read without a lock |
 //! | `lock` | the locks, and the evidence that one is held |
 //! | `registry` | who is registered with whom |
 //! | `lifecycle` | lock, transition, callback, commit |
@@ -58,6 +59,7 @@
 //! round. See `Documentation/locking.rst`.
 
 mod abi;
+mod chain;
 mod ffi;
 mod handover;
 mod instance;

@@ -18,6 +18,7 @@
 
 use crate::{
     abi::{block, name},
+    chain::{Chain, Link},
     lifecycle,
     lock::{self, ByRegistry, RegisterRead, RegisterWrite},
     raw::{self, Flb, Handler},
@@ -29,7 +30,7 @@ use kernel::{
     sync::{
         atomic::{Atomic, Relaxed},
         lock::{mutex::MutexBackend, Guard},
-        Mutex, SetOnce,
+        Mutex,
     },
 };
 
@@ -47,7 +48,7 @@ struct Listed {
 struct List(KVec<Listed>);
 
 impl List {
-    fn iter(&self) -> impl DoubleEndedIterator<Item = &Flb> + ExactSizeIterator {
+    fn iter(&self) -> impl DoubleEndedIterator<Item = &Flb> {
         self.0.iter().map(|listed| &listed.flb)
     }
 
@@ -93,7 +94,6 @@ struct Record {
     handler: Atomic<usize>,
     #[pin]
     deps: Mutex<Dependencies>,
-    next: SetOnce<Pin<KBox<Record>>>,
 }
 
 impl Record {
@@ -108,7 +108,6 @@ impl Record {
                 },
                 "luo_flb_handler"
             ),
-            next: SetOnce::new(),
         })
     }
 }
@@ -118,7 +117,8 @@ type Locked<'a> = Guard<'a, Dependencies, MutexBackend>;
 
 /// All handlers and FLBs of an instance.
 pub(crate) struct Registry {
-    records: SetOnce<Pin<KBox<Record>>>,
+    /// Grows under the registry lock.
+    records: Chain<Record>,
     /// The FLBs that are registered, each with how many handlers.
     flbs: ByRegistry<List>,
 }
@@ -127,7 +127,7 @@ impl Registry {
     /// A registry with nothing in it.
     pub(crate) const fn new() -> Self {
         Self {
-            records: SetOnce::new(),
+            records: Chain::new(),
             flbs: ByRegistry::new(List(KVec::new())),
         }
     }
@@ -202,8 +202,10 @@ impl Registry {
         let files = deps.files.checked_add(1).ok_or(EOVERFLOW)?;
         for (done, flb) in deps.flbs.iter().enumerate() {
             if let Err(error) = lifecycle::preserve(flb) {
-                let held = deps.flbs.iter().take(done);
-                held.rev().for_each(lifecycle::unpreserve);
+                let held = deps.flbs.0.get(..done).unwrap_or_default();
+                held.iter()
+                    .rev()
+                    .for_each(|held| lifecycle::unpreserve(&held.flb));
                 return Err(error);
             }
         }
@@ -240,14 +242,8 @@ impl Registry {
     /// Finds a record by its `handler` field.
     #[inline(never)]
     fn find(&self, id: usize) -> Option<&Record> {
-        let mut next = &self.records;
-        while let Some(record) = next.as_ref() {
-            if record.handler.load(Relaxed) == id {
-                return Some(record);
-            }
-            next = &record.next;
-        }
-        None
+        let mut records = self.records.iter();
+        records.find(|record| record.handler.load(Relaxed) == id)
     }
 
     /// Locks the record of a handler; [`ENOENT`] if there is none, `EDEADLK` from a callback of
@@ -277,17 +273,12 @@ impl Registry {
             Err(error) if error == ENOENT => {}
             locked => return locked,
         }
-        let new = KBox::pin_init(Record::new(handler), GFP_KERNEL)?;
+        let new = Link::new(Record::new(handler))?;
         let token = lock::Registry::lock();
         if self.find(handler.id()).is_none() {
-            if let Some(free) = self.find(0) {
-                free.handler.store(handler.id(), Relaxed);
-            } else {
-                let mut next = &self.records;
-                while let Some(record) = next.as_ref() {
-                    next = &record.next;
-                }
-                next.populate(new);
+            match self.find(0) {
+                Some(free) => free.handler.store(handler.id(), Relaxed),
+                None => self.records.push(new),
             }
         }
         drop(token);

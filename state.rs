@@ -10,9 +10,8 @@
 //! ```
 //!
 //! This module is pure: it calls nothing and depends on `core` alone, so the same file is compiled
-//! into the kernel and into the host tests. A transition consumes the state and yields the next
-//! one, or what the caller has to do before there is a next one. What a state owns is in its
-//! variant: `P` pins the module that has to stay, `O` is the live object.
+//! into the kernel and into the host tests. A transition yields what the caller has to do. What a
+//! state owns is in its variant: `P` pins the module that has to stay, `O` is the live object.
 
 #![forbid(unsafe_code)]
 
@@ -142,9 +141,14 @@ pub(crate) enum Incoming<F, O, P, E> {
     Failed(E),
 }
 
-/// Why a reference to the incoming object is not given.
+/// What follows when a caller asks for the incoming object.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Refused<E> {
+pub(crate) enum Got<O, E> {
+    /// The reference is counted.
+    Counted(O),
+    /// Run `retrieve` with this handle, then [`Incoming::retrieved`]; on error there is nothing to
+    /// do, and the next caller will be told the same.
+    Retrieve(u64),
     /// `finish` has run.
     Finished,
     /// There will never be an object, for this reason.
@@ -155,93 +159,86 @@ pub(crate) enum Refused<E> {
     Full,
 }
 
-/// What follows when a caller asks for the incoming object.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Got<F, O, P, E> {
-    /// The reference is counted.
-    Counted(Incoming<F, O, P, E>, O),
-    /// Run `retrieve` with `data`; then continue with a [`Live`] that counts `files` and one user,
-    /// or, on error, with the same [`Incoming::Untouched`].
-    Retrieve {
-        /// As in [`Incoming::Untouched`].
-        files: u32,
-        /// As in [`Incoming::Untouched`].
-        data: u64,
-    },
-    /// No reference is given; the state is as it was.
-    Refused(Incoming<F, O, P, E>, Refused<E>),
-}
-
 /// What follows when a file is finished or a caller puts its reference.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Put<F, O, P, E> {
+pub(crate) enum Put<F, O, P> {
     /// Others remain.
-    Counted(Incoming<F, O, P, E>),
+    Counted,
     /// It was the last, and nobody ever asked for the object: run `retrieve` with this handle, then
-    /// `finish`, then continue with [`Incoming::Finished`], or, on error, with
-    /// [`Incoming::Failed`].
+    /// `finish`; on error [`Incoming::failed`].
     Retrieve(u64),
-    /// It was the last: run `finish`, release the pin, continue with [`Incoming::Finished`].
+    /// It was the last: run `finish`, release the pin.
     Finish(Live<F, O, P>),
-    /// Nobody held what is being put; the state is as it was.
-    Unbalanced(Incoming<F, O, P, E>),
+    /// Nobody held what is being put.
+    Unbalanced,
 }
 
 impl<F: PartialEq, O: Copy, P, E: Copy> Incoming<F, O, P, E> {
     /// A caller asks for the object through `flb`; `most` references can be counted.
-    pub(crate) fn get(self, flb: &F, most: u32) -> Got<F, O, P, E> {
+    pub(crate) fn get(&mut self, flb: &F, most: u32) -> Got<O, E> {
         match self {
-            Self::Untouched { files, data } => Got::Retrieve { files, data },
-            Self::Live(live) if live.flb != *flb => {
-                Got::Refused(Self::Live(live), Refused::Foreign)
-            }
-            Self::Live(live) if live.users >= most => Got::Refused(Self::Live(live), Refused::Full),
-            Self::Live(mut live) => {
+            Self::Untouched { data, .. } => Got::Retrieve(*data),
+            Self::Live(live) if live.flb != *flb => Got::Foreign,
+            Self::Live(live) if live.users >= most => Got::Full,
+            Self::Live(live) => {
                 live.users += 1;
-                let obj = live.obj;
-                Got::Counted(Self::Live(live), obj)
+                Got::Counted(live.obj)
             }
-            Self::Finished => Got::Refused(self, Refused::Finished),
-            Self::Failed(error) => Got::Refused(self, Refused::Failed(error)),
+            Self::Finished => Got::Finished,
+            Self::Failed(error) => Got::Failed(*error),
         }
+    }
+
+    /// `retrieve` has succeeded for a caller, who holds the first reference.
+    pub(crate) fn retrieved(&mut self, flb: F, obj: O, pin: P) {
+        if let Self::Untouched { files, .. } = *self {
+            // INVARIANT: There is a user.
+            *self = Self::Live(Live {
+                files,
+                users: 1,
+                flb,
+                obj,
+                pin,
+            });
+        }
+    }
+
+    /// `retrieve` has failed for the last file.
+    pub(crate) fn failed(&mut self, error: E) {
+        *self = Self::Failed(error);
     }
 
     /// A caller puts the reference that it got through `flb`.
-    pub(crate) fn put_user(self, flb: &F) -> Put<F, O, P, E> {
+    pub(crate) fn put_user(&mut self, flb: &F) -> Put<F, O, P> {
         match self {
-            Self::Live(mut live) if live.flb == *flb && live.users > 0 => {
-                live.users -= 1;
-                live.settle()
-            }
-            _ => Put::Unbalanced(self),
+            Self::Live(live) if live.flb == *flb && live.users > 0 => live.users -= 1,
+            _ => return Put::Unbalanced,
         }
+        self.settle()
     }
 
     /// A file that was handed over with the FLB is finished.
-    pub(crate) fn put_file(self) -> Put<F, O, P, E> {
+    pub(crate) fn put_file(&mut self) -> Put<F, O, P> {
         match self {
-            Self::Untouched { files: 0 | 1, data } => Put::Retrieve(data),
-            Self::Untouched { files, data } => Put::Counted(Self::Untouched {
-                files: files - 1,
-                data,
-            }),
-            Self::Live(mut live) if live.files > 0 => {
-                live.files -= 1;
-                live.settle()
-            }
-            _ => Put::Unbalanced(self),
+            Self::Untouched { files, .. } if *files > 0 => *files -= 1,
+            Self::Live(live) if live.files > 0 => live.files -= 1,
+            _ => return Put::Unbalanced,
         }
+        self.settle()
     }
-}
 
-impl<F, O, P> Live<F, O, P> {
     /// What follows after one of the counts went down.
-    fn settle<E>(self) -> Put<F, O, P, E> {
-        if self.files == 0 && self.users == 0 {
-            Put::Finish(self)
-        } else {
+    fn settle(&mut self) -> Put<F, O, P> {
+        match self {
+            Self::Untouched { files: 0, .. } => {}
+            Self::Live(live) if live.files == 0 && live.users == 0 => {}
             // INVARIANT: Not both counts are zero.
-            Put::Counted(Incoming::Live(self))
+            _ => return Put::Counted,
+        }
+        match core::mem::replace(self, Self::Finished) {
+            Self::Untouched { data, .. } => Put::Retrieve(data),
+            Self::Live(live) => Put::Finish(live),
+            _ => Put::Unbalanced,
         }
     }
 }

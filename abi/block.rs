@@ -155,11 +155,6 @@ impl<'a> Block<'a> {
         Ok(Self { entries })
     }
 
-    /// The number of entries.
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len() / ENTRY_LEN
-    }
-
     /// The entries, in the order in which they were written.
     pub(crate) fn entries(&self) -> impl Iterator<Item = Entry<'a>> + 'a {
         self.entries

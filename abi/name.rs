@@ -5,6 +5,8 @@
 //! A name is 1 to 47 bytes in a field of 48, and ends with a NUL. What stands behind the NUL does
 //! not count.
 
+use core::ffi::CStr;
+
 /// Size of the field that holds a name, the terminating NUL included.
 pub(crate) const LEN: usize = 48;
 
@@ -21,15 +23,17 @@ pub(crate) enum Error {
 }
 
 /// Checks that a field holds a name.
+#[inline(never)]
 pub(crate) fn check(field: &Field) -> Result<&Field, Error> {
-    match field.iter().position(|byte| *byte == 0) {
-        None => Err(Error::Unterminated),
-        Some(0) => Err(Error::Empty),
-        Some(_) => Ok(field),
+    match CStr::from_bytes_until_nul(field) {
+        Err(_) => Err(Error::Unterminated),
+        Ok(name) if name.is_empty() => Err(Error::Empty),
+        Ok(_) => Ok(field),
     }
 }
 
 /// Whether two fields hold the same name.
+#[inline(never)]
 pub(crate) fn same(one: &Field, other: &Field) -> bool {
     for (byte, other) in one.iter().zip(other) {
         if byte != other {
