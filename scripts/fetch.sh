@@ -145,7 +145,8 @@ mirror() {
 
 	mkdir -p "$TREE" && rm -f "$TREE/.flb-version" &&
 		rsync -a --delete --exclude=/.git --exclude='*.o' --exclude='*.a' \
-			--exclude='.*.cmd' --exclude='*.ko' --exclude='/vmlinux*' --exclude=/.flb-version \
+			--exclude='.*.cmd' --exclude='*.ko' --exclude='/vmlinux*' \
+			--exclude=/.flb-version \
 			--exclude=/kernel/liveupdate/flb --exclude=/kernel/liveupdate/Makefile \
 			--exclude=/kernel/liveupdate/Kconfig "$src/" "$TREE/" || return 1
 	if [ -f "$src/.config" ] || [ -d "$src/include/config" ]; then

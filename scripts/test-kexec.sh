@@ -48,7 +48,7 @@ verdict() {
 
 	if ! grep -aqE '^FLB-RESULT pass' "$log"; then
 		grep -a -m 1 '^FLB-CHECK FAIL' "$log" | tr -d '\r' | grep . ||
-			echo "no result, last: $(tail -n 1 "$log" | tr -d '\r')"
+			echo "no result, last line: $(tail -n 1 "$log")" | tr -d '\r'
 	elif ! faults=$(log_faults "$log"); then
 		head -n 1 <<<"$faults"
 	fi
@@ -69,7 +69,7 @@ run_one() {
 		why=$out defect=''
 	fi
 	if [ -n "$defect" ] && [ -z "$why" ]; then
-		result FAIL "$name" "$(seconds_since "$start")" "passes, but $defect is expected in C"
+		result FAIL "$name" "$(seconds_since "$start")" "passes, but C has $defect"
 	elif [ -n "$defect" ] && grep -aq '^FLB-RESULT fail' "$log"; then
 		result xfail "$name" "$(seconds_since "$start")" "$defect"
 	elif [ -n "$why" ]; then

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# test-lint.sh TREE: what can be judged from the text (rustfmt, checkpatch, shellcheck, licence tags,
-# where unsafe may be), clippy with the kernel's flags, and the size of the core.
+# test-lint.sh TREE: what can be judged from the text (rustfmt, checkpatch, shellcheck, licence
+# tags, where unsafe may be), clippy with the kernel's flags, and the size of the core.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"

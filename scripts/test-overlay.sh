@@ -156,7 +156,8 @@ with_build_products() {
 }
 
 left_from_an_interrupted_run() {
-	fresh && mkdir "$LU/.luo-flb-new" && touch "$LU/.luo-flb-new/x" "$LU/Makefile.luo-flb-new" &&
+	fresh && mkdir "$LU/.luo-flb-new" &&
+		touch "$LU/.luo-flb-new/x" "$LU/Makefile.luo-flb-new" &&
 		"$OVERLAY" apply "$K" && says 0 applied && "$OVERLAY" revert "$K" && same_as_before
 }
 
@@ -165,7 +166,7 @@ killed_at_any_time() {
 
 	for n in 1 2 3 4 5 6 7 8; do
 		fresh
-		timeout -s TERM "0.0$n" "$OVERLAY" apply "$K" || true
+		timeout "0.0$n" "$OVERLAY" apply "$K" || true
 		"$OVERLAY" apply "$K" && says 0 applied && "$OVERLAY" revert "$K" &&
 			same_as_before || return 1
 	done
@@ -226,14 +227,15 @@ wrong_usage() {
 }
 
 disk_full() {
-	local dir=$WORK/small rc=0
+	local dir=$WORK/small rc=0 out
 
-	fresh && mkdir -p "$dir" && mount -t tmpfs -o size=256k none "$dir" || return 1
-	rm -rf "$K" && cp -a "$ORIG/." "$dir" && ln -s "$dir" "$K" || return 1
-	head -c 1M /dev/zero >"$dir/fill" 2>/dev/null || true
-	refuses "free space on its disk" apply "$dir" && rm "$dir/fill" &&
+	fresh && mkdir -p "$dir" && mount -t tmpfs -o size=1m none "$dir" || return 1
+	rm -rf "$K" && cp -a "$ORIG/." "$dir" && ln -s "$dir" "$K" || rc=1
+	head -c 2M /dev/zero >"$dir/fill" 2>/dev/null || true
+	out=$("$OVERLAY" apply "$dir" 2>&1) && rc=1
+	[[ $out == *"free space on its disk" ]] && rm "$dir/fill" &&
 		says 3 "not applied" && diff -r "$ORIG" "$dir" || rc=1
-	umount "$dir"
+	umount "$dir" || rc=1
 	return "$rc"
 }
 
