@@ -39,12 +39,10 @@ pub(crate) fn mutex<T>(mutex: &Mutex<T>) -> Result<Guard<'_, T, MutexBackend>> {
 unsafe fn acquire(mutex: *mut bindings::mutex) -> Result {
     // SAFETY: By the requirements of this function.
     unsafe {
-        if bindings::mutex_trylock(mutex) == 0 {
-            if bindings::luo_flb_shim_held_by_current(mutex) {
-                return Err(errno(EDEADLK));
-            }
-            bindings::mutex_lock(mutex);
+        if bindings::luo_flb_shim_held_by_current(mutex) {
+            return Err(errno(EDEADLK));
         }
+        bindings::mutex_lock(mutex);
     }
     Ok(())
 }
