@@ -9,23 +9,11 @@ use kernel::{prelude::*, sync::SetOnce};
 /// A list of pinned values. Dropping it drops them.
 pub(crate) struct Chain<T>(SetOnce<Pin<KBox<Link<T>>>>);
 
-/// A value on its way into a [`Chain`].
 #[pin_data]
-pub(crate) struct Link<T> {
+struct Link<T> {
     #[pin]
     value: T,
     next: Chain<T>,
-}
-
-impl<T> Link<T> {
-    /// Allocates a value. May sleep.
-    pub(crate) fn new(value: impl PinInit<T>) -> Result<Pin<KBox<Self>>> {
-        let link = pin_init!(Self {
-            value <- value,
-            next: Chain::new(),
-        });
-        KBox::pin_init(link, GFP_KERNEL)
-    }
 }
 
 impl<T> Chain<T> {
@@ -40,12 +28,19 @@ impl<T> Chain<T> {
         links.map(|link| &link.value)
     }
 
-    /// Appends a value. The caller sees to it that nobody else does meanwhile.
-    pub(crate) fn push(&self, link: Pin<KBox<Link<T>>>) {
+    /// Appends a value; [`ENOMEM`] if there is no memory. The caller sees to it that nobody else
+    /// does meanwhile. May sleep.
+    pub(crate) fn push(&self, value: impl PinInit<T>) -> Result {
+        let link = pin_init!(Link {
+            value <- value,
+            next: Chain::new(),
+        });
+        let link = KBox::pin_init(link, GFP_KERNEL)?;
         let mut end = &self.0;
         while let Some(link) = end.as_ref() {
             end = &link.next.0;
         }
         end.populate(link);
+        Ok(())
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         block::{self, Block},
         fdt_v1, name,
     },
-    chain::{Chain, Link},
+    chain::Chain,
     lifecycle::Entry,
     lock::{self, ByRegistry, OutgoingGuard},
     raw::{self, errno, Preserved, Restored, ENODATA},
@@ -27,7 +27,10 @@ const PAGES: usize = 1;
 /// What is handed over, in both directions.
 pub(crate) struct Handover {
     block: ByRegistry<Option<Preserved>>,
-    table: SetOnce<Chain<Entry>>,
+    /// The entries that were handed over.
+    table: Chain<Entry>,
+    /// The table is complete.
+    received: SetOnce<()>,
 }
 
 impl Handover {
@@ -35,7 +38,8 @@ impl Handover {
     pub(crate) const fn new() -> Self {
         Self {
             block: ByRegistry::new(None),
-            table: SetOnce::new(),
+            table: Chain::new(),
+            received: SetOnce::new(),
         }
     }
 
@@ -70,18 +74,15 @@ impl Handover {
         self.receive(block.bytes())
     }
 
-    /// Validates a block and keeps its entries. May sleep.
+    /// Validates a block and keeps its entries. To be called once. May sleep.
     ///
-    /// Errors: as for [`Handover::setup_incoming`]; then nothing is kept.
+    /// Errors: as for [`Handover::setup_incoming`]; then nothing counts as handed over.
     pub(crate) fn receive(&self, bytes: &[u8]) -> Result {
         let block = Block::decode(bytes, PAGE_SIZE).map_err(|error| refuse(error.describe()))?;
-        let table = Chain::new();
         for entry in block.entries() {
-            table.push(Link::new(Entry::new(entry))?);
+            self.table.push(Entry::new(entry))?;
         }
-        if !self.table.populate(table) {
-            return Err(EEXIST);
-        }
+        self.received.populate(());
         Ok(())
     }
 
@@ -89,8 +90,10 @@ impl Handover {
     ///
     /// Errors: `ENODATA` if nothing was handed over, [`ENOENT`] if no entry has the name.
     pub(crate) fn entry(&self, name: &name::Field) -> Result<&Entry> {
-        let table = self.table.as_ref().ok_or_else(|| errno(ENODATA))?;
-        let mut entries = table.iter();
+        if self.received.as_ref().is_none() {
+            return Err(errno(ENODATA));
+        }
+        let mut entries = self.table.iter();
         entries.find(|entry| entry.is_named(name)).ok_or(ENOENT)
     }
 
@@ -104,13 +107,13 @@ impl Handover {
         };
         if let Some(mut writer) = block::Writer::new(block.bytes(), PAGES as u64) {
             registry.for_each(&mut token, |flb| {
-                let saved = OutgoingGuard::lock(flb).map(|outgoing| outgoing.handover());
-                let written = match (saved, flb.name()) {
-                    (Ok(None), _) => true,
-                    (Ok(Some((data, files))), Ok(name)) => {
+                let written = match OutgoingGuard::lock(flb).map(|outgoing| outgoing.handover()) {
+                    Ok(Some((data, files))) => {
+                        let name = flb.name_field();
                         writer.push(&block::Entry { name, data, files })
                     }
-                    _ => false,
+                    Ok(None) => true,
+                    Err(_) => false,
                 };
                 if !written {
                     flb.complain(c"not handed over", 0);

@@ -18,7 +18,7 @@
 
 use crate::{
     abi::{block, name},
-    chain::{Chain, Link},
+    chain::Chain,
     lifecycle,
     lock::{self, ByRegistry, RegisterRead, RegisterWrite},
     raw::{self, Flb, Handler},
@@ -163,34 +163,36 @@ impl Registry {
         })
     }
 
+    /// Takes back what [`Registry::register`] did for `flb`, or, if there is none, for all FLBs of
+    /// `handler`, at once or when the last preserved file of the handler is released. May sleep.
+    #[inline(never)]
+    fn retire(&self, handler: Handler, flb: Option<Flb>) -> Result {
+        let mut deps = self.lock(handler)?;
+        let mut found = flb.is_none();
+        for listed in deps.flbs.0.iter_mut() {
+            if flb.is_none_or(|flb| flb == listed.flb) {
+                found |= listed.registrations > 0;
+                listed.registrations = 0;
+            }
+        }
+        deps.leaving |= flb.is_none();
+        self.settle(handler, &mut deps);
+        found.then_some(()).ok_or(ENOENT)
+    }
+
     /// Takes back what [`Registry::register`] did, at once or when the last preserved file of the
     /// handler is released. May sleep.
     pub(crate) fn unregister(&self, handler: Handler, flb: Flb) {
-        if let Ok(mut deps) = self.lock(handler) {
-            if let Some(
-                listed @ Listed {
-                    registrations: 1, ..
-                },
-            ) = deps.flbs.find(flb)
-            {
-                listed.registrations = 0;
-                return self.settle(handler, &mut deps);
-            }
+        if let Err(error) = self.retire(handler, Some(flb)) {
+            flb.complain(c"not unregistered", error.to_errno().into());
         }
-        flb.complain(c"unregistered, but not registered", 0);
     }
 
     /// Takes back all registrations with `handler`, which the orchestrator is about to forget.
     /// May sleep.
     pub(crate) fn unregister_all(&self, handler: Handler, _token: &RegisterWrite) {
-        let Ok(mut deps) = self.lock(handler) else {
-            return;
-        };
-        for listed in deps.flbs.0.iter_mut() {
-            listed.registrations = 0;
-        }
-        deps.leaving = true;
-        self.settle(handler, &mut deps);
+        // A handler that never took part has no record.
+        let _ = self.retire(handler, None);
     }
 
     /// One more file of `handler` is preserved: acquires its FLBs. May sleep.
@@ -273,12 +275,11 @@ impl Registry {
             Err(error) if error == ENOENT => {}
             locked => return locked,
         }
-        let new = Link::new(Record::new(handler))?;
         let token = lock::Registry::lock();
         if self.find(handler.id()).is_none() {
             match self.find(0) {
                 Some(free) => free.handler.store(handler.id(), Relaxed),
-                None => self.records.push(new),
+                None => self.records.push(Record::new(handler))?,
             }
         }
         drop(token);

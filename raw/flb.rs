@@ -69,7 +69,7 @@ impl Flb {
     }
 
     /// The field of the compatible string, whatever is in it.
-    fn name_field(&self) -> &name::Field {
+    pub(crate) fn name_field(&self) -> &name::Field {
         // SAFETY: By the invariant; the string is constant.
         unsafe { &*addr_of!((*self.0.as_ptr()).compatible).cast() }
     }
