@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The last good and the first bad value of each number.
+
+use super::{bytes::Bytes, model, PAGE_SIZES};
+use crate::abi::block::{capacity, Block, Error, MAX_FILES};
+
+fn error(bytes: &[u8], page_size: usize) -> Option<Error> {
+    Block::decode(bytes, page_size).err()
+}
+
+#[test]
+fn capacity_counts_whole_entries_behind_the_header() {
+    assert_eq!(PAGE_SIZES.map(capacity), [63, 1023]);
+    for (len, fit) in [
+        (0, 0),
+        (15, 0),
+        (16, 0),
+        (79, 0),
+        (80, 1),
+        (143, 1),
+        (144, 2),
+    ] {
+        assert_eq!(capacity(len), fit, "{len} bytes");
+    }
+}
+
+#[test]
+fn every_length_up_to_one_entry() {
+    for len in 0..=80 {
+        let whole = Bytes::valid(80, 1).0;
+        let expected = match len {
+            0..16 => Some(Error::Truncated(len as u64)),
+            16..80 => Some(Error::PageCount(1)),
+            _ => None,
+        };
+        assert_eq!(error(&whole[..len], 80), expected, "{len} bytes");
+        if len >= 16 {
+            let bytes = Bytes::new(len, 1, 0).0;
+            assert_eq!(
+                model::entries(&bytes, len),
+                Ok(0),
+                "an empty block of {len} bytes"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_page_cut_short_is_refused() {
+    for page_size in PAGE_SIZES {
+        let whole = Bytes::valid(page_size, 1).0;
+        assert_eq!(error(&whole, page_size), None);
+        for len in [16, 80, page_size - 1] {
+            assert_eq!(
+                error(&whole[..len], page_size),
+                Some(Error::PageCount(1)),
+                "{len} of {page_size} bytes"
+            );
+        }
+    }
+}
+
+#[test]
+fn page_count() {
+    for page_size in PAGE_SIZES {
+        let wraps_to_zero = 1 << (64 - page_size.ilog2());
+        for pages in [0, 3, wraps_to_zero, wraps_to_zero + 1, 1 << 63, u64::MAX] {
+            let bytes = Bytes::new(2 * page_size, pages, 0).0;
+            assert_eq!(error(&bytes, page_size), Some(Error::PageCount(pages)));
+        }
+        for pages in [1, 2] {
+            let bytes = Bytes::new(2 * page_size, pages, 0).0;
+            assert_eq!(error(&bytes, page_size), None);
+        }
+    }
+}
+
+#[test]
+fn a_page_size_of_zero_is_no_panic() {
+    let bytes = Bytes::new(64, 1, 0).0;
+    assert_eq!(error(&bytes, 0), Some(Error::PageCount(1)));
+}
+
+#[test]
+fn entry_count() {
+    for page_size in PAGE_SIZES {
+        let most = capacity(page_size);
+        let mut bytes = Bytes::valid(page_size, most);
+        assert_eq!(model::entries(&bytes.0, page_size), Ok(most));
+
+        let wraps_to_zero = 1 << 58;
+        let last = most as u64;
+        for count in [
+            last + 1,
+            wraps_to_zero,
+            wraps_to_zero + 1,
+            1 << 32,
+            u64::MAX,
+        ] {
+            bytes.u64(8, count);
+            assert_eq!(error(&bytes.0, page_size), Some(Error::Count(count)));
+        }
+    }
+}
+
+#[test]
+fn entries_fill_the_pages_that_are_announced_and_no_more() {
+    let two_pages = capacity(2 * 4096);
+    let mut bytes = Bytes::new(2 * 4096, 2, two_pages as u64);
+    for index in 0..two_pages {
+        let name = super::bytes::field(format!("flb-{index}").as_bytes());
+        bytes.entry(index, &name, 0, 1);
+    }
+    let entries = |bytes: &Bytes| model::entries(&bytes.0, 4096);
+    assert_eq!(entries(&bytes), Ok(127));
+
+    // The memory would do for them, the pages do not.
+    bytes.u64(0, 1);
+    bytes.u64(8, 64);
+    assert_eq!(entries(&bytes), Err(Error::Count(64)));
+    bytes.u64(8, 63);
+    assert_eq!(entries(&bytes), Ok(63));
+}
+
+#[test]
+fn file_count() {
+    assert_eq!(u64::from(MAX_FILES), 0x7fff_ffff);
+    let mut bytes = Bytes::valid(4096, 3);
+    for files in [1, 2, 0x7fff_ffff] {
+        bytes.files(2, files);
+        let last = Block::decode(&bytes.0, 4096).map(|block| block.entries().last());
+        assert_eq!(
+            last.map(|last| last.map(|last| last.files.into())),
+            Ok(Some(files))
+        );
+    }
+    let truncates_to_one = (1 << 32) + 1;
+    for files in [
+        0,
+        0x8000_0000,
+        0xffff_ffff,
+        1 << 32,
+        truncates_to_one,
+        1 << 63,
+        u64::MAX,
+    ] {
+        bytes.files(2, files);
+        assert_eq!(error(&bytes.0, 4096), Some(Error::FileCount(files)));
+    }
+}
+
+#[test]
+fn any_data_is_good() {
+    for data in [0, 1, 1 << 63, u64::MAX] {
+        let mut bytes = Bytes::valid(4096, 1);
+        bytes.u64(16 + 48, data);
+        let first = Block::decode(&bytes.0, 4096).map(|block| block.entries().next());
+        assert_eq!(
+            first.map(|first| first.map(|first| first.data)),
+            Ok(Some(data))
+        );
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_with_its_number() {
+    let errors = [
+        Error::Truncated(11),
+        Error::PageCount(12),
+        Error::Count(13),
+        Error::NameUnterminated(14),
+        Error::NameEmpty(15),
+        Error::NameDuplicate(16),
+        Error::FileCount(17),
+    ];
+    let mut texts = Vec::new();
+    for (error, expected) in errors.into_iter().zip(11..) {
+        let (text, number) = error.describe();
+        assert_eq!(number, expected);
+        assert!(!text.is_empty() && !texts.contains(&text), "{text:?}");
+        texts.push(text);
+    }
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The table of FLBs.
+//!
+//! | module | |
+//! | --- | --- |
+//! | [`bytes`] | blocks put together by hand, without the writer |
+//! | [`model`] | what a block means, in the plainest terms |
+//! | [`layout`] | the format is the one of the C header, and frozen |
+//! | [`boundaries`] | the last good and the first bad value of each number |
+//! | [`names`] | names in the table |
+//! | [`writer`] | what the writer leaves behind |
+//! | [`properties`] | any bytes, any entries |
+
+mod boundaries;
+mod bytes;
+mod layout;
+mod model;
+mod names;
+mod properties;
+mod writer;
+
+/// The page sizes that matter: the one of x86, and the largest of arm64.
+const PAGE_SIZES: [usize; 2] = [4096, 65536];

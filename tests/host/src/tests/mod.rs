@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! | module | tests |
+//! | --- | --- |
+//! | [`block`] | the table of FLBs |
+//! | [`fdt`] | the node of Linux 7.1, with libfdt and the tools of the Device Tree Compiler |
+//! | [`name`] | the compatible string |
+//! | [`state`] | the two state machines, against models |
+
+mod block;
+mod config;
+mod fdt;
+mod name;
+mod state;
