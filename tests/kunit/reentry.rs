@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Callbacks that use the core: what must not hang, and what must work.
+
+use super::support::{Call::*, *};
+use crate::bindings::EDEADLK;
+use kernel::prelude::*;
+
+/// What a call is expected to note that would have to wait for itself.
+const REFUSED: i32 = -(EDEADLK as i32);
+
+#[kunit_tests(luo_flb_reentry)]
+mod suite {
+    use super::*;
+
+    #[test]
+    fn get_outgoing_from_own_callback() -> Result {
+        let b = Bench::new(1, 1)?;
+        b.script(0, |script| {
+            script.on_preserve = Some(|b, own| b.note(b.outgoing(own)));
+            script.on_unpreserve = Some(|b, own| b.note(b.outgoing(own)));
+        });
+        b.register(0, 0)?;
+        assert_eq!(b.preserve(0), Ok(()));
+        assert_eq!(b.notes(), [REFUSED]);
+        assert_eq!(b.outgoing(0), Ok(Some(obj(0))));
+        b.unpreserve(0);
+        assert_eq!(b.notes(), [REFUSED]);
+        assert_eq!(b.calls(), [P(0), U(0)]);
+        Ok(())
+    }
+
+    #[test]
+    fn get_incoming_from_own_callback() -> Result {
+        let b = Bench::handed_over(1, 1)?;
+        b.script(0, |script| {
+            script.on_retrieve = Some(|b, own| b.note(b.get(own)));
+            script.on_finish = Some(|b, own| b.note(b.get(own)));
+        });
+        assert_eq!(b.get(0), Ok(restored(0)));
+        assert_eq!(b.notes(), [REFUSED]);
+        b.put(0);
+        b.finish(0);
+        assert_eq!(b.notes(), [REFUSED]);
+        assert_eq!(b.calls(), [R(0), F(0)]);
+        Ok(())
+    }
+
+    #[test]
+    fn put_incoming_from_own_callback() -> Result {
+        let b = Bench::handed_over(1, 1)?;
+        b.script(0, |script| {
+            script.on_retrieve = Some(|b, own| b.put(own));
+            script.on_finish = Some(|b, own| b.put(own));
+        });
+        b.get(0)?;
+        b.finish(0);
+        assert_eq!(b.calls(), [R(0)]);
+        b.put(0);
+        assert_eq!(b.calls(), [F(0)]);
+        Ok(())
+    }
+
+    #[test]
+    fn registration_from_a_callback_of_the_handler() -> Result {
+        let b = Bench::new(1, 2)?;
+        b.script(0, |script| {
+            script.on_preserve = Some(|b, own| {
+                b.note(b.register(0, 1));
+                b.note(b.register(0, own));
+                b.unregister(0, own);
+            });
+        });
+        b.register(0, 0)?;
+        assert_eq!(b.preserve(0), Ok(()));
+        assert_eq!(b.notes(), [REFUSED, REFUSED]);
+        b.unpreserve(0);
+        assert_eq!(b.calls(), [P(0), U(0)]);
+        b.script(0, |script| script.on_preserve = None);
+        b.preserve(0)?;
+        assert_eq!(b.calls(), [P(0)]);
+        Ok(())
+    }
+
+    #[test]
+    fn files_of_the_handler_from_its_callback() -> Result {
+        let b = Bench::new(1, 1)?;
+        b.script(0, |script| {
+            script.on_preserve = Some(|b, _| {
+                b.note(b.preserve(0));
+                b.unpreserve(0);
+                b.finish(0);
+            });
+        });
+        b.register(0, 0)?;
+        assert_eq!(b.preserve(0), Ok(()));
+        assert_eq!(b.notes(), [REFUSED]);
+        b.unpreserve(0);
+        assert_eq!(b.calls(), [P(0), U(0)]);
+        Ok(())
+    }
+
+    #[test]
+    fn shared_flb_through_another_handler_from_own_callback() -> Result {
+        let b = Bench::new(2, 1)?;
+        b.script(0, |script| {
+            script.on_preserve = Some(|b, _| b.note(b.preserve(1)));
+            script.on_unpreserve = Some(|b, _| b.unpreserve(1));
+        });
+        b.register(0, 0)?;
+        b.register(1, 0)?;
+        assert_eq!(b.preserve(0), Ok(()));
+        assert_eq!(b.notes(), [REFUSED]);
+        b.unpreserve(0);
+        assert_eq!(b.calls(), [P(0), U(0)]);
+        Ok(())
+    }
+
+    #[test]
+    fn serialize_from_a_callback() -> Result {
+        let b = Bench::new(1, 2)?;
+        b.setup()?;
+        b.script(1, |script| {
+            script.on_preserve = Some(|b, _| b.core.serialize())
+        });
+        b.register_all(0)?;
+        assert_eq!(b.preserve(0), Ok(()));
+        // The first was preserved by then.
+        let block = Block::of(&b)?;
+        assert_eq!(block.count(), 1);
+        assert!(block.is(0, &name(0), data(0), 1));
+        assert_eq!(b.serialize()?.count(), 2);
+        Ok(())
+    }
+
+    #[test]
+    fn objects_of_other_flbs_from_a_callback() -> Result {
+        let b = Bench::handed_over(2, 1)?;
+        b.script(1, |script| {
+            script.on_preserve = Some(|b, _| {
+                b.note(b.outgoing(0));
+                b.note(b.get(0));
+            });
+            script.on_retrieve = Some(|b, _| {
+                b.note(b.get(0));
+                b.put(0);
+            });
+            script.on_finish = Some(|b, _| b.put(0));
+        });
+        b.preserve(0)?;
+        assert_eq!(b.notes(), [0, 0]);
+        assert_eq!(b.calls(), [P(0), P(1), R(0)]);
+        b.finish(0);
+        assert_eq!(b.notes(), [0]);
+        assert_eq!(b.calls(), [R(1), F(1), F(0)]);
+        Ok(())
+    }
+
+    #[test]
+    fn other_direction_from_a_callback() -> Result {
+        let b = Bench::handed_over(1, 1)?;
+        b.script(0, |script| {
+            script.on_preserve = Some(|b, own| b.note(b.get(own)));
+            script.on_unpreserve = Some(|b, own| b.put(own));
+        });
+        b.preserve(0)?;
+        assert_eq!(b.notes(), [0]);
+        assert_eq!(b.calls(), [P(0), R(0)]);
+        b.finish(0);
+        b.unpreserve(0);
+        assert_eq!(b.calls(), [U(0), F(0)]);
+        Ok(())
+    }
+
+    #[test]
+    fn registration_with_another_handler_from_a_callback() -> Result {
+        let b = Bench::new(2, 2)?;
+        b.script(0, |script| {
+            script.on_preserve = Some(|b, _| b.note(b.register(1, 1)));
+            script.on_unpreserve = Some(|b, _| b.unregister(1, 1));
+        });
+        b.register(0, 0)?;
+        b.preserve(0)?;
+        assert_eq!(b.notes(), [0]);
+        b.preserve(1)?;
+        b.unpreserve(1);
+        b.unpreserve(0);
+        assert_eq!(b.calls(), [P(0), P(1), U(1), U(0)]);
+        b.preserve(1)?;
+        assert!(b.is_quiet());
+        Ok(())
+    }
+}

@@ -1,0 +1,834 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the suites share: a core with fake handlers and FLBs whose callbacks record and obey.
+
+use crate::{
+    abi::fdt_v1,
+    bindings,
+    instance::{Instance, Switch},
+    lock::RegisterWrite,
+    raw::{self, Flb, Handler, Tree, TreeBuilder},
+};
+use core::{
+    cell::UnsafeCell,
+    ffi::{c_int, c_void, CStr},
+    ptr::{addr_of, addr_of_mut},
+};
+use kernel::{
+    error::to_result,
+    new_mutex,
+    prelude::*,
+    sync::{
+        atomic::{Acquire, Atomic, Release},
+        Arc, Mutex,
+    },
+    time::{delay::fsleep, Delta},
+    workqueue,
+};
+
+/// Size of the block that is handed over.
+pub(super) const BLOCK: usize = kernel::page::PAGE_SIZE;
+/// How many FLBs fit into it.
+pub(super) const MOST: usize = 63;
+
+/// A call of a callback of the FLB with that number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    /// `preserve`
+    P(usize),
+    /// `unpreserve`
+    U(usize),
+    /// `retrieve`
+    R(usize),
+    /// `finish`
+    F(usize),
+}
+
+/// What a callback does beside being recorded: may use the core, with the number of its own FLB.
+pub(super) type Hook = fn(&Bench, usize);
+
+/// What the callbacks of an FLB return and do.
+#[derive(Clone, Copy)]
+pub(super) struct Script {
+    /// Result of `preserve`.
+    pub(super) preserve: c_int,
+    /// Handle that `preserve` leaves.
+    pub(super) data: u64,
+    /// Object that `preserve` leaves.
+    pub(super) obj: usize,
+    /// Result of `retrieve`.
+    pub(super) retrieve: c_int,
+    /// Object that `retrieve` leaves.
+    pub(super) restored: usize,
+    /// Run by each callback.
+    pub(super) on_preserve: Option<Hook>,
+    pub(super) on_unpreserve: Option<Hook>,
+    pub(super) on_retrieve: Option<Hook>,
+    pub(super) on_finish: Option<Hook>,
+}
+
+/// What a callback was given: data and object.
+type Args = (u64, usize);
+
+/// What the fake callbacks obey and what they record.
+struct State {
+    calls: KVec<Call>,
+    notes: KVec<i32>,
+    /// Of each FLB its script, and what its callbacks got last.
+    flbs: KVec<(Script, [Option<Args>; 4])>,
+}
+
+/// An FLB and who made it.
+#[repr(C)]
+struct FakeFlb {
+    /// First, so that a pointer to it is one to the whole.
+    flb: bindings::liveupdate_flb,
+    ops: bindings::liveupdate_flb_ops,
+    bench: *const Bench,
+    index: usize,
+}
+
+/// A file handler and the list that it is in.
+struct FakeHandler {
+    handler: bindings::liveupdate_file_handler,
+    list: bindings::list_head,
+}
+
+/// Whether a handler is registered with the orchestrator.
+#[derive(Clone, Copy)]
+pub(super) enum Link {
+    /// In a list.
+    Registered,
+    /// Never was.
+    Zeroed,
+    /// Not any more, by `list_del`.
+    Poisoned,
+    /// Not any more, by `list_del_init`.
+    Alone,
+}
+
+/// A core, and fake handlers and FLBs that are known by number.
+#[pin_data]
+pub(super) struct Bench {
+    /// The core under test.
+    pub(super) core: Instance,
+    handlers: KVec<KBox<UnsafeCell<FakeHandler>>>,
+    flbs: KVec<KBox<UnsafeCell<FakeFlb>>>,
+    #[pin]
+    state: Mutex<State>,
+    /// For tests with several threads.
+    pub(super) entered: Signal,
+    pub(super) release: Signal,
+    pub(super) done: Signal,
+}
+
+// SAFETY: The fakes are written before the core knows them only, and freed with the core.
+unsafe impl Send for Bench {}
+// SAFETY: As above; what callbacks write is in `state`.
+unsafe impl Sync for Bench {}
+
+/// Allocates a zeroed value.
+///
+/// # Safety
+///
+/// All zero is a valid `T`.
+unsafe fn zeroed<T>() -> Result<KBox<T>> {
+    let new = KBox::<T>::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
+    // SAFETY: By the requirements of this function.
+    Ok(unsafe { new.assume_init() })
+}
+
+impl Bench {
+    /// A core that is on, with this many handlers and FLBs, none of which is registered.
+    pub(super) fn new(handlers: usize, flbs: usize) -> Result<Arc<Self>> {
+        Self::switched(true, handlers, flbs)
+    }
+
+    /// The same, on or off.
+    pub(super) fn switched(on: bool, handlers: usize, flbs: usize) -> Result<Arc<Self>> {
+        let mut state = State {
+            calls: KVec::with_capacity(256, GFP_KERNEL)?,
+            notes: KVec::with_capacity(32, GFP_KERNEL)?,
+            flbs: KVec::with_capacity(flbs, GFP_KERNEL)?,
+        };
+        let mut fake_handlers = KVec::with_capacity(handlers, GFP_KERNEL)?;
+        let mut fake_flbs = KVec::with_capacity(flbs, GFP_KERNEL)?;
+        for _ in 0..handlers {
+            // SAFETY: C structures whose members may all be zero.
+            fake_handlers.push(unsafe { zeroed()? }, GFP_KERNEL)?;
+        }
+        for index in 0..flbs {
+            // SAFETY: As above; no callbacks, and a pointer that is set below.
+            fake_flbs.push(unsafe { zeroed()? }, GFP_KERNEL)?;
+            let script = Script {
+                preserve: 0,
+                data: data(index),
+                obj: obj(index),
+                retrieve: 0,
+                restored: restored(index),
+                on_preserve: None,
+                on_unpreserve: None,
+                on_retrieve: None,
+                on_finish: None,
+            };
+            state.flbs.push((script, [None; 4]), GFP_KERNEL)?;
+        }
+        let bench = Arc::pin_init(
+            pin_init!(Self {
+                core: Instance::new(Switch::Fixed(on)),
+                handlers: fake_handlers,
+                flbs: fake_flbs,
+                state <- new_mutex!(state),
+                entered: Signal::new(),
+                release: Signal::new(),
+                done: Signal::new(),
+            }),
+            GFP_KERNEL,
+        )?;
+        for handler in 0..handlers {
+            bench.link(handler, Link::Registered);
+        }
+        for index in 0..flbs {
+            let fake = bench.fake(index);
+            // SAFETY: Nobody else uses the fake yet; an `Arc` does not move what it owns.
+            unsafe {
+                (*fake).ops.preserve = Some(preserve);
+                (*fake).ops.unpreserve = Some(unpreserve);
+                (*fake).ops.retrieve = Some(retrieve);
+                (*fake).ops.finish = Some(finish);
+                (*fake).flb.ops = addr_of!((*fake).ops);
+                (*fake).bench = &*bench;
+                (*fake).index = index;
+            }
+            bench.rename(index, &name(index));
+        }
+        Ok(bench)
+    }
+
+    /// A core with one handler, to which its FLBs were handed over, each with `files` files.
+    pub(super) fn handed_over(flbs: usize, files: u64) -> Result<Arc<Self>> {
+        let bench = Self::new(1, flbs)?;
+        bench.receive(Block::full(flbs, files)?.bytes())?;
+        bench.register_all(0)?;
+        Ok(bench)
+    }
+
+    fn fake(&self, flb: usize) -> *mut FakeFlb {
+        self.flbs[flb].get()
+    }
+
+    /// The FLB, as the core wants it.
+    pub(super) fn flb(&self, flb: usize) -> Option<Flb> {
+        // SAFETY: The FLB lives as long as the core, which is the only one that uses it.
+        unsafe { Flb::from_raw(self.raw_flb(flb)) }
+    }
+
+    /// The FLB, as C wants it.
+    pub(super) fn raw_flb(&self, flb: usize) -> *mut bindings::liveupdate_flb {
+        self.fake(flb).cast()
+    }
+
+    /// The handler, as the core wants it.
+    pub(super) fn handler(&self, handler: usize) -> Option<Handler> {
+        // SAFETY: The handler lives as long as the core.
+        unsafe { Handler::from_raw(addr_of_mut!((*self.handlers[handler].get()).handler)) }
+    }
+
+    /// Makes a handler one that is registered with the orchestrator, or not.
+    pub(super) fn link(&self, handler: usize, link: Link) {
+        let fake = self.handlers[handler].get();
+        // SAFETY: Nobody reads the handler at the moment, and the pointers stay within it but for
+        // the poison, which nobody follows.
+        unsafe {
+            let node = addr_of_mut!((*fake).handler.list);
+            let list = addr_of_mut!((*fake).list);
+            (*list).next = node;
+            (*list).prev = node;
+            let neighbour = match link {
+                Link::Registered => list,
+                Link::Zeroed => core::ptr::null_mut(),
+                Link::Poisoned => POISON as *mut _,
+                Link::Alone => node,
+            };
+            (*node).next = neighbour;
+            (*node).prev = neighbour;
+        }
+    }
+
+    /// Gives an FLB a name, up to all 48 bytes of the field.
+    pub(super) fn rename(&self, flb: usize, name: &[u8]) {
+        let mut field = [0; 48];
+        for (to, from) in field.iter_mut().zip(name) {
+            *to = *from;
+        }
+        let fake = self.fake(flb);
+        // SAFETY: The core does not use the FLB at the moment; both are 48 bytes.
+        unsafe {
+            addr_of_mut!((*fake).flb.compatible)
+                .cast::<[u8; 48]>()
+                .write(field)
+        };
+    }
+
+    /// Takes callbacks from an FLB.
+    pub(super) fn edit_ops(
+        &self,
+        flb: usize,
+        edit: impl FnOnce(&mut bindings::liveupdate_flb_ops),
+    ) {
+        // SAFETY: The core does not use the FLB at the moment.
+        edit(unsafe { &mut (*self.fake(flb)).ops });
+    }
+
+    /// Takes all callbacks from an FLB, and their table.
+    pub(super) fn remove_ops(&self, flb: usize) {
+        // SAFETY: The core does not use the FLB at the moment.
+        unsafe { (*self.fake(flb)).flb.ops = core::ptr::null() };
+    }
+
+    /// Makes a module the owner of an FLB.
+    pub(super) fn set_owner(&self, flb: usize, owner: &FakeModule) {
+        self.edit_ops(flb, |ops| ops.owner = owner.0.get());
+    }
+
+    /// Sets how many preserved files depend on an FLB that is preserved.
+    pub(super) fn set_files(&self, flb: usize, files: i32) {
+        // SAFETY: The core does not use the FLB at the moment.
+        unsafe { (*self.fake(flb)).flb.private.outgoing.count.refs.counter = files };
+    }
+
+    /// Changes what the callbacks of an FLB do.
+    pub(super) fn script(&self, flb: usize, edit: impl FnOnce(&mut Script)) {
+        edit(&mut self.state.lock().flbs[flb].0);
+    }
+
+    /// A callback runs.
+    fn called(&self, call: Call, args: Args) -> Script {
+        let (op, index) = match call {
+            Call::P(index) => (0, index),
+            Call::U(index) => (1, index),
+            Call::R(index) => (2, index),
+            Call::F(index) => (3, index),
+        };
+        let mut state = self.state.lock();
+        let _ = state.calls.push(call, GFP_KERNEL);
+        let (script, seen) = &mut state.flbs[index];
+        seen[op] = Some(args);
+        let script = *script;
+        drop(state);
+
+        let hooks = [
+            script.on_preserve,
+            script.on_unpreserve,
+            script.on_retrieve,
+            script.on_finish,
+        ];
+        if let Some(hook) = hooks[op] {
+            hook(self, index);
+        }
+        script
+    }
+
+    /// The calls since this was asked last, in order.
+    pub(super) fn calls(&self) -> KVec<Call> {
+        core::mem::take(&mut self.state.lock().calls)
+    }
+
+    /// Whether there were no calls since they were asked for last.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.calls().is_empty()
+    }
+
+    /// Data and object that a callback got last; if it never ran, something that no callback gets.
+    pub(super) fn seen(&self, call: Call) -> Args {
+        let (op, index) = match call {
+            Call::P(index) => (0, index),
+            Call::U(index) => (1, index),
+            Call::R(index) => (2, index),
+            Call::F(index) => (3, index),
+        };
+        self.state.lock().flbs[index].1[op].unwrap_or((u64::MAX, usize::MAX))
+    }
+
+    /// Notes the result of something that a callback did: 0 or a negative errno.
+    pub(super) fn note<T>(&self, result: Result<T>) {
+        let code = result.err().map_or(0, Error::to_errno);
+        let _ = self.state.lock().notes.push(code, GFP_KERNEL);
+    }
+
+    /// What was noted since this was asked last.
+    pub(super) fn notes(&self) -> KVec<i32> {
+        core::mem::take(&mut self.state.lock().notes)
+    }
+
+    pub(super) fn register(&self, handler: usize, flb: usize) -> Result {
+        self.core.register(self.handler(handler), self.flb(flb))
+    }
+
+    /// Registers all FLBs in the order of their numbers.
+    pub(super) fn register_all(&self, handler: usize) -> Result {
+        (0..self.flbs.len()).try_for_each(|flb| self.register(handler, flb))
+    }
+
+    pub(super) fn unregister(&self, handler: usize, flb: usize) {
+        self.core.unregister(self.handler(handler), self.flb(flb));
+    }
+
+    pub(super) fn unregister_all(&self, handler: usize) {
+        // SAFETY: The rwsem is a static; it is released below.
+        unsafe { bindings::down_write(addr_of_mut!(bindings::luo_register_rwlock)) };
+        // SAFETY: The lock is held while the token exists, and this is the only token.
+        let mut token = unsafe { RegisterWrite::assume_held() };
+        self.core.unregister_all(self.handler(handler), &mut token);
+        // SAFETY: The lock was taken above.
+        unsafe { bindings::up_write(addr_of_mut!(bindings::luo_register_rwlock)) };
+    }
+
+    pub(super) fn preserve(&self, handler: usize) -> Result {
+        self.core.preserve_file(self.handler(handler))
+    }
+
+    pub(super) fn unpreserve(&self, handler: usize) {
+        self.core.unpreserve_file(self.handler(handler));
+    }
+
+    pub(super) fn finish(&self, handler: usize) {
+        self.core.finish_file(self.handler(handler));
+    }
+
+    pub(super) fn get(&self, flb: usize) -> Result<usize> {
+        self.core
+            .get_incoming(self.flb(flb))
+            .map(|obj| obj.0 as usize)
+    }
+
+    pub(super) fn put(&self, flb: usize) {
+        self.core.put_incoming(self.flb(flb));
+    }
+
+    pub(super) fn outgoing(&self, flb: usize) -> Result<Option<usize>> {
+        let obj = self.core.get_outgoing(self.flb(flb))?;
+        Ok(obj.map(|obj| obj.0 as usize))
+    }
+
+    pub(super) fn receive(&self, bytes: &[u8]) -> Result {
+        self.core.handover().receive(bytes)
+    }
+
+    /// Prepares the block for the next kernel.
+    pub(super) fn setup(&self) -> Result {
+        self.core.setup_outgoing(Some(&mut FakeTree::new()))
+    }
+
+    /// Serializes, and returns a copy of the block.
+    pub(super) fn serialize(&self) -> Result<Block> {
+        self.core.serialize();
+        Block::of(self)
+    }
+
+    /// Runs something in another thread. `done` is counted when it is over.
+    pub(super) fn spawn(self: &Arc<Self>, run: fn(&Self)) -> Result {
+        let bench = self.clone();
+        workqueue::system_unbound().try_spawn(GFP_KERNEL, move || {
+            run(&bench);
+            bench.done.raise();
+        })?;
+        Ok(())
+    }
+}
+
+/// How often something has happened.
+pub(super) struct Signal(Atomic<i32>);
+
+impl Signal {
+    const fn new() -> Self {
+        Self(Atomic::new(0))
+    }
+
+    pub(super) fn raise(&self) {
+        self.0.fetch_add(1, Release);
+    }
+
+    /// Waits a few seconds at most for it to happen `times` times; whether it has.
+    pub(super) fn wait(&self, times: i32) -> bool {
+        for _ in 0..3000 {
+            if self.0.load(Acquire) >= times {
+                return true;
+            }
+            fsleep(Delta::from_millis(1));
+        }
+        false
+    }
+}
+
+/// Runs the callback of the FLB for which it was called.
+///
+/// # Safety
+///
+/// `argp` leads to arguments that the core made for a fake FLB.
+unsafe fn run(argp: *mut bindings::liveupdate_flb_op_args, call: fn(usize) -> Call) -> Script {
+    // SAFETY: By the requirements; a bench outlives its core.
+    unsafe {
+        let fake: *mut FakeFlb = (*argp).flb.cast();
+        let bench = &*(*fake).bench;
+        bench.called(call((*fake).index), ((*argp).data, (*argp).obj as usize))
+    }
+}
+
+unsafe extern "C" fn preserve(argp: *mut bindings::liveupdate_flb_op_args) -> c_int {
+    // SAFETY: The core calls this for a fake FLB.
+    unsafe {
+        let script = run(argp, Call::P);
+        (*argp).data = script.data;
+        (*argp).obj = script.obj as *mut c_void;
+        script.preserve
+    }
+}
+
+unsafe extern "C" fn unpreserve(argp: *mut bindings::liveupdate_flb_op_args) {
+    // SAFETY: The core calls this for a fake FLB.
+    unsafe { run(argp, Call::U) };
+}
+
+unsafe extern "C" fn retrieve(argp: *mut bindings::liveupdate_flb_op_args) -> c_int {
+    // SAFETY: The core calls this for a fake FLB.
+    unsafe {
+        let script = run(argp, Call::R);
+        (*argp).obj = script.restored as *mut c_void;
+        script.retrieve
+    }
+}
+
+unsafe extern "C" fn finish(argp: *mut bindings::liveupdate_flb_op_args) {
+    // SAFETY: The core calls this for a fake FLB.
+    unsafe { run(argp, Call::F) };
+}
+
+/// `LIST_POISON1`, whatever the configuration: it is only compared.
+const POISON: usize = 0xdead_0000_0000_0100;
+
+/// The name that an FLB has at first.
+pub(super) fn name(flb: usize) -> [u8; 8] {
+    let mut name = *b"test-000";
+    name[5] += (flb / 100 % 10) as u8;
+    name[6] += (flb / 10 % 10) as u8;
+    name[7] += (flb % 10) as u8;
+    name
+}
+
+/// The handle that `preserve` leaves at first, and that [`Block::full`] hands over.
+pub(super) fn data(flb: usize) -> u64 {
+    0xdada_0000_0000_0000 + flb as u64
+}
+
+/// The object that `preserve` leaves at first.
+pub(super) fn obj(flb: usize) -> usize {
+    0x10_0000 + flb
+}
+
+/// The object that `retrieve` leaves at first.
+pub(super) fn restored(flb: usize) -> usize {
+    0x20_0000 + flb
+}
+
+/// The result that carries a number of `errno.h`.
+pub(super) fn err<T>(number: u32) -> Result<T> {
+    Err(raw::errno(number))
+}
+
+/// A module that is loaded, and can be made to go away.
+#[cfg(CONFIG_MODULE_UNLOAD)]
+pub(super) struct FakeModule(KBox<UnsafeCell<bindings::module>>);
+
+#[cfg(CONFIG_MODULE_UNLOAD)]
+impl FakeModule {
+    pub(super) fn new() -> Result<Self> {
+        // SAFETY: For counting references nothing of a module is needed but its state and count.
+        let module = Self(unsafe { zeroed()? });
+        module.set(bindings::module_state_MODULE_STATE_LIVE);
+        // SAFETY: Nobody else uses the module.
+        unsafe { (*module.0.get()).refcnt.counter = 1 };
+        Ok(module)
+    }
+
+    fn set(&self, state: bindings::module_state) {
+        // SAFETY: Nobody else uses the module at the moment.
+        unsafe { (*self.0.get()).state = state };
+    }
+
+    /// From now on it is being unloaded.
+    pub(super) fn leave(&self) {
+        self.set(bindings::module_state_MODULE_STATE_GOING);
+    }
+
+    /// Not any more.
+    pub(super) fn stay(&self) {
+        self.set(bindings::module_state_MODULE_STATE_LIVE);
+    }
+
+    /// How many references the core holds.
+    pub(super) fn pins(&self) -> i32 {
+        // SAFETY: Nobody else uses the module at the moment.
+        unsafe { (*self.0.get()).refcnt.counter - 1 }
+    }
+}
+
+/// A block as it is handed over, written byte by byte from the C header's description.
+pub(super) struct Block(KVec<u8>);
+
+impl Block {
+    /// A block without entries.
+    pub(super) fn new() -> Result<Self> {
+        let mut block = Self(KVec::from_elem(0, BLOCK, GFP_KERNEL)?);
+        block.set_pages(1);
+        Ok(block)
+    }
+
+    /// A block with the first FLBs under their first names, each with this many files.
+    pub(super) fn full(flbs: usize, files: u64) -> Result<Self> {
+        let mut block = Self::new()?;
+        for flb in 0..flbs {
+            block.push(&name(flb), data(flb), files);
+        }
+        Ok(block)
+    }
+
+    /// A copy of the block for the next kernel; an error if there is none.
+    pub(super) fn of(bench: &Bench) -> Result<Self> {
+        Ok(Self(bench.core.handover().block()?))
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn put(&mut self, at: usize, number: u64) {
+        self.0[at..at + 8].copy_from_slice(&number.to_ne_bytes());
+    }
+
+    fn number(&self, at: usize) -> u64 {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&self.0[at..at + 8]);
+        u64::from_ne_bytes(bytes)
+    }
+
+    pub(super) fn pages(&self) -> u64 {
+        self.number(0)
+    }
+
+    pub(super) fn set_pages(&mut self, pages: u64) {
+        self.put(0, pages);
+    }
+
+    /// The number of entries.
+    pub(super) fn count(&self) -> u64 {
+        self.number(8)
+    }
+
+    pub(super) fn set_count(&mut self, count: u64) {
+        self.put(8, count);
+    }
+
+    /// Appends an entry; the name is up to all 48 bytes of the field.
+    pub(super) fn push(&mut self, name: &[u8], data: u64, files: u64) {
+        let count = self.count();
+        let at = 16 + 64 * count as usize;
+        self.0[at..at + name.len()].copy_from_slice(name);
+        self.put(at + 48, data);
+        self.put(at + 56, files);
+        self.set_count(count + 1);
+    }
+
+    /// Whether an entry is this, its name padded with zeroes.
+    pub(super) fn is(&self, index: usize, name: &[u8], data: u64, files: u64) -> bool {
+        let at = 16 + 64 * index;
+        let (text, rest) = self.0[at..at + 48].split_at(name.len());
+        text == name
+            && rest.iter().all(|byte| *byte == 0)
+            && self.number(at + 48) == data
+            && self.number(at + 56) == files
+    }
+}
+
+/// A tree in memory, which may refuse to be written.
+pub(super) struct FakeTree {
+    /// The name of the node.
+    pub(super) node: KVec<u8>,
+    /// Its properties, each with its name.
+    pub(super) properties: KVec<(KVec<u8>, KVec<u8>)>,
+    /// How many nodes are open.
+    pub(super) depth: i32,
+    /// How many more calls are accepted.
+    pub(super) accepts: u32,
+}
+
+fn copy(bytes: &[u8]) -> Result<KVec<u8>> {
+    let mut copy = KVec::new();
+    copy.extend_from_slice(bytes, GFP_KERNEL)?;
+    Ok(copy)
+}
+
+impl FakeTree {
+    /// An empty tree.
+    pub(super) fn new() -> Self {
+        Self {
+            node: KVec::new(),
+            properties: KVec::new(),
+            depth: 0,
+            accepts: u32::MAX,
+        }
+    }
+
+    /// A tree with a node of that name and version, and no address.
+    pub(super) fn with(node: &CStr, version: &[u8]) -> Result<Self> {
+        let mut tree = Self::new();
+        tree.node = copy(node.to_bytes())?;
+        tree.add(c"compatible", version)?;
+        Ok(tree)
+    }
+
+    /// A tree with everything, and this as the address.
+    pub(super) fn announcing(address: &[u8]) -> Result<Self> {
+        let mut tree = Self::with(c"luo-flb", b"luo-flb-v1\0")?;
+        tree.add(c"luo-flb-header", address)?;
+        Ok(tree)
+    }
+
+    /// Adds a property.
+    pub(super) fn add(&mut self, name: &CStr, value: &[u8]) -> Result {
+        let property = (copy(name.to_bytes())?, copy(value)?);
+        self.properties.push(property, GFP_KERNEL)?;
+        Ok(())
+    }
+
+    /// The value of a property; empty if there is none.
+    pub(super) fn value(&self, name: &CStr) -> &[u8] {
+        let found = self
+            .properties
+            .iter()
+            .find(|(other, _)| other[..] == *name.to_bytes());
+        found.map_or(&[], |(_, value)| value)
+    }
+
+    fn accept(&mut self) -> Result {
+        self.accepts = self.accepts.checked_sub(1).ok_or(ENOSPC)?;
+        Ok(())
+    }
+}
+
+impl fdt_v1::Writer for &mut FakeTree {
+    type Error = Error;
+
+    fn begin_node(&mut self, name: &CStr) -> Result {
+        self.accept()?;
+        self.node = copy(name.to_bytes())?;
+        self.depth += 1;
+        Ok(())
+    }
+
+    fn property(&mut self, name: &CStr, value: &[u8]) -> Result {
+        self.accept()?;
+        self.add(name, value)
+    }
+
+    fn end_node(&mut self) -> Result {
+        self.accept()?;
+        self.depth -= 1;
+        Ok(())
+    }
+}
+
+impl fdt_v1::Reader for &FakeTree {
+    type Node = ();
+
+    fn node(&self, name: &CStr) -> Option<()> {
+        (self.node[..] == *name.to_bytes()).then_some(())
+    }
+
+    fn is_compatible(&self, _node: (), version: &CStr) -> bool {
+        let values = self.value(c"compatible");
+        values
+            .split(|byte| *byte == 0)
+            .any(|value| value == version.to_bytes())
+    }
+
+    fn property(&self, _node: (), name: &CStr) -> Option<&[u8]> {
+        let value = self.value(name);
+        (!value.is_empty()).then_some(value)
+    }
+}
+
+/// A tree that the kernel's libfdt makes, in a buffer of its own.
+pub(super) struct RealTree(KVec<u64>);
+
+impl RealTree {
+    /// Starts a tree in `len` bytes. The root is open.
+    pub(super) fn new(len: usize) -> Result<Self> {
+        let mut tree = Self(KVec::from_elem(0, len / 8, GFP_KERNEL)?);
+        let buffer = tree.0.as_mut_ptr().cast();
+        // SAFETY: The buffer has `len` bytes; the name is terminated.
+        unsafe {
+            check(bindings::fdt_create(buffer, len as c_int))?;
+            check(bindings::fdt_finish_reservemap(buffer))?;
+            check(bindings::fdt_begin_node(buffer, c"".as_ptr().cast()))?;
+        }
+        Ok(tree)
+    }
+
+    /// To be written by the core.
+    pub(super) fn builder(&mut self) -> Option<TreeBuilder> {
+        // SAFETY: The tree is being written, by the caller alone.
+        unsafe { TreeBuilder::from_raw(self.0.as_mut_ptr().cast()) }
+    }
+
+    /// Closes the root.
+    pub(super) fn close(&mut self) -> Result {
+        let buffer = self.0.as_mut_ptr().cast();
+        // SAFETY: The tree is being written.
+        unsafe {
+            check(bindings::fdt_end_node(buffer))?;
+            check(bindings::fdt_finish(buffer))
+        }
+    }
+
+    /// To be read by the core.
+    pub(super) fn tree(&self) -> Option<Tree> {
+        // SAFETY: The tree is complete.
+        unsafe { Tree::from_raw(self.0.as_ptr().cast()) }
+    }
+}
+
+fn check(result: c_int) -> Result {
+    to_result(result).map_err(|_| ENOSPC)
+}
+
+/// What the exported `liveupdate_flb_get_incoming` returns, and what it leaves at `objp`.
+pub(super) fn exported_get_incoming(flb: *mut bindings::liveupdate_flb) -> (c_int, usize) {
+    let mut obj = UNTOUCHED as *mut c_void;
+    // SAFETY: The FLB is null or valid, and the pointer valid for writes.
+    let result = unsafe { bindings::liveupdate_flb_get_incoming(flb, &mut obj) };
+    (result, obj as usize)
+}
+
+/// The same for `liveupdate_flb_get_outgoing`.
+pub(super) fn exported_get_outgoing(flb: *mut bindings::liveupdate_flb) -> (c_int, usize) {
+    let mut obj = UNTOUCHED as *mut c_void;
+    // SAFETY: The FLB is null or valid, and the pointer valid for writes.
+    let result = unsafe { bindings::liveupdate_flb_get_outgoing(flb, &mut obj) };
+    (result, obj as usize)
+}
+
+/// What the exported functions return for a place that is null.
+pub(super) fn exported_get_nowhere(flb: *mut bindings::liveupdate_flb) -> [c_int; 2] {
+    let nowhere = core::ptr::null_mut();
+    // SAFETY: The FLB is valid; the pointer may be null.
+    unsafe {
+        [
+            bindings::liveupdate_flb_get_incoming(flb, nowhere),
+            bindings::liveupdate_flb_get_outgoing(flb, nowhere),
+        ]
+    }
+}
+
+/// What stands where an object is to be stored.
+pub(super) const UNTOUCHED: usize = 0x5a5a;
