@@ -123,6 +123,16 @@ impl Handover {
         }
         *self.block.get(&mut token) = Some(block);
     }
+
+    /// A copy of the block for the next kernel; [`ENXIO`] if there is none.
+    #[cfg(CONFIG_LIVEUPDATE_FLB_KUNIT_TEST)]
+    pub(crate) fn block(&self) -> Result<KVec<u8>> {
+        let mut copy = KVec::new();
+        let mut token = lock::Registry::lock();
+        let block = self.block.get(&mut token).as_mut().ok_or(ENXIO)?;
+        copy.extend_from_slice(block.bytes(), GFP_KERNEL)?;
+        Ok(copy)
+    }
 }
 
 /// Logs why a handover is refused.

@@ -156,6 +156,12 @@ impl Instance {
         self.handover.serialize(&self.registry);
     }
 
+    /// What is handed over, in both directions.
+    #[cfg(CONFIG_LIVEUPDATE_FLB_KUNIT_TEST)]
+    pub(crate) fn handover(&self) -> &Handover {
+        &self.handover
+    }
+
     /// The entry that was handed over under the name of `flb`.
     #[inline(never)]
     fn entry(&self, flb: &Flb) -> Result<&Entry> {
