@@ -396,6 +396,35 @@ mod suite {
     }
 
     #[test]
+    fn d11_page_is_given_back() -> Result {
+        let b = Bench::new(1, 2)?;
+        let page = HandedOver::new(&Block::full(2, 1)?)?;
+        let tree = FakeTree::announcing(&page.address().to_ne_bytes())?;
+        let result = b.core.setup_incoming(Some(&tree));
+        let is_free = page.is_free();
+        assert_eq!(result, Ok(()));
+        assert!(is_free);
+        assert_eq!(b.get(1), Ok(restored(1)));
+        assert_eq!(b.seen(R(1)), (data(1), 0));
+        Ok(())
+    }
+
+    #[test]
+    fn d11_page_that_is_refused_is_given_back() -> Result {
+        let b = Bench::new(1, 2)?;
+        let mut block = Block::full(2, 1)?;
+        block.set_pages(2);
+        let page = HandedOver::new(&block)?;
+        let tree = FakeTree::announcing(&page.address().to_ne_bytes())?;
+        let result = b.core.setup_incoming(Some(&tree));
+        let is_free = page.is_free();
+        assert_eq!(result, err(EINVAL));
+        assert!(is_free);
+        assert_eq!(b.get(0), err(ENODATA));
+        Ok(())
+    }
+
+    #[test]
     fn d13_name_of_48_bytes() -> Result {
         let b = Bench::new(1, 2)?;
         let mut long = [b'n'; 48];

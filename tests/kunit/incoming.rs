@@ -396,4 +396,26 @@ mod suite {
         assert_eq!(b.calls(), [F(0)]);
         Ok(())
     }
+
+    #[test]
+    fn get_fails_once_finish_has_started() -> Result {
+        let b = Bench::handed_over(1, 1)?;
+        b.script(0, |script| {
+            script.on_finish = Some(|b, _| {
+                b.entered.raise();
+                b.release.wait(1);
+            });
+        });
+        b.spawn(|b| b.finish(0))?;
+        let entered = b.entered.wait(1);
+        b.spawn(|b| b.note(b.get(0)))?;
+        let early = b.done.is(1);
+        b.release.raise();
+        assert!(b.done.wait(2));
+        assert!(entered);
+        assert!(!early);
+        assert_eq!(b.notes(), [-(ENODATA as i32)]);
+        assert_eq!(b.calls(), [R(0), F(0)]);
+        Ok(())
+    }
 }

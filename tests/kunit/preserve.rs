@@ -323,4 +323,36 @@ mod suite {
         assert_eq!(owner.pins(), 0);
         Ok(())
     }
+
+    #[test]
+    fn preserved_once_by_many_threads() -> Result {
+        let b = Bench::new(2, 1)?;
+        b.setup()?;
+        b.register(0, 0)?;
+        b.register(1, 0)?;
+        // So that the others arrive meanwhile.
+        b.script(0, |script| {
+            script.on_preserve = Some(|b, _| {
+                b.entered.raise();
+                b.release.wait(1);
+            });
+        });
+        b.spawn(|b| b.note(b.preserve(0)))?;
+        let entered = b.entered.wait(1);
+        b.spawn(|b| b.note(b.preserve(0)))?;
+        b.spawn(|b| b.note(b.preserve(1)))?;
+        let early = b.done.is(1);
+        b.release.raise();
+        assert!(b.done.wait(3));
+        assert!(entered);
+        assert!(!early);
+        assert_eq!(b.notes(), [0; 3]);
+        assert!(b.serialize()?.is(0, &name(0), data(0), 3));
+        b.unpreserve(1);
+        b.unpreserve(0);
+        assert_eq!(b.calls(), [P(0)]);
+        b.unpreserve(0);
+        assert_eq!(b.calls(), [U(0)]);
+        Ok(())
+    }
 }

@@ -12,11 +12,13 @@ use crate::{
 use core::{
     cell::UnsafeCell,
     ffi::{c_int, c_void, CStr},
+    mem::offset_of,
     ptr::{addr_of, addr_of_mut},
 };
 use kernel::{
     error::to_result,
     new_mutex,
+    page::{Page, PAGE_SIZE},
     prelude::*,
     sync::{
         atomic::{Acquire, Atomic, Release},
@@ -27,7 +29,7 @@ use kernel::{
 };
 
 /// Size of the block that is handed over.
-pub(super) const BLOCK: usize = kernel::page::PAGE_SIZE;
+pub(super) const BLOCK: usize = PAGE_SIZE;
 /// How many FLBs fit into it.
 pub(super) const MOST: usize = 63;
 
@@ -449,6 +451,12 @@ impl Signal {
         self.0.fetch_add(1, Release);
     }
 
+    /// Whether it has happened `times` times within a few milliseconds.
+    pub(super) fn is(&self, times: i32) -> bool {
+        fsleep(Delta::from_millis(5));
+        self.0.load(Acquire) >= times
+    }
+
     /// Waits a few seconds at most for it to happen `times` times; whether it has.
     pub(super) fn wait(&self, times: i32) -> bool {
         for _ in 0..3000 {
@@ -797,6 +805,44 @@ impl RealTree {
         unsafe { Tree::from_raw(self.0.as_ptr().cast()) }
     }
 }
+
+/// A page that KHO takes for one that the previous kernel preserved. The core frees it.
+pub(super) struct HandedOver(*mut bindings::page);
+
+impl HandedOver {
+    /// Copies the block into such a page.
+    pub(super) fn new(block: &Block) -> Result<Self> {
+        let page = Page::alloc_page(GFP_KERNEL)?;
+        // SAFETY: The page is ours, and the block as long as a page.
+        unsafe { page.write_raw(block.bytes().as_ptr(), 0, BLOCK)? };
+        let raw = page.as_ptr();
+        core::mem::forget(page);
+        let private = offset_of!(bindings::page, __bindgen_anon_1)
+            + offset_of!(bindings::page__bindgen_ty_1__bindgen_ty_1, private);
+        // SAFETY: The field is within the structure, and free for the owner of the page.
+        unsafe { raw.byte_add(private).cast::<u64>().write(KHO_MAGIC << 32) };
+        Ok(Self(raw))
+    }
+
+    /// Its physical address.
+    pub(super) fn address(&self) -> u64 {
+        // SAFETY: KHO is for machines that map all memory, so that a mapping needs no end.
+        unsafe { bindings::luo_flb_shim_block_address(bindings::kmap_local_page(self.0)) }
+    }
+
+    /// Whether the core has taken it and given it back.
+    pub(super) fn is_free(self) -> bool {
+        // SAFETY: There is a `struct page` for each page, whoever owns it.
+        unsafe {
+            // KHO has counted a page that the kernel did not have before; this one it had.
+            bindings::adjust_managed_page_count(self.0, -1);
+            (*self.0)._refcount.counter == 0
+        }
+    }
+}
+
+/// By this KHO knows a page, see `kexec_handover.c`.
+const KHO_MAGIC: u64 = 0x4b48_4f50;
 
 fn check(result: c_int) -> Result {
     to_result(result).map_err(|_| ENOSPC)
