@@ -305,6 +305,28 @@ mod suite {
 
     #[cfg(CONFIG_MODULE_UNLOAD)]
     #[test]
+    fn owner_is_pinned_during_callbacks() -> Result {
+        let owner = FakeModule::new()?;
+        for get in [true, false] {
+            let b = Bench::handed_over(1, 1)?;
+            b.set_owner(0, &owner);
+            b.script(0, |script| {
+                script.on_retrieve = Some(|b, own| b.note_number(b.pins(own)));
+                script.on_finish = Some(|b, own| b.note_number(b.pins(own)));
+            });
+            if get {
+                b.get(0)?;
+                b.put(0);
+            }
+            b.finish(0);
+            assert_eq!(b.notes(), [1, 1]);
+            assert_eq!(owner.pins(), 0);
+        }
+        Ok(())
+    }
+
+    #[cfg(CONFIG_MODULE_UNLOAD)]
+    #[test]
     fn owner_is_let_go_when_retrieve_fails() -> Result {
         let owner = FakeModule::new()?;
         let b = Bench::handed_over(1, 1)?;

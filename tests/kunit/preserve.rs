@@ -285,6 +285,24 @@ mod suite {
 
     #[cfg(CONFIG_MODULE_UNLOAD)]
     #[test]
+    fn owner_is_pinned_during_callbacks() -> Result {
+        let owner = FakeModule::new()?;
+        let b = Bench::new(1, 1)?;
+        b.set_owner(0, &owner);
+        b.register(0, 0)?;
+        b.script(0, |script| {
+            script.on_preserve = Some(|b, own| b.note_number(b.pins(own)));
+            script.on_unpreserve = Some(|b, own| b.note_number(b.pins(own)));
+        });
+        b.preserve(0)?;
+        b.unpreserve(0);
+        assert_eq!(b.notes(), [1, 1]);
+        assert_eq!(owner.pins(), 0);
+        Ok(())
+    }
+
+    #[cfg(CONFIG_MODULE_UNLOAD)]
+    #[test]
     fn owner_is_let_go_when_preserve_fails() -> Result {
         let owner = FakeModule::new()?;
         let b = Bench::new(1, 2)?;

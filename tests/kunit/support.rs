@@ -293,6 +293,13 @@ impl Bench {
         self.edit_ops(flb, |ops| ops.owner = owner.0.get());
     }
 
+    /// How many references to the owner of an FLB the core holds.
+    #[cfg(CONFIG_MODULE_UNLOAD)]
+    pub(super) fn pins(&self, flb: usize) -> i32 {
+        // SAFETY: The owner is null or a fake that is as alive as the test; the count is a number.
+        unsafe { (*self.fake(flb)).ops.owner.as_ref() }.map_or(-1, |owner| owner.refcnt.counter - 1)
+    }
+
     /// Sets how many preserved files depend on an FLB that is preserved.
     pub(super) fn set_files(&self, flb: usize, files: i32) {
         // SAFETY: The core does not use the FLB at the moment.
@@ -354,8 +361,12 @@ impl Bench {
 
     /// Notes the result of something that a callback did: 0 or a negative errno.
     pub(super) fn note<T>(&self, result: Result<T>) {
-        let code = result.err().map_or(0, Error::to_errno);
-        let _ = self.state.lock().notes.push(code, GFP_KERNEL);
+        self.note_number(result.err().map_or(0, Error::to_errno));
+    }
+
+    /// Notes what a callback found.
+    pub(super) fn note_number(&self, number: i32) {
+        let _ = self.state.lock().notes.push(number, GFP_KERNEL);
     }
 
     /// What was noted since this was asked last.
