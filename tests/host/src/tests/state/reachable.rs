@@ -93,18 +93,19 @@ impl State {
         [
             self.get(FLB, most),
             self.put(|state| state.put_user(&FLB)),
-            self.put(|state| state.put_user(&FOREIGN)),
             self.put(|state| state.put_file()),
         ]
         .concat()
     }
 
-    /// The states that follow what a foreign FLB asks; it must not get into the way of ours.
+    /// The states that may follow what another FLB of the name does, once one owns the object.
     fn foreign(self, most: u32) -> Vec<Self> {
-        match self {
+        let got = match self {
             Self::Untouched(_) => vec![],
             _ => self.get(FOREIGN, most),
-        }
+        };
+        let put = self.put(|state| state.put_user(&FOREIGN));
+        [got, put].concat()
     }
 }
 
