@@ -22,14 +22,26 @@ story() {
 	fi
 }
 
+# In the background and waited for, so that a signal ends QEMU and all that it started too.
 run_qemu() {
-	local cpu=max
+	local cpu=max out out_pid rc=0
 
 	[ "$ACCEL" != kvm ] || cpu=host
-	timeout --foreground -k 5 "$TIMEOUT" "$QEMU" -accel "$ACCEL" -cpu "$cpu" -m 1G -smp 2 \
+	exec {out}> >(tee "$LOG" | story)
+	out_pid=$!
+	timeout -k 5 "$TIMEOUT" "$QEMU" -accel "$ACCEL" -cpu "$cpu" -m 1G -smp 2 \
 		-nodefaults -display none -serial stdio -monitor none -no-reboot \
-		-kernel "$KERNEL" -initrd "$INITRD" -append "$APPEND" </dev/null 2>&1 |
-		tee "$LOG" | story
+		-kernel "$KERNEL" -initrd "$INITRD" -append "$APPEND" </dev/null >&"$out" 2>&1 &
+	QEMU_PID=$!
+	exec {out}>&-
+	wait "$QEMU_PID" || rc=$?
+	QEMU_PID=
+	wait "$out_pid" || true
+	return "$rc"
+}
+
+stop_qemu() {
+	[ -z "$QEMU_PID" ] || kill "$QEMU_PID" 2>/dev/null || true
 }
 
 last_line() {
@@ -45,6 +57,10 @@ have "$QEMU" || die "$QEMU is missing" "apt-get install qemu-system-x86"
 APPEND="console=ttyS0 loglevel=5 panic=-1 liveupdate=on kho=on $*"
 ACCEL=$(accel)
 : 2>/dev/null >"$LOG" || die "cannot write to $LOG" "free some space"
+QEMU_PID=
+trap stop_qemu EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
 rc=0
 run_qemu || rc=$?
 case $rc in

@@ -14,7 +14,9 @@ rust|c) ;;
 esac
 export FLB_RUN=$CACHE/run/demo FLB_STORY=1
 RUN=$FLB_RUN
+"$TOP/scripts/fetch.sh" --check "${SERIES:-7.1}"
 cache_dir run/demo
+need_cache
 lock demo
 
 "$TOP/scripts/setup.sh"

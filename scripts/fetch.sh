@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # fetch.sh SERIES: a kernel source tree of that series in the cache; KDIR=PATH fetch.sh: a copy of
 # that tree. Prints path and version. Exit status 77: it cannot be had, and one line says why.
+# fetch.sh --check SERIES: only whether SERIES or KDIR make sense.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -98,6 +99,7 @@ fetch_series() {
 	local rc=0 reason log
 
 	[[ $SERIES =~ ^[0-9]+\.[0-9]+$ ]] || die "'$SERIES' is no kernel series" "give one like 7.1"
+	[ "$CHECK" = no ] || exit 0
 	TREE=$CACHE/tree/$SERIES
 	if [ ! -f "$TREE/.flb-version" ]; then
 		cache_dir tree dl
@@ -105,15 +107,15 @@ fetch_series() {
 	fi
 	if [ ! -f "$TREE/.flb-version" ]; then
 		need_space 3000
-		step "Package index of Debian" apt_setup >&2 ||
+		STEP_QUIET=1 step "Package index of Debian" apt_setup >&2 ||
 			skip "no package index (is there a network?)"
-		step "Linux $SERIES source" try_fetch >&2 || rc=$?
+		STEP_QUIET=1 step "Linux $SERIES source" try_fetch >&2 || rc=$?
 		log=$RUN/linux-$SERIES-source.log
 		if [ "$rc" -eq "$SKIP" ] && ! grep -qs 'No space left' "$log"; then
 			reason=$(sed -n 's/^luo-flb: reason: //p' "$log")
 			skip "$reason"
 		fi
-		[ "$rc" -eq 0 ] || exit 1
+		[ "$rc" -eq 0 ] || die "Linux $SERIES source: $(log_reason "$log")" "see $log"
 	fi
 	show_tree
 }
@@ -174,6 +176,7 @@ fetch_kdir() {
 	local src version
 
 	src=$(kdir_source "$1")
+	[ "$CHECK" = no ] || exit 0
 	have rsync || die "rsync is missing" "run scripts/setup.sh"
 	TREE=$CACHE/tree/kdir-$(printf '%s' "$src" | sha256sum | cut -c 1-12)
 	cache_dir tree
@@ -188,6 +191,11 @@ fetch_kdir() {
 	show_tree
 }
 
+CHECK=no
+if [ "${1:-}" = --check ]; then
+	CHECK=yes
+	shift
+fi
 SERIES=${1:-${SERIES:-7.1}}
 if [ -n "${KDIR:-}" ]; then
 	fetch_kdir "$KDIR"

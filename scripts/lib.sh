@@ -55,6 +55,11 @@ need_space() {
 			"free some space or set XDG_CACHE_HOME to a larger disk"
 }
 
+# need_cache: room for all of it, when there is nothing yet.
+need_cache() {
+	[ -d "$CACHE/build" ] || need_space 6000
+}
+
 # lock NAME: one holder at a time; held until this process and its children end.
 # A lock that a parent script holds already is ours too.
 lock() {
@@ -115,6 +120,7 @@ step_failed() {
 }
 
 # step TITLE COMMAND...: run it with its output in a log; show title and time.
+# With STEP_QUIET set the caller says why it failed.
 # COMMAND runs with errexit off: pass an external command, or a function of && lists.
 step() {
 	local title=$1 log start=$SECONDS ticker='' rc=0
@@ -141,6 +147,7 @@ step() {
 		return 0
 	fi
 	printf 'failed\n'
+	[ -z "${STEP_QUIET:-}" ] || return "$rc"
 	step_failed "$title" "$log" "$((SECONDS - start))"
 	return "$rc"
 }

@@ -112,6 +112,7 @@ check_rustc() {
 get_bindgen() {
 	find_bindgen || {
 		lock cache
+		need_space 800
 		step "bindgen $BINDGEN_GET" cargo install --locked bindgen-cli \
 			--version "$BINDGEN_GET" --root "$CACHE/tools" || exit 1
 		find_bindgen || die "bindgen does not run" "see $RUN"
@@ -142,6 +143,7 @@ get_rust_src() {
 
 	find_rust_src || {
 		lock cache
+		need_space 500
 		version=$(rustc_version)
 		step "Rust library source $version" unpack_rust_src "$version" || exit 1
 		find_rust_src || die "the Rust library source is not as expected" "see $RUN"

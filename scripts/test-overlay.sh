@@ -144,9 +144,10 @@ revert_an_old_one() {
 }
 
 update_an_old_block() {
-	fresh && "$OVERLAY" apply "$K" && sed -i 's/^obj-y += flb/obj-m += flb/' "$LU/Makefile" &&
-		says 4 "applied (outdated)" && "$OVERLAY" apply "$K" && says 0 "applied (current)" &&
-		"$OVERLAY" revert "$K" && same_as_before
+	fresh && "$OVERLAY" apply "$K" &&
+		sed -i 's/^obj-y += flb/obj-m += flb/' "$LU/Makefile" &&
+		says 4 "applied (outdated)" && "$OVERLAY" apply "$K" &&
+		says 0 "applied (current)" && "$OVERLAY" revert "$K" && same_as_before
 }
 
 with_build_products() {

@@ -152,10 +152,14 @@ summary() {
 for name in $ONLY; do
 	[[ " $ALL " == *" $name "* ]] || die "ONLY: '$name' is no group" "one or more of: $ALL"
 done
+for name in $SERIES; do
+	"$TOP/scripts/fetch.sh" --check "$name"
+done
 export FLB_RUN=$CACHE/run/test
 RUN=$FLB_RUN
 RESULTS=$RUN/results
 cache_dir run/test
+need_cache
 lock test
 : 2>/dev/null >"$RESULTS" || die "cannot write to $RUN" "free some space"
 "$TOP/scripts/setup.sh"
