@@ -355,6 +355,20 @@ mod suite {
     }
 
     #[test]
+    fn d7_last_file_comes_with_the_second_object() -> Result {
+        let b = Bench::new(1, 2)?;
+        b.rename(1, &name(0));
+        b.receive(Block::full(1, 1)?.bytes())?;
+        b.get(0)?;
+        b.put(0);
+        b.register(0, 1)?;
+        b.finish(0);
+        assert_eq!(b.calls(), [R(0), F(0)]);
+        assert_eq!(b.seen(F(0)), (0, restored(0)));
+        Ok(())
+    }
+
+    #[test]
     fn d7_second_object_of_the_name_after_failure() -> Result {
         let b = Bench::new(1, 2)?;
         b.rename(1, &name(0));
