@@ -20,7 +20,7 @@ pub(crate) use crate::bindings::{EDEADLK, ENODATA, EOPNOTSUPP};
 
 use crate::{abi::name, bindings};
 use core::ffi::{c_int, CStr};
-use kernel::error::Error;
+use kernel::{error::Error, str::CStrExt as _};
 
 /// An errno that not every kernel's `kernel::error::code` has.
 pub(crate) fn errno(number: u32) -> Error {
@@ -40,7 +40,7 @@ pub(crate) fn report(who: &[u8], what: &CStr, number: i64) {
     let len = who.len().min(name::LEN) as c_int;
     // SAFETY: The first string ends at its length, the second is terminated.
     unsafe {
-        bindings::luo_flb_shim_report(len, who.as_ptr(), what.as_ptr().cast(), number);
+        bindings::luo_flb_shim_report(len, who.as_ptr(), what.as_char_ptr(), number);
     }
 }
 
