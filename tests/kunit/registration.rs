@@ -309,7 +309,7 @@ mod suite {
 
     #[test]
     fn handler_returns_while_its_files_are_preserved() -> Result {
-        let b = Bench::new(1, 2)?;
+        let b = Bench::new(2, 2)?;
         b.register(0, 0)?;
         b.preserve(0)?;
         b.unregister_all(0);
@@ -318,6 +318,9 @@ mod suite {
         assert_eq!(b.register(0, 1), err(EBUSY));
         b.unpreserve(0);
         assert_eq!(b.calls(), [P(0), U(0)]);
+        // What was known of it does not go to another handler.
+        b.preserve(1)?;
+        assert!(b.is_quiet());
         b.preserve(0)?;
         assert_eq!(b.calls(), [P(0)]);
         b.unpreserve(0);

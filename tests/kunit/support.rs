@@ -494,8 +494,13 @@ unsafe fn run(argp: *mut bindings::liveupdate_flb_op_args, call: fn(usize) -> Ca
     }
 }
 
+/// The `preserve` of all fake FLBs.
+///
+/// # Safety
+///
+/// As for [`run`].
 unsafe extern "C" fn preserve(argp: *mut bindings::liveupdate_flb_op_args) -> c_int {
-    // SAFETY: The core calls this for a fake FLB.
+    // SAFETY: By the requirements of this function.
     unsafe {
         let script = run(argp, Call::P);
         (*argp).data = script.data;
@@ -504,13 +509,23 @@ unsafe extern "C" fn preserve(argp: *mut bindings::liveupdate_flb_op_args) -> c_
     }
 }
 
+/// The `unpreserve` of all fake FLBs.
+///
+/// # Safety
+///
+/// As for [`run`].
 unsafe extern "C" fn unpreserve(argp: *mut bindings::liveupdate_flb_op_args) {
-    // SAFETY: The core calls this for a fake FLB.
+    // SAFETY: By the requirements of this function.
     unsafe { run(argp, Call::U) };
 }
 
+/// The `retrieve` of all fake FLBs.
+///
+/// # Safety
+///
+/// As for [`run`].
 unsafe extern "C" fn retrieve(argp: *mut bindings::liveupdate_flb_op_args) -> c_int {
-    // SAFETY: The core calls this for a fake FLB.
+    // SAFETY: By the requirements of this function.
     unsafe {
         let script = run(argp, Call::R);
         (*argp).obj = script.restored as *mut c_void;
@@ -518,8 +533,13 @@ unsafe extern "C" fn retrieve(argp: *mut bindings::liveupdate_flb_op_args) -> c_
     }
 }
 
+/// The `finish` of all fake FLBs.
+///
+/// # Safety
+///
+/// As for [`run`].
 unsafe extern "C" fn finish(argp: *mut bindings::liveupdate_flb_op_args) {
-    // SAFETY: The core calls this for a fake FLB.
+    // SAFETY: By the requirements of this function.
     unsafe { run(argp, Call::F) };
 }
 
@@ -789,7 +809,7 @@ impl RealTree {
         unsafe {
             check(bindings::fdt_create(buffer, len as c_int))?;
             check(bindings::fdt_finish_reservemap(buffer))?;
-            check(bindings::fdt_begin_node(buffer, c"".as_ptr().cast()))?;
+            check(bindings::fdt_begin_node(buffer, c"".as_char_ptr()))?;
         }
         Ok(tree)
     }
@@ -842,7 +862,7 @@ impl HandedOver {
     }
 
     /// Whether the core has taken it and given it back.
-    pub(super) fn is_free(self) -> bool {
+    pub(super) fn is_free(&self) -> bool {
         // SAFETY: There is a `struct page` for each page, whoever owns it.
         unsafe {
             // KHO has counted a page that the kernel did not have before; this one it had.
