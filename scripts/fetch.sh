@@ -162,6 +162,8 @@ mirror_hooked() {
 	local from=$1/kernel/liveupdate to=$TREE/kernel/liveupdate file same=yes
 
 	for file in Makefile Kconfig; do
+		[ -f "$to/$file" ] || same=no
+		[ "$same" = yes ] || break
 		cmp -s <(block_strip "$from/$file") <(block_strip "$to/$file") || same=no
 	done
 	[ "$same" = no ] || return 0

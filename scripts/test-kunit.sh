@@ -9,7 +9,8 @@ set -euo pipefail
 # shellcheck source=scripts/faults.sh
 . "$TOP/scripts/faults.sh"
 
-# Only our suites: the kernel crate has some too. kunit.py's own choice of accelerator hangs where KVM does not work: the wrapper goes first.
+# Only our suites, as the kernel crate has some too. kunit.py's own choice of accelerator hangs
+# where KVM does not work: the wrapper goes first.
 run_kunit() {
 	(
 		cd "$TREE" && PATH=$TOP/scripts/qemu-wrap:$PATH PYTHONDONTWRITEBYTECODE=1 \
