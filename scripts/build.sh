@@ -144,7 +144,7 @@ BUILD=$CACHE/build/$NAME-$KIND
 IMAGE=$CACHE/image/$NAME-$KIND
 use_toolchain
 cache_dir build
-lock cache
+lock "tree-$NAME"
 "$TOP/scripts/overlay.sh" apply "$TREE"
 seed
 # shellcheck disable=SC2086 # one name a line

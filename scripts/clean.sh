@@ -6,7 +6,8 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 [ -d "$CACHE" ] || exit 0
-lock cache
-lock demo
-lock test
+shopt -s nullglob
+for name in "$CACHE"/lock/*; do
+	lock "${name##*/}"
+done
 rm -rf "$CACHE"

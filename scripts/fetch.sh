@@ -103,7 +103,8 @@ fetch_series() {
 	TREE=$CACHE/tree/$SERIES
 	if [ ! -f "$TREE/.flb-version" ]; then
 		cache_dir tree dl
-		lock cache
+		lock "tree-$SERIES"
+		lock apt
 	fi
 	if [ ! -f "$TREE/.flb-version" ]; then
 		need_space 3000
@@ -182,7 +183,7 @@ fetch_kdir() {
 	have rsync || die "rsync is missing" "run scripts/setup.sh"
 	TREE=$CACHE/tree/kdir-$(printf '%s' "$src" | sha256sum | cut -c 1-12)
 	cache_dir tree
-	lock cache
+	lock "tree-${TREE##*/}"
 	[ -f "$TREE/.flb-version" ] || need_space 3000
 	step "Copy of $src" mirror "$src" >&2 || exit 1
 	mirror_hooked "$src" || die "cannot write to $TREE" \

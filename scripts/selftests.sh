@@ -46,7 +46,7 @@ OUT=$CACHE/selftests/$NAME
 [ -d "$SRC" ] || die "$TREE has no selftests for live update"
 use_toolchain
 cache_dir selftests
-lock cache
+lock "tree-$NAME"
 if [ "$(cat "$OUT.version" 2>/dev/null)" = "$TOOLCHAIN $(cat "$TREE/.flb-version")" ] &&
    [[ $NAME != kdir-* ]]; then
 	exit 0

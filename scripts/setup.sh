@@ -111,7 +111,7 @@ check_rustc() {
 
 get_bindgen() {
 	find_bindgen || {
-		lock cache
+		lock tools
 		need_space 800
 		step "bindgen $BINDGEN_GET" cargo install --locked bindgen-cli \
 			--version "$BINDGEN_GET" --root "$CACHE/tools" || exit 1
@@ -142,7 +142,7 @@ get_rust_src() {
 	local version
 
 	find_rust_src || {
-		lock cache
+		lock apt
 		need_space 500
 		version=$(rustc_version)
 		step "Rust library source $version" unpack_rust_src "$version" || exit 1
