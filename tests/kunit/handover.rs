@@ -422,6 +422,28 @@ mod suite {
     }
 
     #[test]
+    fn page_waits_until_the_tree_is_right() -> Result {
+        let b = Bench::new(1, 1)?;
+        let page = HandedOver::new(&Block::full(1, 1)?)?;
+        let address = page.address();
+        let mut results = KVec::new();
+        for (version, address) in [
+            (&b"luo-flb-v2\0"[..], address),
+            (b"luo-flb-v1\0", address + 8),
+            (b"luo-flb-v1\0", address),
+        ] {
+            let mut tree = FakeTree::with(c"luo-flb", version)?;
+            tree.add(c"luo-flb-header", &address.to_ne_bytes())?;
+            results.push(b.core.setup_incoming(Some(&tree)), GFP_KERNEL)?;
+        }
+        let is_free = page.is_free();
+        assert_eq!(results, [err(EINVAL), err(EINVAL), Ok(())]);
+        assert!(is_free);
+        assert_eq!(b.get(0), Ok(restored(0)));
+        Ok(())
+    }
+
+    #[test]
     fn tree_without_address_is_einval() -> Result {
         let b = Bench::new(1, 1)?;
         let tree = FakeTree::with(c"luo-flb", b"luo-flb-v1\0")?;
