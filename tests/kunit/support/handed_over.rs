@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What one kernel hands to the next: blocks, trees and pages for the tests.
+
+use super::{data, name, Bench, BLOCK};
+use crate::{
+    abi::fdt_v1,
+    bindings,
+    raw::{Tree, TreeBuilder},
+};
+use core::{
+    ffi::{c_int, CStr},
+    mem::offset_of,
+};
+use kernel::{error::to_result, page::Page, prelude::*};
+
+/// A block as it is handed over, written byte by byte from the C header's description.
+pub(in super::super) struct Block(KVec<u8>);
+
+impl Block {
+    /// A block without entries.
+    pub(in super::super) fn new() -> Result<Self> {
+        let mut block = Self(KVec::from_elem(0, BLOCK, GFP_KERNEL)?);
+        block.set_pages(1);
+        Ok(block)
+    }
+
+    /// A block with the first FLBs under their first names, each with this many files.
+    pub(in super::super) fn full(flbs: usize, files: u64) -> Result<Self> {
+        let mut block = Self::new()?;
+        for flb in 0..flbs {
+            block.push(&name(flb), data(flb), files);
+        }
+        Ok(block)
+    }
+
+    /// A copy of the block for the next kernel; an error if there is none.
+    pub(in super::super) fn of(bench: &Bench) -> Result<Self> {
+        Ok(Self(bench.core.handover().block()?))
+    }
+
+    pub(in super::super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn put(&mut self, at: usize, number: u64) {
+        self.0[at..at + 8].copy_from_slice(&number.to_ne_bytes());
+    }
+
+    fn number(&self, at: usize) -> u64 {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&self.0[at..at + 8]);
+        u64::from_ne_bytes(bytes)
+    }
+
+    pub(in super::super) fn pages(&self) -> u64 {
+        self.number(0)
+    }
+
+    pub(in super::super) fn set_pages(&mut self, pages: u64) {
+        self.put(0, pages);
+    }
+
+    /// The number of entries.
+    pub(in super::super) fn count(&self) -> u64 {
+        self.number(8)
+    }
+
+    pub(in super::super) fn set_count(&mut self, count: u64) {
+        self.put(8, count);
+    }
+
+    /// Appends an entry; the name is up to all 48 bytes of the field.
+    pub(in super::super) fn push(&mut self, name: &[u8], data: u64, files: u64) {
+        let count = self.count();
+        let at = 16 + 64 * count as usize;
+        self.0[at..at + name.len()].copy_from_slice(name);
+        self.put(at + 48, data);
+        self.put(at + 56, files);
+        self.set_count(count + 1);
+    }
+
+    /// Whether an entry is this, its name padded with zeroes.
+    pub(in super::super) fn is(&self, index: usize, name: &[u8], data: u64, files: u64) -> bool {
+        let at = 16 + 64 * index;
+        let (text, rest) = self.0[at..at + 48].split_at(name.len());
+        text == name
+            && rest.iter().all(|byte| *byte == 0)
+            && self.number(at + 48) == data
+            && self.number(at + 56) == files
+    }
+}
+
+/// A tree in memory, which may refuse to be written.
+pub(in super::super) struct FakeTree {
+    /// The name of the node.
+    pub(in super::super) node: KVec<u8>,
+    /// Its properties, each with its name.
+    pub(in super::super) properties: KVec<(KVec<u8>, KVec<u8>)>,
+    /// How many nodes are open.
+    pub(in super::super) depth: i32,
+    /// How many more calls are accepted.
+    pub(in super::super) accepts: u32,
+}
+
+fn copy(bytes: &[u8]) -> Result<KVec<u8>> {
+    let mut copy = KVec::new();
+    copy.extend_from_slice(bytes, GFP_KERNEL)?;
+    Ok(copy)
+}
+
+impl FakeTree {
+    /// An empty tree.
+    pub(in super::super) fn new() -> Self {
+        Self {
+            node: KVec::new(),
+            properties: KVec::new(),
+            depth: 0,
+            accepts: u32::MAX,
+        }
+    }
+
+    /// A tree with a node of that name and version, and no address.
+    pub(in super::super) fn with(node: &CStr, version: &[u8]) -> Result<Self> {
+        let mut tree = Self::new();
+        tree.node = copy(node.to_bytes())?;
+        tree.add(c"compatible", version)?;
+        Ok(tree)
+    }
+
+    /// A tree with everything, and this as the address.
+    pub(in super::super) fn announcing(address: &[u8]) -> Result<Self> {
+        let mut tree = Self::with(c"luo-flb", b"luo-flb-v1\0")?;
+        tree.add(c"luo-flb-header", address)?;
+        Ok(tree)
+    }
+
+    /// Adds a property.
+    pub(in super::super) fn add(&mut self, name: &CStr, value: &[u8]) -> Result {
+        let property = (copy(name.to_bytes())?, copy(value)?);
+        self.properties.push(property, GFP_KERNEL)?;
+        Ok(())
+    }
+
+    /// The value of a property; empty if there is none.
+    pub(in super::super) fn value(&self, name: &CStr) -> &[u8] {
+        let found = self
+            .properties
+            .iter()
+            .find(|(other, _)| other[..] == *name.to_bytes());
+        found.map_or(&[], |(_, value)| value)
+    }
+
+    fn accept(&mut self) -> Result {
+        self.accepts = self.accepts.checked_sub(1).ok_or(ENOSPC)?;
+        Ok(())
+    }
+}
+
+impl fdt_v1::Writer for &mut FakeTree {
+    type Error = Error;
+
+    fn begin_node(&mut self, name: &CStr) -> Result {
+        self.accept()?;
+        self.node = copy(name.to_bytes())?;
+        self.depth += 1;
+        Ok(())
+    }
+
+    fn property(&mut self, name: &CStr, value: &[u8]) -> Result {
+        self.accept()?;
+        self.add(name, value)
+    }
+
+    fn end_node(&mut self) -> Result {
+        self.accept()?;
+        self.depth -= 1;
+        Ok(())
+    }
+}
+
+impl fdt_v1::Reader for &FakeTree {
+    type Node = ();
+
+    fn node(&self, name: &CStr) -> Option<()> {
+        (self.node[..] == *name.to_bytes()).then_some(())
+    }
+
+    fn is_compatible(&self, _node: (), version: &CStr) -> bool {
+        let values = self.value(c"compatible");
+        values
+            .split(|byte| *byte == 0)
+            .any(|value| value == version.to_bytes())
+    }
+
+    fn property(&self, _node: (), name: &CStr) -> Option<&[u8]> {
+        let value = self.value(name);
+        (!value.is_empty()).then_some(value)
+    }
+}
+
+/// A tree that the kernel's libfdt makes, in a buffer of its own.
+pub(in super::super) struct RealTree(KVec<u64>);
+
+impl RealTree {
+    /// Starts a tree in `len` bytes. The root is open.
+    pub(in super::super) fn new(len: usize) -> Result<Self> {
+        let mut tree = Self(KVec::from_elem(0, len / 8, GFP_KERNEL)?);
+        let buffer = tree.0.as_mut_ptr().cast();
+        // SAFETY: The buffer has `len` bytes; the name is terminated.
+        unsafe {
+            check(bindings::fdt_create(buffer, len as c_int))?;
+            check(bindings::fdt_finish_reservemap(buffer))?;
+            check(bindings::fdt_begin_node(buffer, c"".as_char_ptr()))?;
+        }
+        Ok(tree)
+    }
+
+    /// To be written by the core.
+    pub(in super::super) fn builder(&mut self) -> Option<TreeBuilder> {
+        // SAFETY: The tree is being written, by the caller alone.
+        unsafe { TreeBuilder::from_raw(self.0.as_mut_ptr().cast()) }
+    }
+
+    /// Closes the root.
+    pub(in super::super) fn close(&mut self) -> Result {
+        let buffer = self.0.as_mut_ptr().cast();
+        // SAFETY: The tree is being written.
+        unsafe {
+            check(bindings::fdt_end_node(buffer))?;
+            check(bindings::fdt_finish(buffer))
+        }
+    }
+
+    /// To be read by the core.
+    pub(in super::super) fn tree(&self) -> Option<Tree> {
+        // SAFETY: The tree is complete.
+        unsafe { Tree::from_raw(self.0.as_ptr().cast()) }
+    }
+}
+
+/// A page that KHO takes for one that the previous kernel preserved. The core frees it.
+pub(in super::super) struct HandedOver(*mut bindings::page);
+
+impl HandedOver {
+    /// Copies the block into such a page.
+    pub(in super::super) fn new(block: &Block) -> Result<Self> {
+        let page = Page::alloc_page(GFP_KERNEL)?;
+        // SAFETY: The page is ours, and the block as long as a page.
+        unsafe { page.write_raw(block.bytes().as_ptr(), 0, BLOCK)? };
+        let raw = page.as_ptr();
+        core::mem::forget(page);
+        let private = offset_of!(bindings::page, __bindgen_anon_1)
+            + offset_of!(bindings::page__bindgen_ty_1__bindgen_ty_1, private);
+        // SAFETY: The field is within the structure, and free for the owner of the page.
+        unsafe { raw.byte_add(private).cast::<u64>().write(KHO_MAGIC << 32) };
+        Ok(Self(raw))
+    }
+
+    /// Its physical address.
+    pub(in super::super) fn address(&self) -> u64 {
+        // SAFETY: KHO is for machines that map all memory, so that a mapping needs no end.
+        unsafe { bindings::luo_flb_shim_block_address(bindings::kmap_local_page(self.0)) }
+    }
+
+    /// Whether the core has taken it and given it back.
+    pub(in super::super) fn is_free(&self) -> bool {
+        // SAFETY: There is a `struct page` for each page, whoever owns it.
+        unsafe {
+            // KHO has counted a page that the kernel did not have before; this one it had.
+            bindings::adjust_managed_page_count(self.0, -1);
+            (*self.0)._refcount.counter == 0
+        }
+    }
+}
+
+/// By this KHO knows a page, see `kexec_handover.c`.
+const KHO_MAGIC: u64 = 0x4b48_4f50;
+
+fn check(result: c_int) -> Result {
+    to_result(result).map_err(|_| ENOSPC)
+}
