@@ -28,8 +28,8 @@ impl<T> Chain<T> {
         links.map(|link| &link.value)
     }
 
-    /// Appends a value; [`ENOMEM`] if there is no memory. The caller sees to it that nobody else
-    /// does meanwhile. May sleep.
+    /// Appends a value; [`ENOMEM`] if there is no memory, [`EBUSY`] if somebody else is appending.
+    /// The caller sees to it that nobody is. May sleep.
     pub(crate) fn push(&self, value: impl PinInit<T>) -> Result {
         let link = pin_init!(Link {
             value <- value,
@@ -40,7 +40,9 @@ impl<T> Chain<T> {
         while let Some(link) = end.as_ref() {
             end = &link.next.0;
         }
-        end.populate(link);
-        Ok(())
+        match end.populate(link) {
+            true => Ok(()),
+            false => Err(EBUSY),
+        }
     }
 }

@@ -55,7 +55,7 @@ unsafe fn to_caller(objp: *mut *mut c_void, get: impl FnOnce() -> Result<Object>
     }
     to_errno(get().map(|obj| {
         // SAFETY: By the requirements of this function.
-        unsafe { *objp = obj.0 }
+        unsafe { *objp = obj.as_ptr() }
     }))
 }
 
@@ -139,7 +139,9 @@ export! {
 }
 
 export! {
-    /// See [`Instance::unregister_all`]. `luo_register_rwlock` is held for writing.
+    /// See [`Instance::unregister_all`].
+    ///
+    /// The caller holds `luo_register_rwlock` for writing; that is a safety requirement too.
     fn luo_flb_unregister_all(fh: *mut bindings::liveupdate_file_handler) {
         // SAFETY: By the requirements of this function, and its only caller holds the lock.
         let (fh, mut token) = unsafe { (Handler::from_raw(fh), RegisterWrite::assume_held()) };

@@ -78,7 +78,9 @@ impl Handover {
     ///
     /// Errors: as for [`Handover::setup_incoming`]; then nothing counts as handed over.
     pub(crate) fn receive(&self, bytes: &[u8]) -> Result {
-        let block = Block::decode(bytes, PAGE_SIZE).map_err(|error| refuse(error.describe()))?;
+        // As many pages as the format has; more would take ever longer to look through.
+        let ours = bytes.get(..PAGES * PAGE_SIZE).unwrap_or(bytes);
+        let block = Block::decode(ours, PAGE_SIZE).map_err(|error| refuse(error.describe()))?;
         for entry in block.entries() {
             self.table.push(Entry::new(entry))?;
         }

@@ -80,7 +80,10 @@ impl Instance {
     }
 
     /// A file of `handler` is about to be preserved; see [`Registry::preserve_file`].
+    ///
+    /// Errors: `EOPNOTSUPP` if live update is off; [`EINVAL`] if the pointer is null.
     pub(crate) fn preserve_file(&self, handler: Option<Handler>) -> Result {
+        self.check_on()?;
         self.registry.preserve_file(handler.ok_or(EINVAL)?)
     }
 

@@ -27,7 +27,7 @@ pub(crate) fn preserve(flb: &Flb) -> Result {
     match outgoing.take().add_file(MAX_FILES) {
         Added::First => {
             let pin = flb.pin()?;
-            let saved = flb.preserve()?;
+            let saved = flb.preserve(&pin)?;
             outgoing.set(Outgoing::preserved(saved, pin));
         }
         Added::Counted(state) => outgoing.set(state),
@@ -45,11 +45,23 @@ pub(crate) fn unpreserve(flb: &Flb) {
     let Ok(mut outgoing) = OutgoingGuard::lock(flb) else {
         return flb.complain(c"unpreserved from its own callback", 0);
     };
-    match outgoing.take().remove_file() {
-        Removed::Counted(state) => outgoing.set(state),
-        Removed::Last(saved, _pin) => flb.unpreserve(saved),
-        Removed::Unbalanced => flb.complain(c"unpreserved, but not preserved", 0),
-    }
+    let pin = match outgoing.take().remove_file() {
+        Removed::Counted(state) => {
+            outgoing.set(state);
+            None
+        }
+        Removed::Last(saved, pin) => {
+            flb.unpreserve(saved, &pin);
+            Some(pin)
+        }
+        Removed::Unbalanced => {
+            flb.complain(c"unpreserved, but not preserved", 0);
+            None
+        }
+    };
+    // The lock is in the FLB, which may go away with its owner.
+    drop(outgoing);
+    drop(pin);
 }
 
 /// The incoming state of an FLB.
@@ -131,9 +143,9 @@ impl Entry {
         };
         match put {
             Put::Counted | Put::Unbalanced => {}
-            Put::Finish(live) => live.flb.finish(live.obj),
+            Put::Finish(live) => live.flb.finish(live.obj, &live.pin),
             Put::Retrieve(data) => match retrieve(flb, data) {
-                Ok((obj, _pin)) => flb.finish(obj),
+                Ok((obj, pin)) => flb.finish(obj, &pin),
                 Err(error) => {
                     flb.complain(c"not retrieved, so never finished", error.to_errno().into());
                     state.failed(error);
@@ -150,6 +162,6 @@ fn retrieve(flb: &Flb, data: u64) -> Result<(Object, ModulePin)> {
         return Err(EINVAL);
     }
     let pin = flb.pin()?;
-    let obj = flb.retrieve(data)?;
+    let obj = flb.retrieve(data, &pin)?;
     Ok((obj, pin))
 }

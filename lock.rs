@@ -30,6 +30,26 @@ pub(crate) fn mutex<T>(mutex: &Mutex<T>) -> Result<Guard<'_, T, MutexBackend>> {
     Ok(unsafe { Guard::new(mutex, ()) })
 }
 
+/// `EDEADLK` if this task holds `mutex`.
+pub(crate) fn check_not_held<T>(mutex: &Mutex<T>) -> Result {
+    let raw: *const Mutex<T> = mutex;
+    // SAFETY: As in `mutex`.
+    unsafe { check(raw.cast_mut().cast()) }
+}
+
+/// `EDEADLK` if this task holds a C mutex.
+///
+/// # Safety
+///
+/// `mutex` is initialised and valid.
+unsafe fn check(mutex: *mut bindings::mutex) -> Result {
+    // SAFETY: By the requirements of this function.
+    match unsafe { bindings::luo_flb_shim_held_by_current(mutex) } {
+        true => Err(errno(EDEADLK)),
+        false => Ok(()),
+    }
+}
+
 /// Locks a C mutex; `EDEADLK` if this task holds it already.
 ///
 /// # Safety
@@ -39,9 +59,7 @@ pub(crate) fn mutex<T>(mutex: &Mutex<T>) -> Result<Guard<'_, T, MutexBackend>> {
 unsafe fn acquire(mutex: *mut bindings::mutex) -> Result {
     // SAFETY: By the requirements of this function.
     unsafe {
-        if bindings::luo_flb_shim_held_by_current(mutex) {
-            return Err(errno(EDEADLK));
-        }
+        check(mutex)?;
         bindings::mutex_lock(mutex);
     }
     Ok(())

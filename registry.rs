@@ -63,11 +63,14 @@ impl List {
         Ok(())
     }
 
-    /// Removes and returns the first FLB that has no registration any more.
+    /// Removes the first FLB that has no registration any more; `false` if there is none.
     #[inline(never)]
-    fn sweep(&mut self) -> Option<Flb> {
-        let index = self.0.iter().position(|listed| listed.registrations == 0)?;
-        self.0.remove(index).ok().map(|listed| listed.flb)
+    fn sweep(&mut self) -> bool {
+        let mut listed = self.0.iter();
+        let Some(index) = listed.position(|listed| listed.registrations == 0) else {
+            return false;
+        };
+        self.0.remove(index).is_ok()
     }
 }
 
@@ -139,6 +142,7 @@ impl Registry {
     /// bears its name; [`EBUSY`] while files of the handler are preserved; [`ENOSPC`] if there are
     /// [`CAPACITY`] others; [`ENOMEM`]; `EDEADLK` from a callback of the handler.
     pub(crate) fn register(&self, handler: Handler, flb: Flb) -> Result {
+        self.check_not_held(handler)?;
         let registered = handler.is_registered(&RegisterRead::lock());
         if raw::warn_on(!registered || !flb.has_all_callbacks()) {
             return Err(EINVAL);
@@ -176,6 +180,7 @@ impl Registry {
             }
         }
         deps.leaving |= flb.is_none();
+        self.withdraw(&deps);
         self.settle(handler, &mut deps);
         found.then_some(()).ok_or(ENOENT)
     }
@@ -191,14 +196,15 @@ impl Registry {
     /// Takes back all registrations with `handler`, which the orchestrator is about to forget.
     /// May sleep.
     pub(crate) fn unregister_all(&self, handler: Handler, _token: &RegisterWrite) {
-        // A handler that never took part has no record.
+        // A handler that never took part has no record. From a callback of the handler, which must
+        // not, there is a line in the log, and its FLBs stay listed.
         let _ = self.retire(handler, None);
     }
 
     /// One more file of `handler` is preserved: acquires its FLBs. May sleep.
     ///
-    /// Errors: [`ENOMEM`]; [`EOVERFLOW`]; or as for [`lifecycle::preserve`], and then the file
-    /// holds no FLB.
+    /// Errors: [`ENOMEM`]; [`EOVERFLOW`]; [`ENOENT`] if the handler is unregistered at the same time;
+    /// or as for [`lifecycle::preserve`]. The file then holds no FLB.
     pub(crate) fn preserve_file(&self, handler: Handler) -> Result {
         let mut deps = self.lock_or_add(handler)?;
         let files = deps.files.checked_add(1).ok_or(EOVERFLOW)?;
@@ -222,9 +228,11 @@ impl Registry {
             return;
         };
         if let Some(files) = deps.files.checked_sub(1) {
+            deps.files = files;
+            // What is leaving may go away with its `unpreserve`, so others must not find it.
+            self.withdraw(&deps);
             deps.flbs.iter().rev().for_each(lifecycle::unpreserve);
             // INVARIANT: The file holds no FLB.
-            deps.files = files;
             self.settle(handler, &mut deps);
         }
     }
@@ -248,6 +256,16 @@ impl Registry {
         records.find(|record| record.handler.load(Relaxed) == id)
     }
 
+    /// `EDEADLK` if this task holds the record of a handler, that is, is in a callback for one of
+    /// its files. To be asked before `luo_register_rwlock` is taken, inside which others wait for
+    /// the record.
+    fn check_not_held(&self, handler: Handler) -> Result {
+        match self.find(handler.id()) {
+            Some(record) => lock::check_not_held(&record.deps),
+            None => Ok(()),
+        }
+    }
+
     /// Locks the record of a handler; [`ENOENT`] if there is none, `EDEADLK` from a callback of
     /// the handler.
     #[inline(never)]
@@ -269,6 +287,8 @@ impl Registry {
     }
 
     /// Locks the record of a handler; one is made if there is none.
+    ///
+    /// Errors: [`ENOMEM`]; `EDEADLK`; [`ENOENT`] if the handler is unregistered at the same time.
     #[inline(never)]
     fn lock_or_add(&self, handler: Handler) -> Result<Locked<'_>> {
         match self.lock(handler) {
@@ -286,20 +306,28 @@ impl Registry {
         self.lock(handler)
     }
 
-    /// Removes what is leaving, unless the handler has preserved files.
+    /// Takes what is leaving off the list of all FLBs, unless the handler has preserved files.
+    fn withdraw(&self, deps: &Dependencies) {
+        let leaving = |listed: &&Listed| listed.registrations == 0 && deps.files == 0;
+        for leaving in deps.flbs.0.iter().filter(leaving) {
+            let mut token = lock::Registry::lock();
+            let all = self.flbs.get(&mut token);
+            if let Some(listed) = all.find(leaving.flb) {
+                listed.registrations -= 1;
+                all.sweep();
+            }
+        }
+    }
+
+    /// Forgets what is leaving, after [`Registry::withdraw`], unless the handler has preserved
+    /// files.
     #[inline(never)]
     fn settle(&self, handler: Handler, deps: &mut Dependencies) {
         if deps.files > 0 {
             return;
         }
-        while let Some(flb) = deps.flbs.sweep() {
-            let mut token = lock::Registry::lock();
-            let all = self.flbs.get(&mut token);
-            if let Some(listed) = all.find(flb) {
-                listed.registrations -= 1;
-                all.sweep();
-            }
-        }
+        // INVARIANT: No FLB without a registration remains.
+        while deps.flbs.sweep() {}
         if core::mem::take(&mut deps.leaving) {
             if let Some(record) = self.find(handler.id()) {
                 record.handler.store(0, Relaxed);

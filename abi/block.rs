@@ -112,8 +112,6 @@ impl<'a> Writer<'a> {
         };
         if let Some(to) = field.first_chunk_mut() {
             *to = *entry.name;
-            // Whatever the client has done to its name since it was checked.
-            to[name::LEN - 1] = 0;
         }
         put_u64(field, ENTRY_DATA, entry.data);
         put_u64(field, ENTRY_COUNT, entry.files.into());

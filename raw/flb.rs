@@ -19,11 +19,16 @@ use kernel::prelude::*;
 
 /// The live object of an FLB: a pointer of the client, possibly null, which the core never follows.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Object(pub(crate) *mut c_void);
+pub(crate) struct Object(*mut c_void);
 
 impl Object {
     /// No object.
     pub(crate) const NULL: Self = Self(core::ptr::null_mut());
+
+    /// The pointer, for the client.
+    pub(crate) fn as_ptr(self) -> *mut c_void {
+        self.0
+    }
 }
 
 // SAFETY: The core only passes the pointer on.
@@ -39,10 +44,15 @@ type Callback = unsafe extern "C" fn(*mut bindings::liveupdate_flb_op_args) -> c
 ///
 /// # Invariants
 ///
-/// Points to a `struct liveupdate_flb` that stays valid while the core may use it: for the call
-/// that named it, while it is registered, from `preserve` to `unpreserve`, and from `retrieve` to
-/// `finish`. That is the contract of `include/linux/liveupdate.h` with clients, and for those in
-/// modules it is enforced, as the core pins the owner for the last two.
+/// Points to a `struct liveupdate_flb` that stays valid while the core may use it:
+///
+/// - for the call that named it;
+/// - while it is registered, which is longer than until it is unregistered if files of the handler
+///   are preserved then;
+/// - from `preserve` to `unpreserve`, and from `retrieve` to `finish`.
+///
+/// That is the contract with clients, see `Documentation/flb.rst`. Where the client is a module the
+/// last item is enforced, as its owner is pinned.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Flb(NonNull<bindings::liveupdate_flb>);
 
@@ -112,8 +122,8 @@ impl Flb {
         }
     }
 
-    /// Runs `preserve`. The caller holds the outgoing lock and a [`Pin`].
-    pub(crate) fn preserve(&self) -> Result<state::Saved<Object>> {
+    /// Runs `preserve`, while the owner is pinned. The caller holds the outgoing lock.
+    pub(crate) fn preserve(&self, _pin: &Pin) -> Result<state::Saved<Object>> {
         let callback = self.ops()?.preserve.ok_or(EINVAL)?;
         let args = self.run(callback, self.args(0, Object::NULL))?;
         Ok(state::Saved {
@@ -122,8 +132,8 @@ impl Flb {
         })
     }
 
-    /// Runs `unpreserve`. The caller holds the outgoing lock and a [`Pin`].
-    pub(crate) fn unpreserve(&self, saved: state::Saved<Object>) {
+    /// Runs `unpreserve`, while the owner is pinned. The caller holds the outgoing lock.
+    pub(crate) fn unpreserve(&self, saved: state::Saved<Object>, _pin: &Pin) {
         if let Some(callback) = self.ops().ok().and_then(|ops| ops.unpreserve) {
             let mut args = self.args(saved.data, saved.obj);
             // SAFETY: The client's callback takes any arguments that its `preserve` has returned.
@@ -131,15 +141,15 @@ impl Flb {
         }
     }
 
-    /// Runs `retrieve`. The caller holds the lock of the incoming entry and a [`Pin`].
-    pub(crate) fn retrieve(&self, data: u64) -> Result<Object> {
+    /// Runs `retrieve`, while the owner is pinned. The caller holds the lock of the incoming entry.
+    pub(crate) fn retrieve(&self, data: u64, _pin: &Pin) -> Result<Object> {
         let callback = self.ops()?.retrieve.ok_or(EINVAL)?;
         let args = self.run(callback, self.args(data, Object::NULL))?;
         Ok(Object(args.obj))
     }
 
-    /// Runs `finish`. The caller holds the lock of the incoming entry and a [`Pin`].
-    pub(crate) fn finish(&self, obj: Object) {
+    /// Runs `finish`, while the owner is pinned. The caller holds the lock of the incoming entry.
+    pub(crate) fn finish(&self, obj: Object, _pin: &Pin) {
         if let Some(callback) = self.ops().ok().and_then(|ops| ops.finish) {
             let mut args = self.args(0, obj);
             // SAFETY: The client's callback takes what its `retrieve` has returned.

@@ -413,7 +413,7 @@ impl Bench {
     pub(super) fn get(&self, flb: usize) -> Result<usize> {
         self.core
             .get_incoming(self.flb(flb))
-            .map(|obj| obj.0 as usize)
+            .map(|obj| obj.as_ptr() as usize)
     }
 
     pub(super) fn put(&self, flb: usize) {
@@ -422,7 +422,7 @@ impl Bench {
 
     pub(super) fn outgoing(&self, flb: usize) -> Result<Option<usize>> {
         let obj = self.core.get_outgoing(self.flb(flb))?;
-        Ok(obj.map(|obj| obj.0 as usize))
+        Ok(obj.map(|obj| obj.as_ptr() as usize))
     }
 
     pub(super) fn receive(&self, bytes: &[u8]) -> Result {
