@@ -48,8 +48,8 @@
 //! From the outermost to the innermost:
 //!
 //! ```text
-//! luo_register_rwlock      who is a file handler; handler records. Held for look-ups only
-//!   Handler::deps          the FLBs of one handler and its preserved files. Held across callbacks
+//! luo_register_rwlock      who is a file handler. Held for writing by callers, read for a look
+//!   Record::deps           the FLBs of one handler and its preserved files. Held across callbacks
 //!     registry lock        names and number of all FLBs. Never held across callbacks
 //!     outgoing.lock        of one FLB. Held across preserve and unpreserve
 //!     Entry::state         of one incoming FLB. Held across retrieve and finish

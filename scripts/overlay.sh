@@ -13,7 +13,7 @@ set -euo pipefail
 # What is placed into the kernel tree. Required ones, then patterns.
 REQUIRED=(Kbuild Kconfig luo_flb.rs shim.c)
 PATTERNS=('*.rs' '*.[ch]' 'abi/*.rs' 'raw/*.rs' 'tests/kunit/*.rs' 'tests/kunit/*/*.rs'
-	'tests/client/*.[ch]')
+	'tests/client/*.[ch]' 'Documentation/*.rst')
 # What a kernel build without O= leaves in the directory.
 PRODUCTS='\.(o|a|ko|s|ll|i|lst|mod|mod\.c|rmeta|order|cmd|d|su|gcno|tmp|rsi)$'
 PRODUCTS+='|/bindings_generated\.rs$'
