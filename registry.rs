@@ -161,6 +161,7 @@ impl Registry {
         if deps.files > 0 {
             return Err(EBUSY);
         }
+        // INVARIANT: There are no files, so none is without it; if it cannot be kept it goes again.
         deps.flbs.push(flb)?;
         self.add(flb, name).inspect_err(|_| {
             deps.flbs.0.pop();
@@ -173,6 +174,7 @@ impl Registry {
     fn retire(&self, handler: Handler, flb: Option<Flb>) -> Result {
         let mut deps = self.lock(handler)?;
         let mut found = flb.is_none();
+        // INVARIANT: Without files, what has no registration now is gone when this is settled.
         for listed in deps.flbs.0.iter_mut() {
             if flb.is_none_or(|flb| flb == listed.flb) {
                 found |= listed.registrations > 0;

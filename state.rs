@@ -25,6 +25,10 @@ pub(crate) struct Saved<O> {
 }
 
 /// The outgoing direction: this kernel preserves for the next one.
+///
+/// # Invariants
+///
+/// In `Preserved`, `files` is not zero.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Outgoing<O, P> {
     /// No preserved file depends on the FLB.
@@ -124,6 +128,10 @@ pub(crate) struct Live<F, O, P> {
 }
 
 /// The incoming direction: the previous kernel preserved for this one.
+///
+/// # Invariants
+///
+/// In `Untouched`, `files` is not zero.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Incoming<F, O, P, E> {
     /// `retrieve` has not succeeded yet.

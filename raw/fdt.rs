@@ -22,8 +22,8 @@ impl Tree {
     ///
     /// # Safety
     ///
-    /// If it is not null, it points to a tree that libfdt may read and that nobody writes while
-    /// the object exists.
+    /// If it is not null, it points to a tree whose header libfdt has accepted, and that nobody
+    /// writes while the object exists.
     pub(crate) unsafe fn from_raw(fdt: *const c_void) -> Option<Self> {
         // INVARIANT: By the requirements of this function.
         NonNull::new(fdt.cast_mut()).map(Self)
