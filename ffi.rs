@@ -30,7 +30,8 @@ macro_rules! export {
         ///
         /// # Safety
         ///
-        /// Pointers are null or valid, as the C header says; an FLB meets the invariant of [`Flb`].
+        /// Pointers are null or valid for the call; an FLB meets the invariant of [`Flb`], which clients
+        /// promise by `Documentation/flb.rst`.
         #[no_mangle]
         unsafe extern "C" fn $name($($arg: $ty),*) $(-> $ret)? $body
     };
