@@ -7,6 +7,8 @@ TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/luo-flb
 RUN=${FLB_RUN:-$CACHE/run}
 JOBS=${JOBS:-$(nproc)}
+# Of the kernels and guests, in the kernel's words.
+ARCH=${ARCH:-x86_64}
 export LC_ALL=C TZ=UTC
 
 # Build settings must come from the project, not from the caller's make or shell.
@@ -22,6 +24,14 @@ die() {
 
 note() {
 	printf 'luo-flb: %s\n' "$*" >&2
+}
+
+# variant NAME KIND: what the build of a tree is called, like 7.3-rust and 7.3-arm64-rust.
+variant() {
+	local arch=-$ARCH
+
+	[ "$ARCH" != x86_64 ] || arch=
+	printf '%s' "$1$arch-$2"
 }
 
 have() {
