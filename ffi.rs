@@ -6,11 +6,15 @@
 //! are for clients (`include/linux/liveupdate.h`), those named `luo_` for the rest of the
 //! orchestrator (`luo_internal.h`).
 
+#[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_FDT))]
+use crate::abi::luo_v5;
+#[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
+use crate::raw::{Tree, TreeBuilder};
 use crate::{
     bindings,
     instance::{Instance, Switch},
     lock::RegisterWrite,
-    raw::{Flb, Handler, Object, Tree, TreeBuilder},
+    raw::{Flb, Handler, Object},
 };
 use core::ffi::{c_int, c_void};
 use kernel::prelude::*;
@@ -36,6 +40,11 @@ macro_rules! export {
         unsafe extern "C" fn $name($($arg: $ty),*) $(-> $ret)? $body
     };
 }
+
+// The methods that the headers of some kernels have no function for.
+const _: fn(&Instance, Option<Flb>) -> Result<Object> = Instance::get_outgoing;
+const _: fn(&Instance, Option<Flb>) = Instance::put_outgoing;
+const _: fn(&Instance, Option<Flb>) -> Result<Option<Object>> = Instance::peek_outgoing;
 
 /// Turns a result into what C expects.
 fn to_errno(result: Result) -> c_int {
@@ -100,15 +109,36 @@ export! {
     }
 }
 
+#[cfg(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING)]
 export! {
-    /// See [`Instance::get_outgoing`]. The object is null if the FLB is not preserved.
+    /// See [`Instance::get_outgoing`].
+    fn liveupdate_flb_get_outgoing(
+        flb: *mut bindings::liveupdate_flb, objp: *mut *mut c_void
+    ) -> c_int {
+        // SAFETY: By the requirements of this function.
+        unsafe { to_caller(objp, || LUO_FLB.get_outgoing(Flb::from_raw(flb))) }
+    }
+}
+
+#[cfg(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING)]
+export! {
+    /// See [`Instance::put_outgoing`].
+    fn liveupdate_flb_put_outgoing(flb: *mut bindings::liveupdate_flb) {
+        // SAFETY: By the requirements of this function.
+        LUO_FLB.put_outgoing(unsafe { Flb::from_raw(flb) });
+    }
+}
+
+#[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING))]
+export! {
+    /// See [`Instance::peek_outgoing`]. The object is null if the FLB is not preserved.
     fn liveupdate_flb_get_outgoing(
         flb: *mut bindings::liveupdate_flb, objp: *mut *mut c_void
     ) -> c_int {
         // SAFETY: By the requirements of this function.
         unsafe {
             to_caller(objp, || {
-                let object = LUO_FLB.get_outgoing(Flb::from_raw(flb))?;
+                let object = LUO_FLB.peek_outgoing(Flb::from_raw(flb))?;
                 Ok(object.unwrap_or(Object::NULL))
             })
         }
@@ -150,6 +180,7 @@ export! {
     }
 }
 
+#[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
 export! {
     /// See [`Instance::setup_outgoing`]. The tree is being built.
     fn luo_flb_setup_outgoing(fdt: *mut c_void) -> c_int {
@@ -159,11 +190,33 @@ export! {
     }
 }
 
+#[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
 export! {
     /// See [`Instance::setup_incoming`]. The header of the tree has been checked.
     fn luo_flb_setup_incoming(fdt: *mut c_void) -> c_int {
         // SAFETY: By the requirements of this function.
         to_errno(LUO_FLB.setup_incoming(unsafe { Tree::from_raw(fdt) }))
+    }
+}
+
+#[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_FDT))]
+export! {
+    /// See [`Instance::setup_outgoing`].
+    fn luo_flb_setup_outgoing(flbs_pa: *mut u64) -> c_int {
+        pr_info!("Rust FLB core\n");
+        // SAFETY: By the requirements of this function; the structure is the caller's alone.
+        let field = unsafe { flbs_pa.as_mut() }.map(luo_v5::Field);
+        to_errno(LUO_FLB.setup_outgoing(field))
+    }
+}
+
+#[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_FDT))]
+export! {
+    /// See [`Instance::setup_incoming`]. The version of the structure has been checked.
+    ///
+    /// A refusal is logged, and the caller goes on: clients are told when they ask.
+    fn luo_flb_setup_incoming(flbs_pa: u64) {
+        let _ = LUO_FLB.setup_incoming(Some(luo_v5::Received(flbs_pa)));
     }
 }
 

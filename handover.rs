@@ -4,21 +4,24 @@
 //!
 //! The table is read once at boot: the block is validated, its entries are copied, and the memory
 //! is given back. From then on the table does not change; the state of each entry does.
+//!
+//! The block is written once, when the kernel is about to jump to the next one. There is no way back
+//! from there, so from then on what it says stays true: the outgoing direction is frozen.
 
 #![forbid(unsafe_code)]
 
 use crate::{
     abi::{
         block::{self, Block},
-        fdt_v1, name,
+        name,
     },
+    announcement::{self, refuse},
     chain::Chain,
     lifecycle::Entry,
     lock::{self, ByRegistry, OutgoingGuard},
-    raw::{self, errno, Preserved, Restored, ENODATA},
+    raw::{errno, Preserved, Restored, ENODATA},
     registry::Registry,
 };
-use core::ffi::CStr;
 use kernel::{page::PAGE_SIZE, prelude::*, sync::SetOnce};
 
 /// Pages of the block.
@@ -27,10 +30,12 @@ const PAGES: usize = 1;
 /// What is handed over, in both directions.
 pub(crate) struct Handover {
     block: ByRegistry<Option<Preserved>>,
+    /// The block is what the next kernel gets.
+    frozen: SetOnce<()>,
     /// The entries that were handed over.
     table: Chain<Entry>,
-    /// The table is complete.
-    received: SetOnce<()>,
+    /// The table is complete, or what was handed over is refused.
+    received: SetOnce<Result>,
 }
 
 impl Handover {
@@ -38,71 +43,92 @@ impl Handover {
     pub(crate) const fn new() -> Self {
         Self {
             block: ByRegistry::new(None),
+            frozen: SetOnce::new(),
             table: Chain::new(),
             received: SetOnce::new(),
         }
     }
 
-    /// Prepares the block and announces it in the tree for the next kernel. May sleep.
+    /// Prepares the block and announces it to the next kernel. May sleep.
     ///
-    /// Errors: [`ENOMEM`], or [`ENOSPC`] if the tree is full; then nothing is kept.
-    pub(crate) fn setup_outgoing(&self, tree: &mut impl fdt_v1::Writer<Error = Error>) -> Result {
+    /// Errors: [`ENOMEM`], or [`ENOSPC`] if it cannot be announced; then nothing is kept.
+    pub(crate) fn setup_outgoing(&self, state: &mut impl announcement::Outgoing) -> Result {
         let mut block = Preserved::new(PAGES * PAGE_SIZE)?;
         if let Some(empty) = block::Writer::new(block.bytes(), PAGES as u64) {
             empty.finish();
         }
-        fdt_v1::write(tree, block.address())?;
+        state.announce(block.address())?;
         *self.block.get(&mut lock::Registry::lock()) = Some(block);
         Ok(())
     }
 
-    /// Takes over the block that the previous kernel announced in its tree. May sleep.
+    /// Takes over the block that the previous kernel announced, if any. To be called once. May sleep.
     ///
-    /// Errors: [`ENOENT`] if the tree has no node; [`EINVAL`] if the node or the block is not what
-    /// the format says; [`ENOMEM`].
-    pub(crate) fn setup_incoming(&self, tree: &impl fdt_v1::Reader) -> Result {
-        let address = fdt_v1::read(tree, PAGE_SIZE as u64).map_err(|error| {
-            refuse(error.describe());
-            match error {
-                fdt_v1::Error::NoNode => ENOENT,
-                _ => EINVAL,
-            }
-        })?;
-        let Some(block) = Restored::new(address) else {
-            return Err(refuse((c"no preserved memory at", address)));
+    /// Errors: [`ENOENT`] if the announcement is missing; [`EINVAL`] if it or the block is not what
+    /// the format says; [`ENOMEM`]. From then on that is the answer to whoever asks for an entry:
+    /// something was handed over, and a client must not take it for nothing.
+    pub(crate) fn setup_incoming(&self, state: &impl announcement::Received) -> Result {
+        let block = match state.address() {
+            Ok(None) => return Ok(()),
+            Ok(Some(address)) => Restored::new(address)
+                .ok_or_else(|| refuse((c"no preserved memory at", address), EINVAL)),
+            Err(error) => Err(error),
         };
-        self.receive(block.bytes())
+        self.conclude(block.and_then(|block| self.read(block.bytes())))
     }
 
-    /// Validates a block and keeps its entries. To be called once. May sleep.
-    ///
-    /// Errors: as for [`Handover::setup_incoming`]; then nothing counts as handed over.
+    /// Takes over a block that is somewhere else; as [`Handover::setup_incoming`].
+    #[cfg(CONFIG_LIVEUPDATE_FLB_KUNIT_TEST)]
     pub(crate) fn receive(&self, bytes: &[u8]) -> Result {
+        self.conclude(self.read(bytes))
+    }
+
+    /// Validates a block and copies its entries.
+    fn read(&self, bytes: &[u8]) -> Result {
         // As many pages as the format has; more would take ever longer to look through.
         let ours = bytes.get(..PAGES * PAGE_SIZE).unwrap_or(bytes);
-        let block = Block::decode(ours, PAGE_SIZE).map_err(|error| refuse(error.describe()))?;
+        let block =
+            Block::decode(ours, PAGE_SIZE).map_err(|error| refuse(error.describe(), EINVAL))?;
         for entry in block.entries() {
             self.table.push(Entry::new(entry))?;
         }
-        self.received.populate(());
         Ok(())
+    }
+
+    /// Makes known how the handover went.
+    fn conclude(&self, result: Result) -> Result {
+        self.received.populate(result);
+        result
     }
 
     /// The entry with a name. Works from the start, and takes no lock.
     ///
-    /// Errors: `ENODATA` if nothing was handed over, [`ENOENT`] if no entry has the name.
+    /// Errors: `ENODATA` if nothing was handed over, [`ENOENT`] if no entry has the name; or why what
+    /// was handed over is refused.
     pub(crate) fn entry(&self, name: &name::Field) -> Result<&Entry> {
-        if self.received.as_ref().is_none() {
-            return Err(errno(ENODATA));
-        }
+        (*self.received.as_ref().ok_or(errno(ENODATA))?)?;
         let mut entries = self.table.iter();
         entries.find(|entry| entry.is_named(name)).ok_or(ENOENT)
     }
 
-    /// Writes the FLBs that are preserved into the block. May sleep.
+    /// Whether the block has been written, so that nothing may change any more.
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.frozen.as_ref().is_some()
+    }
+
+    /// Writes the FLBs on which preserved files depend into the block, the first time that it is
+    /// called. May sleep.
     ///
-    /// It may be called again if the reboot does not take place.
+    /// What began before may still go on: a reference that is being put. It cannot take away what is
+    /// handed over, as it is the files that keep that.
     pub(crate) fn serialize(&self, registry: &Registry) {
+        if self.frozen.populate(()) {
+            self.write(registry);
+        }
+    }
+
+    /// Writes the block. May sleep.
+    pub(crate) fn write(&self, registry: &Registry) {
         let mut token = lock::Registry::lock();
         let Some(mut block) = self.block.get(&mut token).take() else {
             return;
@@ -135,10 +161,4 @@ impl Handover {
         copy.extend_from_slice(block.bytes(), GFP_KERNEL)?;
         Ok(copy)
     }
-}
-
-/// Logs why a handover is refused.
-fn refuse((what, number): (&CStr, u64)) -> Error {
-    raw::report(b"handover refused", what, number as i64);
-    EINVAL
 }

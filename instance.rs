@@ -5,12 +5,13 @@
 #![forbid(unsafe_code)]
 
 use crate::{
-    abi::fdt_v1,
+    announcement::{Outgoing, Received},
     handover::Handover,
-    lifecycle::Entry,
+    lifecycle::{self, Entry},
     lock::{OutgoingGuard, RegisterWrite},
     raw::{self, errno, Flb, Handler, Object, EOPNOTSUPP},
     registry::Registry,
+    state::Holder,
 };
 use kernel::prelude::*;
 
@@ -79,17 +80,28 @@ impl Instance {
         }
     }
 
-    /// A file of `handler` is about to be preserved; see [`Registry::preserve_file`].
-    ///
-    /// Errors: `EOPNOTSUPP` if live update is off; [`EINVAL`] if the pointer is null.
-    pub(crate) fn preserve_file(&self, handler: Option<Handler>) -> Result {
-        self.check_on()?;
-        self.registry.preserve_file(handler.ok_or(EINVAL)?)
+    /// Whether what is preserved may still change.
+    fn is_open(&self) -> bool {
+        self.is_on() && !self.handover.is_frozen()
     }
 
-    /// A file of `handler` is not preserved any more; see [`Registry::unpreserve_file`].
+    /// A file of `handler` is about to be preserved; see [`Registry::preserve_file`].
+    ///
+    /// Errors: `EOPNOTSUPP` if live update is off; [`EINVAL`] if the pointer is null; [`EBUSY`] once
+    /// [`Instance::serialize`] has been called.
+    pub(crate) fn preserve_file(&self, handler: Option<Handler>) -> Result {
+        self.check_on()?;
+        let handler = handler.ok_or(EINVAL)?;
+        if !self.is_open() {
+            return Err(EBUSY);
+        }
+        self.registry.preserve_file(handler)
+    }
+
+    /// A file of `handler` is not preserved any more; see [`Registry::unpreserve_file`]. Does nothing
+    /// once [`Instance::serialize`] has been called: the next kernel gets the file.
     pub(crate) fn unpreserve_file(&self, handler: Option<Handler>) {
-        if let (true, Some(handler)) = (self.is_on(), handler) {
+        if let (true, Some(handler)) = (self.is_open(), handler) {
             self.registry.unpreserve_file(handler);
         }
     }
@@ -111,7 +123,7 @@ impl Instance {
     ///
     /// Errors: `EOPNOTSUPP` if live update is off; [`EINVAL`] if the pointer is null or leads to a
     /// name that is empty or not terminated; `ENODATA` if nothing was handed over; [`ENOENT`] if
-    /// this FLB was not.
+    /// this FLB was not; or why what was handed over is refused, see [`Handover::setup_incoming`].
     pub(crate) fn get_incoming(&self, flb: Option<Flb>) -> Result<Object> {
         self.check_on()?;
         let flb = flb.ok_or(EINVAL)?;
@@ -127,6 +139,28 @@ impl Instance {
         }
     }
 
+    /// The object that `preserve` made, and a reference to it; see [`lifecycle::get`]. May sleep.
+    ///
+    /// The object is valid until the reference is put, whatever becomes of the files. The next kernel
+    /// is not told of the reference.
+    ///
+    /// Errors: `EOPNOTSUPP` if live update is off; [`EINVAL`] if the pointer is null; [`ENOENT`] if the
+    /// FLB is not preserved; `EDEADLK` from its own callback.
+    pub(crate) fn get_outgoing(&self, flb: Option<Flb>) -> Result<Object> {
+        self.check_on()?;
+        lifecycle::get(&flb.ok_or(EINVAL)?)
+    }
+
+    /// Gives back a reference of [`Instance::get_outgoing`]; see [`lifecycle::unpreserve`]. May sleep.
+    ///
+    /// Does nothing once [`Instance::serialize`] has been called: an FLB that was not handed over for
+    /// want of files stays as it is too, as its callback might need what is being shut down.
+    pub(crate) fn put_outgoing(&self, flb: Option<Flb>) {
+        if let (true, Some(flb)) = (self.is_open(), flb) {
+            lifecycle::unpreserve(&flb, Holder::User);
+        }
+    }
+
     /// The object that `preserve` made, `None` if the FLB is not preserved. May sleep.
     ///
     /// No reference is taken: the object is valid as long as the caller knows that a file which
@@ -134,29 +168,32 @@ impl Instance {
     ///
     /// Errors: `EOPNOTSUPP` if live update is off; [`EINVAL`] if the pointer is null; `EDEADLK`
     /// from its own callback.
-    pub(crate) fn get_outgoing(&self, flb: Option<Flb>) -> Result<Option<Object>> {
+    pub(crate) fn peek_outgoing(&self, flb: Option<Flb>) -> Result<Option<Object>> {
         self.check_on()?;
         let flb = flb.ok_or(EINVAL)?;
         let outgoing = OutgoingGuard::lock(&flb)?;
         Ok(outgoing.object())
     }
 
-    /// See [`Handover::setup_outgoing`].
-    pub(crate) fn setup_outgoing(
-        &self,
-        tree: Option<impl fdt_v1::Writer<Error = Error>>,
-    ) -> Result {
-        self.handover.setup_outgoing(&mut tree.ok_or(EINVAL)?)
+    /// See [`Handover::setup_outgoing`]; [`EINVAL`] if the pointer is null.
+    pub(crate) fn setup_outgoing(&self, state: Option<impl Outgoing>) -> Result {
+        self.handover.setup_outgoing(&mut state.ok_or(EINVAL)?)
     }
 
-    /// See [`Handover::setup_incoming`].
-    pub(crate) fn setup_incoming(&self, tree: Option<impl fdt_v1::Reader>) -> Result {
-        self.handover.setup_incoming(&tree.ok_or(EINVAL)?)
+    /// See [`Handover::setup_incoming`]; [`EINVAL`] if the pointer is null.
+    pub(crate) fn setup_incoming(&self, state: Option<impl Received>) -> Result {
+        self.handover.setup_incoming(&state.ok_or(EINVAL)?)
     }
 
     /// See [`Handover::serialize`].
     pub(crate) fn serialize(&self) {
         self.handover.serialize(&self.registry);
+    }
+
+    /// Writes the block as [`Instance::serialize`] would now, and leaves everything open.
+    #[cfg(CONFIG_LIVEUPDATE_FLB_KUNIT_TEST)]
+    pub(crate) fn preview(&self) {
+        self.handover.write(&self.registry);
     }
 
     /// What is handed over, in both directions.

@@ -12,8 +12,8 @@ use crate::{
         name,
     },
     lock::{self, OutgoingGuard},
-    raw::{errno, Flb, Object, Outgoing, Pin as ModulePin, ENODATA},
-    state::{self, Added, Got, Put, Removed},
+    raw::{self, errno, Flb, Object, Outgoing, Pin as ModulePin, ENODATA},
+    state::{self, Added, Got, Holder, Put, Removed},
 };
 use kernel::{new_mutex, prelude::*, sync::Mutex};
 
@@ -24,28 +24,46 @@ use kernel::{new_mutex, prelude::*, sync::Mutex};
 #[inline(never)]
 pub(crate) fn preserve(flb: &Flb) -> Result {
     let mut outgoing = OutgoingGuard::lock(flb)?;
-    match outgoing.take().add_file(MAX_FILES) {
-        Added::First => {
-            let pin = flb.pin()?;
-            let saved = flb.preserve(&pin)?;
-            outgoing.set(Outgoing::preserved(saved, pin));
-        }
-        Added::Counted(state) => outgoing.set(state),
-        Added::Full(state) => {
-            outgoing.set(state);
-            return Err(EOVERFLOW);
-        }
+    if !count(&mut outgoing, Holder::File)? {
+        let pin = flb.pin()?;
+        let saved = flb.preserve(&pin)?;
+        outgoing.set(Outgoing::preserved(saved, pin));
     }
     Ok(())
 }
 
-/// One file fewer depends on `flb`. The last runs `unpreserve`.
+/// Counts a reference to the object that `preserve` made.
+///
+/// Errors: [`ENOENT`] if there is none; [`EOVERFLOW`]; `EDEADLK` from its own callback.
+pub(crate) fn get(flb: &Flb) -> Result<Object> {
+    let mut outgoing = OutgoingGuard::lock(flb)?;
+    count(&mut outgoing, Holder::User)?;
+    outgoing.object().ok_or(ENOENT)
+}
+
+/// Counts one more holder, if there is something to hold; whether there is.
+fn count(outgoing: &mut OutgoingGuard<'_>, holder: Holder) -> Result<bool> {
+    match outgoing.take().add(holder, MAX_FILES) {
+        Added::Idle => Ok(false),
+        Added::Counted(state) => {
+            outgoing.set(state);
+            Ok(true)
+        }
+        Added::Full(state) => {
+            outgoing.set(state);
+            Err(EOVERFLOW)
+        }
+    }
+}
+
+/// One file fewer depends on `flb`, or one reference fewer of [`get`] is held. The last of them all
+/// runs `unpreserve`.
 #[inline(never)]
-pub(crate) fn unpreserve(flb: &Flb) {
+pub(crate) fn unpreserve(flb: &Flb, holder: Holder) {
     let Ok(mut outgoing) = OutgoingGuard::lock(flb) else {
-        return flb.complain(c"unpreserved from its own callback", 0);
+        return flb.complain(c"released from its own callback", 0);
     };
-    let pin = match outgoing.take().remove_file() {
+    let pin = match outgoing.take().remove(holder) {
         Removed::Counted(state) => {
             outgoing.set(state);
             None
@@ -54,8 +72,9 @@ pub(crate) fn unpreserve(flb: &Flb) {
             flb.unpreserve(saved, &pin);
             Some(pin)
         }
-        Removed::Unbalanced => {
-            flb.complain(c"unpreserved, but not preserved", 0);
+        Removed::Unbalanced(state) => {
+            outgoing.set(state);
+            flb.complain(c"released, but not held", 0);
             None
         }
     };
@@ -66,14 +85,6 @@ pub(crate) fn unpreserve(flb: &Flb) {
 
 /// The incoming state of an FLB.
 type Incoming = state::Incoming<Flb, Object, ModulePin, Error>;
-
-/// Who lets go of an incoming object.
-enum Holder {
-    /// A caller of [`Entry::get`].
-    Caller,
-    /// A file that is finished.
-    File,
-}
 
 /// An FLB that the previous kernel handed over. Its state outlives the FLBs that bear its name.
 #[pin_data]
@@ -98,8 +109,8 @@ impl Entry {
         name::same(&self.name, name)
     }
 
-    /// Counts a reference to the object; the first runs `retrieve`, which is tried again if it
-    /// failed before.
+    /// Counts a reference to the object; the first runs `retrieve`. If that fails, it is tried again
+    /// for the next caller, or its error is kept for all ([`raw::RETRIEVES_ONCE`]).
     ///
     /// Errors: `ENODATA` once finished, [`EBUSY`] if another FLB of the name owns the object,
     /// [`EOVERFLOW`], `EDEADLK` from its own callback, [`ENODEV`] if the owner is going away, or
@@ -109,9 +120,15 @@ impl Entry {
         Err(match state.get(flb, MAX_FILES) {
             Got::Counted(obj) => return Ok(obj),
             Got::Retrieve(data) => {
-                let (obj, pin) = retrieve(flb, data)?;
-                state.retrieved(*flb, obj, pin);
-                return Ok(obj);
+                let pin = pin(flb)?;
+                match flb.retrieve(data, &pin) {
+                    Ok(obj) => {
+                        state.retrieved(*flb, obj, pin);
+                        return Ok(obj);
+                    }
+                    Err(error) if raw::RETRIEVES_ONCE => fail(&mut state, flb, error),
+                    Err(error) => error,
+                }
             }
             Got::Finished => errno(ENODATA),
             Got::Failed(error) => error,
@@ -122,7 +139,7 @@ impl Entry {
 
     /// Gives a reference back that [`Entry::get`] returned. The last runs `finish`.
     pub(crate) fn put(&self, flb: &Flb) {
-        self.release(flb, Holder::Caller);
+        self.release(flb, Holder::User);
     }
 
     /// A file that depends on the FLB is finished. The last runs `finish`, on an object that is
@@ -138,30 +155,42 @@ impl Entry {
             return flb.complain(c"put from its own callback", 0);
         };
         let put = match holder {
-            Holder::Caller => state.put_user(flb),
+            Holder::User => state.put_user(flb),
             Holder::File => state.put_file(),
         };
         match put {
             Put::Counted | Put::Unbalanced => {}
             Put::Finish(live) => live.flb.finish(live.obj, &live.pin),
-            Put::Retrieve(data) => match retrieve(flb, data) {
-                Ok((obj, pin)) => flb.finish(obj, &pin),
-                Err(error) => {
-                    flb.complain(c"not retrieved, so never finished", error.to_errno().into());
-                    state.failed(error);
+            Put::Retrieve(data) => {
+                if let Err(error) = retrieve_and_finish(flb, data) {
+                    fail(&mut state, flb, error);
                 }
-            },
+            }
         }
     }
 }
 
-/// Runs `retrieve`, with the owner pinned.
+/// Runs `retrieve` for the last file, which nobody did before, and `finish`.
+fn retrieve_and_finish(flb: &Flb, data: u64) -> Result {
+    let pin = pin(flb)?;
+    let obj = flb.retrieve(data, &pin)?;
+    flb.finish(obj, &pin);
+    Ok(())
+}
+
+/// Keeps the owner of an FLB that can be retrieved and finished.
 #[inline(never)]
-fn retrieve(flb: &Flb, data: u64) -> Result<(Object, ModulePin)> {
+fn pin(flb: &Flb) -> Result<ModulePin> {
     if !flb.has_all_callbacks() {
         return Err(EINVAL);
     }
-    let pin = flb.pin()?;
-    let obj = flb.retrieve(data, &pin)?;
-    Ok((obj, pin))
+    flb.pin()
+}
+
+/// Gives up: there will be no object, and nothing to finish.
+#[cold]
+fn fail(state: &mut Incoming, flb: &Flb, error: Error) -> Error {
+    flb.complain(c"not retrieved, so never finished", error.to_errno().into());
+    state.failed(error);
+    error
 }

@@ -14,7 +14,8 @@
 //!        └─▶ preserve() ──▶ data, obj                      └─▶ retrieve(data) ──▶ obj
 //!                            │                                                    │
 //!      last file unpreserved │                          last file finished,       │
-//!        └─▶ unpreserve(data, obj)                      last reference put        │
+//!      and reference put     │                          last reference put        │
+//!        └─▶ unpreserve(data, obj)                         │                      │
 //!                            │                             └─▶ finish(obj) ◀──────┘
 //!      reboot                │                                     ▲
 //!        └─▶ serialize ──────┴─▶ { name, data, files } ──kexec─────┘
@@ -41,6 +42,7 @@
 //! | `lifecycle` | lock, transition, callback, commit |
 //! | `state` | the two state machines |
 //! | `handover` | the block for the next kernel, the table from the previous one |
+//! | `announcement` | how the next kernel finds the block, in each of the formats |
 //! | `abi` | the formats |
 //!
 //! # Locks
@@ -59,6 +61,7 @@
 //! round. See `Documentation/locking.rst`.
 
 mod abi;
+mod announcement;
 mod chain;
 mod ffi;
 mod handover;

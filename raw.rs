@@ -4,12 +4,16 @@
 //!
 //! Nothing outside this module and [`ffi`](crate::ffi) and [`lock`](crate::lock) follows a pointer.
 
+#[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
 mod fdt;
 mod flb;
 mod handler;
 mod kho;
+#[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_FDT))]
+mod luo_ser;
 mod module;
 
+#[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
 pub(crate) use fdt::{Tree, TreeBuilder};
 pub(crate) use flb::{Flb, Object, Outgoing};
 pub(crate) use handler::Handler;
@@ -21,6 +25,9 @@ pub(crate) use crate::bindings::{EDEADLK, ENODATA, EOPNOTSUPP};
 use crate::{abi::name, bindings};
 use core::ffi::{c_int, CStr};
 use kernel::{error::Error, str::CStrExt as _};
+
+/// Whether a `retrieve` callback that has failed is never tried again.
+pub(crate) const RETRIEVES_ONCE: bool = cfg!(CONFIG_LIVEUPDATE_FLB_HAS_RETRIEVE_STATUS);
 
 /// An errno that not every kernel's `kernel::error::code` has.
 pub(crate) fn errno(number: u32) -> Error {
@@ -48,4 +55,14 @@ pub(crate) fn report(who: &[u8], what: &CStr, number: i64) {
 pub(crate) fn warn_on(condition: bool) -> bool {
     // SAFETY: The function may be called from any context.
     condition && unsafe { bindings::luo_flb_shim_warn() }
+}
+
+/// Whether two strings are the same; for use in constants.
+const fn same(ours: &CStr, theirs: &[u8]) -> bool {
+    let ours = ours.to_bytes_with_nul();
+    let mut index = 0;
+    while index < ours.len() && index < theirs.len() && ours[index] == theirs[index] {
+        index += 1;
+    }
+    index == ours.len() && index == theirs.len()
 }

@@ -22,6 +22,7 @@ use crate::{
     lifecycle,
     lock::{self, ByRegistry, RegisterRead, RegisterWrite},
     raw::{self, Flb, Handler},
+    state::Holder,
 };
 use kernel::{
     new_mutex,
@@ -215,7 +216,7 @@ impl Registry {
                 let held = deps.flbs.0.get(..done).unwrap_or_default();
                 held.iter()
                     .rev()
-                    .for_each(|held| lifecycle::unpreserve(&held.flb));
+                    .for_each(|held| lifecycle::unpreserve(&held.flb, Holder::File));
                 return Err(error);
             }
         }
@@ -233,7 +234,8 @@ impl Registry {
             deps.files = files;
             // What is leaving may go away with its `unpreserve`, so others must not find it.
             self.withdraw(&deps);
-            deps.flbs.iter().rev().for_each(lifecycle::unpreserve);
+            let files = deps.flbs.iter().rev();
+            files.for_each(|flb| lifecycle::unpreserve(flb, Holder::File));
             // INVARIANT: The file holds no FLB.
             self.settle(handler, &mut deps);
         }

@@ -3,10 +3,10 @@
 //! The two state machines of an FLB, one a direction.
 //!
 //! ```text
-//! Outgoing:  Idle ──first file──▶ Preserved { files, .. } ──last file──▶ Idle
+//! Outgoing:  Idle ──first file──▶ Preserved { files, users, .. } ──last file or user──▶ Idle
 //!
 //! Incoming:  Untouched { files, .. } ──get, or last file──▶ Live { files, users, .. } ──last──▶ Finished
-//!                    └── the last file's retrieve fails ──▶ Failed(error)
+//!                    └── retrieve fails for good ──▶ Failed(error)
 //! ```
 //!
 //! This module is pure: it calls nothing and depends on `core` alone, so the same file is compiled
@@ -24,38 +24,63 @@ pub(crate) struct Saved<O> {
     pub(crate) obj: O,
 }
 
-/// The outgoing direction: this kernel preserves for the next one.
+/// Who holds an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holder {
+    /// A file that depends on the FLB.
+    File,
+    /// A caller who got the object and will put it.
+    User,
+}
+
+/// What `preserve` made, and who holds it.
 ///
 /// # Invariants
 ///
-/// In `Preserved`, `files` is not zero.
+/// `files` and `users` are not both zero.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Outgoing<O, P> {
-    /// No preserved file depends on the FLB.
-    Idle,
-    /// `preserve` has run.
-    Preserved {
-        /// How many preserved files depend on the FLB, at least one.
-        files: u32,
-        /// What `preserve` left behind.
-        saved: Saved<O>,
-        /// Keeps the owner of the callbacks.
-        pin: P,
-    },
+pub(crate) struct Preserved<O, P> {
+    /// How many preserved files depend on the FLB. This is what the next kernel is told.
+    pub(crate) files: u32,
+    /// How many references callers hold. They stay in this kernel.
+    pub(crate) users: u32,
+    /// What `preserve` left behind.
+    pub(crate) saved: Saved<O>,
+    /// Keeps the owner of the callbacks.
+    pub(crate) pin: P,
 }
 
-/// What follows when one more file depends on an FLB.
+impl<O, P> Preserved<O, P> {
+    fn held_by(&mut self, holder: Holder) -> &mut u32 {
+        match holder {
+            Holder::File => &mut self.files,
+            Holder::User => &mut self.users,
+        }
+    }
+}
+
+/// The outgoing direction: this kernel preserves for the next one.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Outgoing<O, P> {
+    /// Nobody holds the FLB.
+    Idle,
+    /// `preserve` has run.
+    Preserved(Preserved<O, P>),
+}
+
+/// What follows when there is one more holder.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Added<O, P> {
-    /// It is the first: run `preserve`, then continue with [`Outgoing::preserved`].
-    First,
-    /// It is counted.
+    /// There is nothing to hold, and the state is [`Outgoing::Idle`]. For a file run `preserve`, then
+    /// continue with [`Outgoing::preserved`].
+    Idle,
+    /// The holder is counted.
     Counted(Outgoing<O, P>),
-    /// It cannot be counted; the state is as it was.
+    /// The holder cannot be counted; the state is as it was.
     Full(Outgoing<O, P>),
 }
 
-/// What follows when one file fewer depends on an FLB.
+/// What follows when there is one holder fewer.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Removed<O, P> {
     /// Others remain.
@@ -63,48 +88,51 @@ pub(crate) enum Removed<O, P> {
     /// It was the last: run `unpreserve`, then release the pin. The next state is
     /// [`Outgoing::Idle`].
     Last(Saved<O>, P),
-    /// No file depended on the FLB; the state is [`Outgoing::Idle`] as it was.
-    Unbalanced,
+    /// There was no such holder; the state is as it was.
+    Unbalanced(Outgoing<O, P>),
 }
 
 impl<O, P> Outgoing<O, P> {
     /// The state after `preserve` has succeeded for the first file.
     pub(crate) fn preserved(saved: Saved<O>, pin: P) -> Self {
-        Self::Preserved {
+        // INVARIANT: There is a file.
+        Self::Preserved(Preserved {
             files: 1,
+            users: 0,
             saved,
             pin,
-        }
+        })
     }
 
-    /// One more file depends on the FLB; `most` can be counted.
-    pub(crate) fn add_file(self, most: u32) -> Added<O, P> {
-        match self {
-            Self::Idle => Added::First,
-            Self::Preserved { files, .. } if files >= most => Added::Full(self),
-            Self::Preserved { files, saved, pin } => Added::Counted(Self::Preserved {
-                files: files + 1,
-                saved,
-                pin,
-            }),
+    /// There is one more holder; `most` of a kind can be counted.
+    pub(crate) fn add(self, holder: Holder, most: u32) -> Added<O, P> {
+        let mut kept = match self {
+            Self::Idle => return Added::Idle,
+            Self::Preserved(kept) => kept,
+        };
+        let held = kept.held_by(holder);
+        if *held >= most {
+            return Added::Full(Self::Preserved(kept));
         }
+        *held += 1;
+        Added::Counted(Self::Preserved(kept))
     }
 
-    /// One file fewer depends on the FLB.
-    pub(crate) fn remove_file(self) -> Removed<O, P> {
-        match self {
-            Self::Idle => Removed::Unbalanced,
-            Self::Preserved {
-                files: 0 | 1,
-                saved,
-                pin,
-            } => Removed::Last(saved, pin),
-            Self::Preserved { files, saved, pin } => Removed::Counted(Self::Preserved {
-                files: files - 1,
-                saved,
-                pin,
-            }),
+    /// There is one holder fewer.
+    pub(crate) fn remove(self, holder: Holder) -> Removed<O, P> {
+        let mut kept = match self {
+            Self::Idle => return Removed::Unbalanced(self),
+            Self::Preserved(kept) => kept,
+        };
+        match kept.held_by(holder) {
+            0 => return Removed::Unbalanced(Self::Preserved(kept)),
+            held => *held -= 1,
         }
+        if kept.files == 0 && kept.users == 0 {
+            return Removed::Last(kept.saved, kept.pin);
+        }
+        // INVARIANT: Not both counts are zero.
+        Removed::Counted(Self::Preserved(kept))
     }
 }
 
@@ -145,7 +173,7 @@ pub(crate) enum Incoming<F, O, P, E> {
     Live(Live<F, O, P>),
     /// `finish` has run.
     Finished,
-    /// All files are finished, and the object could not be retrieved to be released.
+    /// There is no object, and `retrieve` will not be tried again.
     Failed(E),
 }
 
@@ -154,8 +182,8 @@ pub(crate) enum Incoming<F, O, P, E> {
 pub(crate) enum Got<O, E> {
     /// The reference is counted.
     Counted(O),
-    /// Run `retrieve` with this handle, then [`Incoming::retrieved`]; on error there is nothing to
-    /// do, and the next caller will be told the same.
+    /// Run `retrieve` with this handle, then [`Incoming::retrieved`]. After an error the next caller
+    /// will be told the same, unless it is final: [`Incoming::failed`].
     Retrieve(u64),
     /// `finish` has run.
     Finished,
@@ -211,7 +239,7 @@ impl<F: PartialEq, O: Copy, P, E: Copy> Incoming<F, O, P, E> {
         }
     }
 
-    /// `retrieve` has failed for the last file.
+    /// `retrieve` has failed, and will not be tried again.
     pub(crate) fn failed(&mut self, error: E) {
         *self = Self::Failed(error);
     }

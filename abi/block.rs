@@ -34,6 +34,11 @@ pub(crate) const fn capacity(len: usize) -> usize {
     len.saturating_sub(HEADER_LEN) / ENTRY_LEN
 }
 
+/// Whether a block can be at a physical address; `page_size` is a power of two.
+pub(crate) fn is_address(address: u64, page_size: u64) -> bool {
+    address != 0 && address & (page_size - 1) == 0
+}
+
 /// What a preserved FLB leaves to the next kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry<'a> {

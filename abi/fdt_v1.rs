@@ -17,6 +17,7 @@
 //!
 //! C header: `include/linux/kho/abi/luo.h`.
 
+use super::block;
 use core::ffi::CStr;
 
 /// Name of the node.
@@ -87,7 +88,7 @@ pub(crate) fn read(tree: &impl Reader, page_size: u64) -> Result<u64, Error> {
     }
     let value = tree.property(node, HEADER).ok_or(Error::NoHeader)?;
     let address = u64::from_ne_bytes(value.try_into().map_err(|_| Error::NoHeader)?);
-    if address == 0 || address & (page_size - 1) != 0 {
+    if !block::is_address(address, page_size) {
         return Err(Error::Address(address));
     }
     Ok(address)

@@ -11,9 +11,14 @@
 //! | [`name`] | the compatible string of an FLB, 48 bytes |
 //! | [`block`] | the table of FLBs, common to all series |
 //! | [`fdt_v1`] | how Linux 7.1 finds the table: node `luo-flb` of the FDT `LUO` |
+//! | [`luo_v5`] | how Linux 7.2 and 7.3 find it: a number in the structure `LUO` |
 
 #![forbid(unsafe_code)]
 
 pub(crate) mod block;
+// A kernel uses one of the two that follow.
+#[allow(dead_code)]
 pub(crate) mod fdt_v1;
+#[allow(dead_code)]
+pub(crate) mod luo_v5;
 pub(crate) mod name;

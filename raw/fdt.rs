@@ -2,6 +2,7 @@
 
 //! Flattened device trees, by the kernel's libfdt.
 
+use super::same;
 use crate::{abi::fdt_v1, bindings};
 use core::{
     ffi::{c_int, c_void},
@@ -114,16 +115,6 @@ impl fdt_v1::Writer for TreeBuilder {
         // SAFETY: By the invariant libfdt may add to the tree.
         libfdt(unsafe { bindings::fdt_end_node(self.0.as_ptr()) })
     }
-}
-
-/// Whether two strings are the same; for use in constants.
-const fn same(ours: &CStr, theirs: &[u8]) -> bool {
-    let ours = ours.to_bytes_with_nul();
-    let mut index = 0;
-    while index < ours.len() && index < theirs.len() && ours[index] == theirs[index] {
-        index += 1;
-    }
-    index == ours.len() && index == theirs.len()
 }
 
 // The strings of `abi` are those of the C headers.

@@ -192,10 +192,47 @@ impl Flb {
         unsafe { addr_of_mut!((*self.private()).outgoing.lock) }
     }
 
-    /// The number of files in the private area, which is zero in [`Outgoing::Idle`].
+    /// The number of files in the private area.
     fn outgoing_files(&self) -> *mut c_int {
         // SAFETY: The pointer stays within the private area.
         unsafe { addr_of_mut!((*self.0.as_ptr()).private.outgoing.count.refs.counter) }
+    }
+
+    /// The number of users in the private area. C counts registrations in this field, which the core
+    /// does in its registry.
+    fn outgoing_users(&self) -> *mut c_int {
+        // SAFETY: The pointer stays within the private area.
+        unsafe { addr_of_mut!((*self.0.as_ptr()).private.users) }
+    }
+
+    /// The numbers of files and users, which are both zero in [`Outgoing::Idle`] only.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the outgoing lock.
+    unsafe fn outgoing_holders(&self) -> (u32, u32) {
+        // SAFETY: The lock protects the fields. They hold what `set_outgoing` stored.
+        unsafe {
+            (
+                *self.outgoing_files() as u32,
+                *self.outgoing_users() as u32,
+            )
+        }
+    }
+
+    /// What `preserve` left in the private area.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the outgoing lock.
+    unsafe fn outgoing_saved(&self) -> state::Saved<Object> {
+        // SAFETY: The lock protects the fields.
+        let (data, obj) = unsafe {
+            let outgoing = addr_of!((*self.0.as_ptr()).private.outgoing);
+            ((*outgoing).data, (*outgoing).obj)
+        };
+        let obj = Object(obj);
+        state::Saved { data, obj }
     }
 
     /// The object, if the FLB is preserved.
@@ -204,30 +241,20 @@ impl Flb {
     ///
     /// The caller holds the outgoing lock.
     pub(crate) unsafe fn outgoing_object(&self) -> Option<Object> {
-        // SAFETY: The lock protects the fields.
-        let (files, obj) = unsafe {
-            (
-                *self.outgoing_files(),
-                (*self.0.as_ptr()).private.outgoing.obj,
-            )
-        };
-        (files != 0).then_some(Object(obj))
+        // SAFETY: By the requirements of this function.
+        let (holders, saved) = unsafe { (self.outgoing_holders(), self.outgoing_saved()) };
+        (holders != (0, 0)).then_some(saved.obj)
     }
 
-    /// The handle and the number of files, if the FLB is preserved.
+    /// The handle and the number of files, if files depend on the FLB.
     ///
     /// # Safety
     ///
     /// The caller holds the outgoing lock.
     pub(crate) unsafe fn outgoing_handover(&self) -> Option<(u64, u32)> {
-        // SAFETY: The lock protects the fields.
-        let (files, data) = unsafe {
-            (
-                *self.outgoing_files(),
-                (*self.0.as_ptr()).private.outgoing.data,
-            )
-        };
-        (files != 0).then_some((data, files as u32))
+        // SAFETY: By the requirements of this function.
+        let ((files, _), saved) = unsafe { (self.outgoing_holders(), self.outgoing_saved()) };
+        (files != 0).then_some((saved.data, files))
     }
 
     /// Decodes the state, and leaves [`Outgoing::Idle`].
@@ -236,26 +263,28 @@ impl Flb {
     ///
     /// The caller holds the outgoing lock, and nobody else reads or writes the state meanwhile.
     pub(crate) unsafe fn take_outgoing(&self) -> Outgoing {
-        // SAFETY: The lock protects the fields.
-        let (files, data) = match unsafe { self.outgoing_handover() } {
-            None => return Outgoing::Idle,
-            Some((data, files)) => (files, data),
-        };
+        // SAFETY: By the requirements of this function.
+        let ((files, users), saved) = unsafe { (self.outgoing_holders(), self.outgoing_saved()) };
+        if (files, users) == (0, 0) {
+            return Outgoing::Idle;
+        }
         let flb = self.0.as_ptr();
         // SAFETY: The lock protects the fields. The state that was stored by `set_outgoing` owns a
-        // reference to the owner, and the count of zero says that it is given up.
-        unsafe {
-            let obj = Object((*flb).private.outgoing.obj);
-            let pin = Pin::from_raw((*(*flb).ops).owner);
+        // reference to the owner, and the counts of zero say that it is given up.
+        let pin = unsafe {
             *self.outgoing_files() = 0;
+            *self.outgoing_users() = 0;
             (*flb).private.outgoing.data = 0;
             (*flb).private.outgoing.obj = Object::NULL.0;
-            Outgoing::Preserved {
-                files,
-                saved: state::Saved { data, obj },
-                pin,
-            }
-        }
+            Pin::from_raw((*(*flb).ops).owner)
+        };
+        // INVARIANT: Not both counts are zero.
+        Outgoing::Preserved(state::Preserved {
+            files,
+            users,
+            saved,
+            pin,
+        })
     }
 
     /// Encodes the state; the one before has been taken.
@@ -264,17 +293,18 @@ impl Flb {
     ///
     /// The caller holds the outgoing lock, and nobody else reads or writes the state meanwhile.
     pub(crate) unsafe fn set_outgoing(&self, state: Outgoing) {
-        let Outgoing::Preserved { files, saved, pin } = state else {
+        let Outgoing::Preserved(kept) = state else {
             return;
         };
         let flb = self.0.as_ptr();
         // The reference to the owner now belongs to the private area, see `take_outgoing`.
-        core::mem::forget(pin);
-        // SAFETY: The lock protects the fields.
+        core::mem::forget(kept.pin);
+        // SAFETY: The lock protects the fields. Both numbers are at most `MAX_FILES`.
         unsafe {
-            (*flb).private.outgoing.data = saved.data;
-            (*flb).private.outgoing.obj = saved.obj.0;
-            *self.outgoing_files() = files as c_int;
+            (*flb).private.outgoing.data = kept.saved.data;
+            (*flb).private.outgoing.obj = kept.saved.obj.0;
+            *self.outgoing_files() = kept.files as c_int;
+            *self.outgoing_users() = kept.users as c_int;
         }
     }
 }

@@ -76,7 +76,7 @@ mod suite {
         assert_eq!(b.register(0, 1), err(EBUSY));
         b.preserve(0)?;
         assert_eq!(b.register(0, 1), err(EBUSY));
-        let block = b.serialize()?;
+        let block = b.preview()?;
         assert_eq!(block.count(), 1);
         assert!(block.is(0, &name(0), data(0), 2));
         b.unpreserve(0);
@@ -109,10 +109,10 @@ mod suite {
         assert_eq!(b.register(1, 0), Ok(()));
         b.preserve(1)?;
         b.preserve(1)?;
-        assert!(b.serialize()?.is(0, &name(0), data(0), 3));
+        assert!(b.preview()?.is(0, &name(0), data(0), 3));
         b.unpreserve(1);
         b.unpreserve(1);
-        assert!(b.serialize()?.is(0, &name(0), data(0), 1));
+        assert!(b.preview()?.is(0, &name(0), data(0), 1));
         assert_eq!(b.calls(), [P(0)]);
         b.unpreserve(0);
         assert_eq!(b.calls(), [U(0)]);
@@ -130,16 +130,16 @@ mod suite {
         assert_eq!(b.calls(), [P(0), P(1)]);
         // Still there, still handed over.
         assert_eq!(b.outgoing(0), Ok(Some(obj(0))));
-        let block = b.serialize()?;
+        let block = b.preview()?;
         assert_eq!(block.count(), 2);
         assert!(block.is(0, &name(0), data(0), 2));
         b.unpreserve(0);
         assert!(b.is_quiet());
-        assert!(b.serialize()?.is(0, &name(0), data(0), 1));
+        assert!(b.preview()?.is(0, &name(0), data(0), 1));
         b.unpreserve(0);
         assert_eq!(b.calls(), [U(1), U(0)]);
         // Now it takes effect.
-        assert_eq!(b.serialize()?.count(), 0);
+        assert_eq!(b.preview()?.count(), 0);
         b.preserve(0)?;
         assert_eq!(b.calls(), [P(1)]);
         Ok(())
@@ -153,7 +153,7 @@ mod suite {
         b.preserve(0)?;
         b.unregister(0, 0);
         b.preserve(0)?;
-        assert!(b.serialize()?.is(0, &name(0), data(0), 2));
+        assert!(b.preview()?.is(0, &name(0), data(0), 2));
         b.unpreserve(0);
         assert_eq!(b.calls(), [P(0)]);
         b.unpreserve(0);
@@ -239,7 +239,7 @@ mod suite {
         b.unregister(1, 0);
         b.unregister(0, 0);
         b.preserve(1)?;
-        assert!(b.serialize()?.is(0, &name(0), data(0), 1));
+        assert!(b.preview()?.is(0, &name(0), data(0), 1));
         b.unpreserve(1);
         b.unpreserve(0);
         assert_eq!(b.calls(), [P(0), U(0)]);
@@ -419,12 +419,12 @@ mod suite {
         b.setup()?;
         b.register(0, 0)?;
         b.preserve(0)?;
-        assert_eq!(b.serialize()?.count(), 1);
+        assert_eq!(b.preview()?.count(), 1);
         assert_eq!(b.outgoing(0), Ok(Some(obj(0))));
         assert_eq!(b.calls(), [P(0)]);
         b.unpreserve(0);
         assert_eq!(b.calls(), [U(0)]);
-        assert_eq!(b.serialize()?.count(), 0);
+        assert_eq!(b.preview()?.count(), 0);
         Ok(())
     }
 
@@ -531,7 +531,7 @@ mod suite {
         assert_eq!(b.outgoing(0), Ok(Some(0)));
         b.preserve(0)?;
         assert_eq!(b.calls(), [P(0)]);
-        assert!(b.serialize()?.is(0, &name(0), data(0), 2));
+        assert!(b.preview()?.is(0, &name(0), data(0), 2));
         b.unpreserve(0);
         b.unpreserve(0);
         assert_eq!(b.calls(), [U(0)]);
@@ -550,7 +550,7 @@ mod suite {
             script.obj = 0;
         });
         b.preserve(0)?;
-        assert!(b.serialize()?.is(0, &name(0), 0, 1));
+        assert!(b.preview()?.is(0, &name(0), 0, 1));
         Ok(())
     }
 

@@ -262,7 +262,7 @@ mod suite {
         b.put(0);
         b.finish(0);
         assert_eq!(b.calls(), [R(0), P(0), F(0)]);
-        assert!(b.serialize()?.is(0, &name(0), data(0), 2));
+        assert!(b.preview()?.is(0, &name(0), data(0), 2));
         b.unpreserve(0);
         b.unpreserve(0);
         assert_eq!(b.calls(), [U(0)]);

@@ -95,7 +95,7 @@ mod suite {
         assert_eq!(b.register(0, 0), Ok(()));
         assert_eq!(b.register(0, 1), Ok(()));
         b.preserve(0)?;
-        let block = b.serialize()?;
+        let block = b.preview()?;
         assert!(block.is(0, &[b'n'; 47], data(0), 1));
         assert!(block.is(1, &long, data(1), 1));
 
@@ -126,7 +126,7 @@ mod suite {
         b.setup()?;
         b.register_all(0)?;
         b.preserve(0)?;
-        let block = b.serialize()?;
+        let block = b.preview()?;
         assert!(block.is(0, &[0xff; 47], data(0), 1));
         assert!(block.is(1, b"\xff %s%n/\n", data(1), 1));
         // Logged, not interpreted.
@@ -145,7 +145,7 @@ mod suite {
         assert_eq!(b.preserve(0), Ok(()));
         assert_eq!(b.preserve(0), err(EOVERFLOW));
         // The refusal is exact.
-        let block = b.serialize()?;
+        let block = b.preview()?;
         assert!(block.is(0, &name(0), data(0), 2));
         assert!(block.is(1, &name(1), data(1), 0x7fff_ffff));
         assert_eq!(b.calls(), [P(0), P(1)]);
@@ -164,16 +164,16 @@ mod suite {
             b.preserve(handler)?;
         }
         assert_eq!(b.calls(), [P(0), P(1)]);
-        assert!(b.serialize()?.is(1, &name(1), data(1), 64));
+        assert!(b.preview()?.is(1, &name(1), data(1), 64));
         for handler in 0..64 {
             b.unregister_all(handler);
         }
-        assert!(b.serialize()?.is(1, &name(1), data(1), 64));
+        assert!(b.preview()?.is(1, &name(1), data(1), 64));
         for handler in (0..64).rev() {
             b.unpreserve(handler);
         }
         assert_eq!(b.calls(), [U(1), U(0)]);
-        assert_eq!(b.serialize()?.count(), 0);
+        assert_eq!(b.preview()?.count(), 0);
         Ok(())
     }
 

@@ -13,6 +13,8 @@
 mod support;
 
 mod defects;
+#[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
+mod fdt;
 mod handover;
 mod incoming;
 mod limits;

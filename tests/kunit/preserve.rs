@@ -220,7 +220,7 @@ mod suite {
         for _ in 0..3 {
             assert_eq!(b.outgoing(0), Ok(Some(obj(0))));
         }
-        assert!(b.serialize()?.is(0, &name(0), data(0), 1));
+        assert!(b.preview()?.is(0, &name(0), data(0), 1));
         b.unpreserve(0);
         assert_eq!(b.calls(), [P(0), U(0)]);
         Ok(())
@@ -234,7 +234,7 @@ mod suite {
         b.script(0, |script| script.preserve = -(EIO as i32));
         assert_eq!(b.preserve(0), err(EIO));
         assert_eq!(b.outgoing(0), Ok(None));
-        assert!(b.serialize()?.count() == 0);
+        assert!(b.preview()?.count() == 0);
         Ok(())
     }
 
@@ -365,7 +365,7 @@ mod suite {
         assert!(entered);
         assert!(!early);
         assert_eq!(b.notes(), [0; 3]);
-        assert!(b.serialize()?.is(0, &name(0), data(0), 3));
+        assert!(b.preview()?.is(0, &name(0), data(0), 3));
         b.unpreserve(1);
         b.unpreserve(0);
         assert_eq!(b.calls(), [P(0)]);

@@ -121,7 +121,7 @@ mod suite {
         let b = Bench::new(1, 2)?;
         b.setup()?;
         b.script(1, |script| {
-            script.on_preserve = Some(|b, _| b.core.serialize())
+            script.on_preserve = Some(|b, _| b.core.preview())
         });
         b.register_all(0)?;
         assert_eq!(b.preserve(0), Ok(()));
@@ -129,7 +129,7 @@ mod suite {
         let block = Block::of(&b)?;
         assert_eq!(block.count(), 1);
         assert!(block.is(0, &name(0), data(0), 1));
-        assert_eq!(b.serialize()?.count(), 2);
+        assert_eq!(b.preview()?.count(), 2);
         Ok(())
     }
 

@@ -3,8 +3,12 @@
 //! What the suites share: a core with fake handlers and FLBs whose callbacks record and obey.
 
 mod handed_over;
+#[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
+mod real_tree;
 
-pub(super) use handed_over::{Block, FakeTree, HandedOver, RealTree};
+pub(super) use handed_over::{Block, FakeTree, HandedOver};
+#[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
+pub(super) use real_tree::RealTree;
 
 use crate::{
     bindings,
@@ -421,7 +425,7 @@ impl Bench {
     }
 
     pub(super) fn outgoing(&self, flb: usize) -> Result<Option<usize>> {
-        let obj = self.core.get_outgoing(self.flb(flb))?;
+        let obj = self.core.peek_outgoing(self.flb(flb))?;
         Ok(obj.map(|obj| obj.as_ptr() as usize))
     }
 
@@ -434,9 +438,9 @@ impl Bench {
         self.core.setup_outgoing(Some(&mut FakeTree::new()))
     }
 
-    /// Serializes, and returns a copy of the block.
-    pub(super) fn serialize(&self) -> Result<Block> {
-        self.core.serialize();
+    /// What would be handed over now.
+    pub(super) fn preview(&self) -> Result<Block> {
+        self.core.preview();
         Block::of(self)
     }
 

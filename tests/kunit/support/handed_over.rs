@@ -3,16 +3,9 @@
 //! What one kernel hands to the next: blocks, trees and pages for the tests.
 
 use super::{data, name, Bench, BLOCK};
-use crate::{
-    abi::fdt_v1,
-    bindings,
-    raw::{Tree, TreeBuilder},
-};
-use core::{
-    ffi::{c_int, CStr},
-    mem::offset_of,
-};
-use kernel::{error::to_result, page::Page, prelude::*};
+use crate::{abi::fdt_v1, bindings};
+use core::{ffi::CStr, mem::offset_of};
+use kernel::{page::Page, prelude::*};
 
 /// A block as it is handed over, written byte by byte from the C header's description.
 pub(in super::super) struct Block(KVec<u8>);
@@ -199,46 +192,6 @@ impl fdt_v1::Reader for &FakeTree {
     }
 }
 
-/// A tree that the kernel's libfdt makes, in a buffer of its own.
-pub(in super::super) struct RealTree(KVec<u64>);
-
-impl RealTree {
-    /// Starts a tree in `len` bytes. The root is open.
-    pub(in super::super) fn new(len: usize) -> Result<Self> {
-        let mut tree = Self(KVec::from_elem(0, len / 8, GFP_KERNEL)?);
-        let buffer = tree.0.as_mut_ptr().cast();
-        // SAFETY: The buffer has `len` bytes; the name is terminated.
-        unsafe {
-            check(bindings::fdt_create(buffer, len as c_int))?;
-            check(bindings::fdt_finish_reservemap(buffer))?;
-            check(bindings::fdt_begin_node(buffer, c"".as_char_ptr()))?;
-        }
-        Ok(tree)
-    }
-
-    /// To be written by the core.
-    pub(in super::super) fn builder(&mut self) -> Option<TreeBuilder> {
-        // SAFETY: The tree is being written, by the caller alone.
-        unsafe { TreeBuilder::from_raw(self.0.as_mut_ptr().cast()) }
-    }
-
-    /// Closes the root.
-    pub(in super::super) fn close(&mut self) -> Result {
-        let buffer = self.0.as_mut_ptr().cast();
-        // SAFETY: The tree is being written.
-        unsafe {
-            check(bindings::fdt_end_node(buffer))?;
-            check(bindings::fdt_finish(buffer))
-        }
-    }
-
-    /// To be read by the core.
-    pub(in super::super) fn tree(&self) -> Option<Tree> {
-        // SAFETY: The tree is complete.
-        unsafe { Tree::from_raw(self.0.as_ptr().cast()) }
-    }
-}
-
 /// A page that KHO takes for one that the previous kernel preserved. The core frees it.
 pub(in super::super) struct HandedOver(*mut bindings::page);
 
@@ -276,7 +229,3 @@ impl HandedOver {
 
 /// By this KHO knows a page, see `kexec_handover.c`.
 const KHO_MAGIC: u64 = 0x4b48_4f50;
-
-fn check(result: c_int) -> Result {
-    to_result(result).map_err(|_| ENOSPC)
-}

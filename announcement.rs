@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How a kernel tells the next one where the block is: the formats of [`abi`](crate::abi), with the
+//! kernel's errors.
+//!
+//! A kernel uses one format, the one of the orchestrator's state that it passes to
+//! [`ffi`](crate::ffi). The rest of the core does not know which.
+
+#![forbid(unsafe_code)]
+
+use crate::{
+    abi::{fdt_v1, luo_v5},
+    raw,
+};
+use core::ffi::CStr;
+use kernel::{page::PAGE_SIZE, prelude::*};
+
+/// State of the previous kernel's orchestrator.
+pub(crate) trait Received {
+    /// The physical address of the block, `None` if there is none.
+    ///
+    /// Errors: [`ENOENT`] if what would say so is missing; [`EINVAL`] if it is not what the format
+    /// says. Both are logged.
+    fn address(&self) -> Result<Option<u64>>;
+}
+
+/// State for the next kernel's orchestrator.
+pub(crate) trait Outgoing {
+    /// Adds the physical address of the block; [`ENOSPC`] if there is no room.
+    fn announce(&mut self, address: u64) -> Result;
+}
+
+impl<T: fdt_v1::Reader> Received for T {
+    fn address(&self) -> Result<Option<u64>> {
+        match fdt_v1::read(self, PAGE_SIZE as u64) {
+            Ok(address) => Ok(Some(address)),
+            Err(error @ fdt_v1::Error::NoNode) => Err(refuse(error.describe(), ENOENT)),
+            Err(error) => Err(refuse(error.describe(), EINVAL)),
+        }
+    }
+}
+
+impl<T: fdt_v1::Writer<Error = Error>> Outgoing for T {
+    fn announce(&mut self, address: u64) -> Result {
+        fdt_v1::write(self, address)
+    }
+}
+
+impl Received for luo_v5::Received {
+    fn address(&self) -> Result<Option<u64>> {
+        luo_v5::read(self, PAGE_SIZE as u64).map_err(|error| refuse(error.describe(), EINVAL))
+    }
+}
+
+impl Outgoing for luo_v5::Field<'_> {
+    fn announce(&mut self, address: u64) -> Result {
+        luo_v5::write(self, address);
+        Ok(())
+    }
+}
+
+/// Logs why a handover is refused.
+pub(crate) fn refuse((what, number): (&CStr, u64), error: Error) -> Error {
+    raw::report(b"handover refused", what, number as i64);
+    error
+}
