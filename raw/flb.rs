@@ -212,12 +212,7 @@ impl Flb {
     /// The caller holds the outgoing lock.
     unsafe fn outgoing_holders(&self) -> (u32, u32) {
         // SAFETY: The lock protects the fields. They hold what `set_outgoing` stored.
-        unsafe {
-            (
-                *self.outgoing_files() as u32,
-                *self.outgoing_users() as u32,
-            )
-        }
+        unsafe { (*self.outgoing_files() as u32, *self.outgoing_users() as u32) }
     }
 
     /// What `preserve` left in the private area.
