@@ -151,13 +151,13 @@ impl Instance {
         lifecycle::get(&flb.ok_or(EINVAL)?)
     }
 
-    /// Gives back a reference of [`Instance::get_outgoing`]; see [`lifecycle::unpreserve`]. May sleep.
+    /// Gives back a reference of [`Instance::get_outgoing`]; see [`lifecycle::release`]. May sleep.
     ///
     /// Does nothing once [`Instance::serialize`] has been called: an FLB that was not handed over for
     /// want of files stays as it is too, as its callback might need what is being shut down.
     pub(crate) fn put_outgoing(&self, flb: Option<Flb>) {
         if let (true, Some(flb)) = (self.is_open(), flb) {
-            lifecycle::unpreserve(&flb, Holder::User);
+            lifecycle::release(&flb, Holder::User);
         }
     }
 

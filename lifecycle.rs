@@ -59,7 +59,7 @@ fn count(outgoing: &mut OutgoingGuard<'_>, holder: Holder) -> Result<bool> {
 /// One file fewer depends on `flb`, or one reference fewer of [`get`] is held. The last of them all
 /// runs `unpreserve`.
 #[inline(never)]
-pub(crate) fn unpreserve(flb: &Flb, holder: Holder) {
+pub(crate) fn release(flb: &Flb, holder: Holder) {
     let Ok(mut outgoing) = OutgoingGuard::lock(flb) else {
         return flb.complain(c"released from its own callback", 0);
     };

@@ -216,7 +216,7 @@ impl Registry {
                 let held = deps.flbs.0.get(..done).unwrap_or_default();
                 held.iter()
                     .rev()
-                    .for_each(|held| lifecycle::unpreserve(&held.flb, Holder::File));
+                    .for_each(|held| lifecycle::release(&held.flb, Holder::File));
                 return Err(error);
             }
         }
@@ -235,7 +235,7 @@ impl Registry {
             // What is leaving may go away with its `unpreserve`, so others must not find it.
             self.withdraw(&deps);
             let files = deps.flbs.iter().rev();
-            files.for_each(|flb| lifecycle::unpreserve(flb, Holder::File));
+            files.for_each(|flb| lifecycle::release(flb, Holder::File));
             // INVARIANT: The file holds no FLB.
             self.settle(handler, &mut deps);
         }
