@@ -16,7 +16,7 @@ use core::ffi::CStr;
 use kernel::{page::PAGE_SIZE, prelude::*};
 
 /// State of the previous kernel's orchestrator.
-pub(crate) trait Received {
+pub(crate) trait Announced {
     /// The physical address of the block, `None` if there is none.
     ///
     /// Errors: [`ENOENT`] if what would say so is missing; [`EINVAL`] if it is not what the format
@@ -25,12 +25,12 @@ pub(crate) trait Received {
 }
 
 /// State for the next kernel's orchestrator.
-pub(crate) trait Outgoing {
+pub(crate) trait Announce {
     /// Adds the physical address of the block; [`ENOSPC`] if there is no room.
     fn announce(&mut self, address: u64) -> Result;
 }
 
-impl<T: fdt_v1::Reader> Received for T {
+impl<T: fdt_v1::Reader> Announced for T {
     fn address(&self) -> Result<Option<u64>> {
         match fdt_v1::read(self, PAGE_SIZE as u64) {
             Ok(address) => Ok(Some(address)),
@@ -40,27 +40,27 @@ impl<T: fdt_v1::Reader> Received for T {
     }
 }
 
-impl<T: fdt_v1::Writer<Error = Error>> Outgoing for T {
+impl<T: fdt_v1::Writer<Error = Error>> Announce for T {
     fn announce(&mut self, address: u64) -> Result {
         fdt_v1::write(self, address)
     }
 }
 
-impl Received for luo_v5::Received {
+impl Announced for luo_v5::Received {
     fn address(&self) -> Result<Option<u64>> {
         luo_v5::read(self, PAGE_SIZE as u64).map_err(|error| refuse(error.describe(), EINVAL))
     }
 }
 
-impl Outgoing for luo_v5::Field<'_> {
+impl Announce for luo_v5::Field<'_> {
     fn announce(&mut self, address: u64) -> Result {
         luo_v5::write(self, address);
         Ok(())
     }
 }
 
-/// Logs why a handover is refused.
+/// Logs why what was handed over is refused.
 pub(crate) fn refuse((what, number): (&CStr, u64), error: Error) -> Error {
-    raw::report(b"handover refused", what, number as i64);
+    raw::report_refusal(what, number);
     error
 }

@@ -204,7 +204,8 @@ export! {
     /// See [`Instance::setup_outgoing`].
     fn luo_flb_setup_outgoing(flbs_pa: *mut u64) -> c_int {
         pr_info!("Rust FLB core\n");
-        // SAFETY: By the requirements of this function; the structure is the caller's alone.
+        // SAFETY: By the requirements of this function; the structure is the caller's alone, and the
+        // field is aligned in it, see `raw/luo_ser.rs`.
         let field = unsafe { flbs_pa.as_mut() }.map(luo_v5::Field);
         to_errno(LUO_FLB.setup_outgoing(field))
     }

@@ -3,7 +3,7 @@
 //! The block for the next kernel, and the table from the previous one.
 //!
 //! The table is read once at boot: the block is validated, its entries are copied, and the memory
-//! is given back. From then on the table does not change; the state of each entry does.
+//! is given back, unless it turned out not to be such a block. From then on the table does not change; the state of each entry does.
 //!
 //! The block is written once, when the kernel is about to jump to the next one. There is no way back
 //! from there, so from then on what it says stays true: the outgoing direction is frozen.
@@ -15,7 +15,7 @@ use crate::{
         block::{self, Block},
         name,
     },
-    announcement::{self, refuse},
+    announcement::{refuse, Announce, Announced},
     chain::Chain,
     lifecycle::Entry,
     lock::{self, ByRegistry, OutgoingGuard},
@@ -52,7 +52,7 @@ impl Handover {
     /// Prepares the block and announces it to the next kernel. May sleep.
     ///
     /// Errors: [`ENOMEM`], or [`ENOSPC`] if it cannot be announced; then nothing is kept.
-    pub(crate) fn setup_outgoing(&self, state: &mut impl announcement::Outgoing) -> Result {
+    pub(crate) fn setup_outgoing(&self, state: &mut impl Announce) -> Result {
         let mut block = Preserved::new(PAGES * PAGE_SIZE)?;
         if let Some(empty) = block::Writer::new(block.bytes(), PAGES as u64) {
             empty.finish();
@@ -64,17 +64,26 @@ impl Handover {
 
     /// Takes over the block that the previous kernel announced, if any. To be called once. May sleep.
     ///
-    /// Errors: [`ENOENT`] if the announcement is missing; [`EINVAL`] if it or the block is not what
-    /// the format says; [`ENOMEM`]. From then on that is the answer to whoever asks for an entry:
-    /// something was handed over, and a client must not take it for nothing.
-    pub(crate) fn setup_incoming(&self, state: &impl announcement::Received) -> Result {
-        let block = match state.address() {
-            Ok(None) => return Ok(()),
-            Ok(Some(address)) => Restored::new(address)
-                .ok_or_else(|| refuse((c"no preserved memory at", address), EINVAL)),
-            Err(error) => Err(error),
+    /// Errors: [`ENOENT`] if the announcement is missing, on which the orchestrator does not go on;
+    /// [`EINVAL`] if it or the block is not what the format says; [`ENOMEM`]. They are logged. From
+    /// then on that is the answer to whoever asks for an entry: something was handed over, and a
+    /// client must not take it for nothing.
+    pub(crate) fn setup_incoming(&self, state: &impl Announced) -> Result {
+        match state.address() {
+            Ok(None) => Ok(()),
+            Ok(Some(address)) => self.conclude(self.take_over(address)),
+            Err(error) => self.conclude(Err(error)),
+        }
+    }
+
+    /// Takes over the block at a physical address.
+    fn take_over(&self, address: u64) -> Result {
+        let Some(block) = Restored::new(address) else {
+            return Err(refuse((c"no preserved memory at", address), EINVAL));
         };
-        self.conclude(block.and_then(|block| self.read(block.bytes())))
+        self.read(block.bytes())?;
+        block.give_back();
+        Ok(())
     }
 
     /// Takes over a block that is somewhere else; as [`Handover::setup_incoming`].
@@ -89,8 +98,9 @@ impl Handover {
         let ours = bytes.get(..PAGES * PAGE_SIZE).unwrap_or(bytes);
         let block =
             Block::decode(ours, PAGE_SIZE).map_err(|error| refuse(error.describe(), EINVAL))?;
-        for entry in block.entries() {
-            self.table.push(Entry::new(entry))?;
+        for (index, entry) in block.entries().enumerate() {
+            let kept = self.table.push(Entry::new(entry));
+            kept.map_err(|error| refuse((c"no memory for entry", index as u64), error))?;
         }
         Ok(())
     }
@@ -119,8 +129,8 @@ impl Handover {
     /// Writes the FLBs on which preserved files depend into the block, the first time that it is
     /// called. May sleep.
     ///
-    /// What began before may still go on: a reference that is being put. It cannot take away what is
-    /// handed over, as it is the files that keep that.
+    /// From then on no reference to an FLB that was looked at here is put, as its lock was taken after
+    /// the core was frozen. Another one may be on its way; it cannot take away what is handed over.
     pub(crate) fn serialize(&self, registry: &Registry) {
         if self.frozen.populate(()) {
             self.write(registry);

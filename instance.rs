@@ -5,13 +5,12 @@
 #![forbid(unsafe_code)]
 
 use crate::{
-    announcement::{Outgoing, Received},
+    announcement::{Announce, Announced},
     handover::Handover,
     lifecycle::{self, Entry},
     lock::{OutgoingGuard, RegisterWrite},
     raw::{self, errno, Flb, Handler, Object, EOPNOTSUPP},
     registry::Registry,
-    state::Holder,
 };
 use kernel::prelude::*;
 
@@ -80,11 +79,6 @@ impl Instance {
         }
     }
 
-    /// Whether what is preserved may still change.
-    fn is_open(&self) -> bool {
-        self.is_on() && !self.handover.is_frozen()
-    }
-
     /// A file of `handler` is about to be preserved; see [`Registry::preserve_file`].
     ///
     /// Errors: `EOPNOTSUPP` if live update is off; [`EINVAL`] if the pointer is null; [`EBUSY`] once
@@ -92,7 +86,7 @@ impl Instance {
     pub(crate) fn preserve_file(&self, handler: Option<Handler>) -> Result {
         self.check_on()?;
         let handler = handler.ok_or(EINVAL)?;
-        if !self.is_open() {
+        if self.handover.is_frozen() {
             return Err(EBUSY);
         }
         self.registry.preserve_file(handler)
@@ -101,7 +95,8 @@ impl Instance {
     /// A file of `handler` is not preserved any more; see [`Registry::unpreserve_file`]. Does nothing
     /// once [`Instance::serialize`] has been called: the next kernel gets the file.
     pub(crate) fn unpreserve_file(&self, handler: Option<Handler>) {
-        if let (true, Some(handler)) = (self.is_open(), handler) {
+        let open = self.is_on() && !self.handover.is_frozen();
+        if let (true, Some(handler)) = (open, handler) {
             self.registry.unpreserve_file(handler);
         }
     }
@@ -144,20 +139,19 @@ impl Instance {
     /// The object is valid until the reference is put, whatever becomes of the files. The next kernel
     /// is not told of the reference.
     ///
-    /// Errors: `EOPNOTSUPP` if live update is off; [`EINVAL`] if the pointer is null; [`ENOENT`] if the
-    /// FLB is not preserved; `EDEADLK` from its own callback.
+    /// Errors: `EOPNOTSUPP` if live update is off; [`EINVAL`] if the pointer is null.
     pub(crate) fn get_outgoing(&self, flb: Option<Flb>) -> Result<Object> {
         self.check_on()?;
         lifecycle::get(&flb.ok_or(EINVAL)?)
     }
 
-    /// Gives back a reference of [`Instance::get_outgoing`]; see [`lifecycle::release`]. May sleep.
+    /// Gives back a reference of [`Instance::get_outgoing`]; see [`lifecycle::put`]. May sleep.
     ///
     /// Does nothing once [`Instance::serialize`] has been called: an FLB that was not handed over for
     /// want of files stays as it is too, as its callback might need what is being shut down.
     pub(crate) fn put_outgoing(&self, flb: Option<Flb>) {
-        if let (true, Some(flb)) = (self.is_open(), flb) {
-            lifecycle::release(&flb, Holder::User);
+        if let (true, Some(flb)) = (self.is_on(), flb) {
+            lifecycle::put(&flb, || self.handover.is_frozen());
         }
     }
 
@@ -176,12 +170,12 @@ impl Instance {
     }
 
     /// See [`Handover::setup_outgoing`]; [`EINVAL`] if the pointer is null.
-    pub(crate) fn setup_outgoing(&self, state: Option<impl Outgoing>) -> Result {
+    pub(crate) fn setup_outgoing(&self, state: Option<impl Announce>) -> Result {
         self.handover.setup_outgoing(&mut state.ok_or(EINVAL)?)
     }
 
     /// See [`Handover::setup_incoming`]; [`EINVAL`] if the pointer is null.
-    pub(crate) fn setup_incoming(&self, state: Option<impl Received>) -> Result {
+    pub(crate) fn setup_incoming(&self, state: Option<impl Announced>) -> Result {
         self.handover.setup_incoming(&state.ok_or(EINVAL)?)
     }
 

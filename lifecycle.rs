@@ -56,13 +56,25 @@ fn count(outgoing: &mut OutgoingGuard<'_>, holder: Holder) -> Result<bool> {
     }
 }
 
-/// One file fewer depends on `flb`, or one reference fewer of [`get`] is held. The last of them all
-/// runs `unpreserve`.
-#[inline(never)]
-pub(crate) fn release(flb: &Flb, holder: Holder) {
+/// One file fewer depends on `flb`. If it was the last holder, runs `unpreserve`.
+pub(crate) fn unpreserve(flb: &Flb) {
+    release(flb, Holder::File, || false);
+}
+
+/// One reference fewer of [`get`] is held, unless what is outgoing is frozen. If it was the last
+/// holder, runs `unpreserve`.
+pub(crate) fn put(flb: &Flb, is_frozen: impl FnOnce() -> bool) {
+    release(flb, Holder::User, is_frozen);
+}
+
+/// A holder lets go, unless `is_frozen` under the lock; the last runs `unpreserve`.
+fn release(flb: &Flb, holder: Holder, is_frozen: impl FnOnce() -> bool) {
     let Ok(mut outgoing) = OutgoingGuard::lock(flb) else {
         return flb.complain(c"released from its own callback", 0);
     };
+    if is_frozen() {
+        return;
+    }
     let pin = match outgoing.take().remove(holder) {
         Removed::Counted(state) => {
             outgoing.set(state);

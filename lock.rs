@@ -173,7 +173,7 @@ impl<'a> OutgoingGuard<'a> {
         unsafe { self.flb.outgoing_object() }
     }
 
-    /// The handle and the number of files, if the FLB is preserved.
+    /// The handle and the number of files, if files depend on the FLB.
     pub(crate) fn handover(&self) -> Option<(u64, u32)> {
         // SAFETY: The lock is held.
         unsafe { self.flb.outgoing_handover() }

@@ -28,7 +28,7 @@
 //!
 //! ```text
 //! luo_file.c ─▶ ffi ─▶ instance ─▶ registry ─▶ lifecycle ─▶ state, callback    files
-//! luo_core.c ─▶ ffi ─▶ instance ─▶ handover ─▶ abi ─▶ page preserved by KHO    boot, reboot
+//! luo_core.c ─▶ ffi ─▶ instance ─▶ handover ─▶ announcement, abi ─▶ KHO        boot, reboot
 //! ```
 //!
 //! | module | owns |

@@ -51,6 +51,13 @@ pub(crate) fn report(who: &[u8], what: &CStr, number: i64) {
     }
 }
 
+/// Logs why what the previous kernel handed over is refused; `number` shows it.
+#[cold]
+pub(crate) fn report_refusal(what: &CStr, number: u64) {
+    // SAFETY: The string is terminated.
+    unsafe { bindings::luo_flb_shim_report_refusal(what.as_char_ptr(), number) };
+}
+
 /// Warns with a backtrace, and returns `condition`: the client broke the contract of the API.
 pub(crate) fn warn_on(condition: bool) -> bool {
     // SAFETY: The function may be called from any context.

@@ -22,7 +22,6 @@ use crate::{
     lifecycle,
     lock::{self, ByRegistry, RegisterRead, RegisterWrite},
     raw::{self, Flb, Handler},
-    state::Holder,
 };
 use kernel::{
     new_mutex,
@@ -216,7 +215,7 @@ impl Registry {
                 let held = deps.flbs.0.get(..done).unwrap_or_default();
                 held.iter()
                     .rev()
-                    .for_each(|held| lifecycle::release(&held.flb, Holder::File));
+                    .for_each(|held| lifecycle::unpreserve(&held.flb));
                 return Err(error);
             }
         }
@@ -234,8 +233,7 @@ impl Registry {
             deps.files = files;
             // What is leaving may go away with its `unpreserve`, so others must not find it.
             self.withdraw(&deps);
-            let files = deps.flbs.iter().rev();
-            files.for_each(|flb| lifecycle::release(flb, Holder::File));
+            deps.flbs.iter().rev().for_each(lifecycle::unpreserve);
             // INVARIANT: The file holds no FLB.
             self.settle(handler, &mut deps);
         }

@@ -36,6 +36,7 @@ struct luo_flb_private *luo_flb_shim_private(struct liveupdate_flb *flb)
 		mutex_init(&private->outgoing.lock);
 		mutex_init(&private->incoming.lock);
 		INIT_LIST_HEAD(&private->list);
+		private->users = 0;
 		/* Pairs with the acquire above. */
 		smp_store_release(&private->initialized, true);
 	}
@@ -112,4 +113,10 @@ bool luo_flb_shim_warn(void)
 void luo_flb_shim_report(int len, const char *who, const char *what, s64 number)
 {
 	pr_err("%.*s: %s (%lld)\n", len, who, what, number);
+}
+
+/* Why what was handed over is refused; @number may be a count or an address. */
+void luo_flb_shim_report_refusal(const char *what, u64 number)
+{
+	pr_err("handover refused: %s (%llu, %#llx)\n", what, number, number);
 }

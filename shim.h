@@ -22,6 +22,7 @@ u64 luo_flb_shim_block_address(void *block);
 void *luo_flb_shim_block_restore(u64 address, size_t *size);
 void luo_flb_shim_block_free(void *block);
 bool luo_flb_shim_warn(void);
+void luo_flb_shim_report_refusal(const char *what, u64 number);
 void luo_flb_shim_report(int len, const char *who, const char *what, s64 number);
 
 #endif /* _LUO_FLB_SHIM_H */

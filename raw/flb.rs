@@ -211,7 +211,8 @@ impl Flb {
     ///
     /// The caller holds the outgoing lock.
     unsafe fn outgoing_holders(&self) -> (u32, u32) {
-        // SAFETY: The lock protects the fields. They hold what `set_outgoing` stored.
+        // SAFETY: The lock protects the fields. They hold what `set_outgoing` stored, or zero: the first
+        // by the contract with clients, as in C, the second as it was prepared with the lock.
         unsafe { (*self.outgoing_files() as u32, *self.outgoing_users() as u32) }
     }
 
@@ -313,3 +314,9 @@ static_assert!(offset_of!(bindings::luo_flb_ser, name) == 0);
 static_assert!(offset_of!(bindings::luo_flb_ser, data) == block::ENTRY_DATA);
 static_assert!(offset_of!(bindings::luo_flb_ser, count) == block::ENTRY_COUNT);
 static_assert!(bindings::LIVEUPDATE_FLB_COMPAT_LENGTH as usize == name::LEN);
+
+// What `retrieve` has left is told in one way or the other, as the probe has found.
+#[cfg(CONFIG_LIVEUPDATE_FLB_HAS_RETRIEVE_STATUS)]
+static_assert!(offset_of!(bindings::luo_flb_private_state, retrieve_status) > 0);
+#[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_RETRIEVE_STATUS))]
+static_assert!(offset_of!(bindings::luo_flb_private_state, retrieved) > 0);

@@ -51,11 +51,11 @@ impl Drop for Preserved {
     }
 }
 
-/// A block that the previous kernel preserved. Dropping it gives the memory back.
+/// A block that the previous kernel preserved. Dropping it leaves the memory as it is.
 ///
 /// # Invariants
 ///
-/// KHO has handed over the `len` bytes from `block` on to this object, which owns them.
+/// KHO preserved the `len` bytes from `block` on, and will not hand them out again.
 pub(crate) struct Restored {
     block: NonNull<u8>,
     len: usize,
@@ -68,7 +68,7 @@ impl Restored {
         let mut len = 0;
         // SAFETY: KHO checks whether it preserved memory at the address; `len` is valid for writes.
         let block = unsafe { bindings::luo_flb_shim_block_restore(address, &mut len) };
-        // INVARIANT: KHO has just handed the block over, and says how long it is.
+        // INVARIANT: KHO has just handed out the block, and says how long it is.
         NonNull::new(block.cast()).map(|block| Self { block, len })
     }
 
@@ -77,12 +77,14 @@ impl Restored {
         // SAFETY: By the invariant there are `len` bytes, which nobody writes.
         unsafe { slice::from_raw_parts(self.block.as_ptr(), self.len) }
     }
-}
 
-impl Drop for Restored {
-    #[inline]
-    fn drop(&mut self) {
-        // SAFETY: By the invariant nobody else uses the block.
+    /// Gives the memory back.
+    ///
+    /// To be called when its content shows that it is what was looked for. If the address was
+    /// damaged, it may be the memory of somebody else, even of a device.
+    pub(crate) fn give_back(self) {
+        // SAFETY: By the invariant the block is out of KHO's hands, and as the caller knows what it is,
+        // nobody else's.
         unsafe { bindings::luo_flb_shim_block_free(self.block.as_ptr().cast()) };
     }
 }

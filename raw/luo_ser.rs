@@ -6,9 +6,11 @@
 
 use super::same;
 use crate::{abi::luo_v5, bindings};
-use core::mem::{offset_of, size_of};
+use core::mem::{align_of, offset_of, size_of};
 use kernel::prelude::*;
 
 static_assert!(same(luo_v5::VERSION, bindings::LUO_ABI_COMPATIBLE));
 static_assert!(size_of::<bindings::luo_ser>() == luo_v5::LEN);
 static_assert!(offset_of!(bindings::luo_ser, flbs_pa) == luo_v5::FLBS);
+// The structure is packed, and begins a page.
+static_assert!(luo_v5::FLBS % align_of::<u64>() == 0);
