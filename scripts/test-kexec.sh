@@ -30,12 +30,15 @@ full_chain() {
 	printf '%s' "$chain"
 }
 
-# known_defect SCENARIO: its name, when the table has one for the C core at a hop that is C here.
+# known_defect SCENARIO: its name, when the table has one for the C core of this series at a hop
+# that is C here.
 known_defect() {
-	local scenario defect hop
+	local scenario defect hop series
 
-	while read -r scenario defect hop _; do
-		if [ "$scenario" = "$1" ] && [ "$(label_at "${hop#hop=}")" = c ]; then
+	while read -r scenario defect hop series _; do
+		series=,${series#series=},
+		if [ "$scenario" = "$1" ] && [ "$(label_at "${hop#hop=}")" = c ] &&
+		   [[ $series == ,all, || $series == *,${NAME%%-*},* ]]; then
 			printf '%s' "$defect"
 			return
 		fi

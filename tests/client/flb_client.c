@@ -6,7 +6,9 @@
  * not only the order of calls. Every callback is counted and logged. A test
  * in userspace drives the client through debugfs:
  *
- *	/sys/kernel/debug/luo_flb_client/state		counters, one FLB a line
+ *	/sys/kernel/debug/luo_flb_client/state		what the kernel's interface
+ *							is like, then counters,
+ *							one FLB a line
  *	/sys/kernel/debug/luo_flb_client/control	one command a write
  *
  * The client uses include/linux/liveupdate.h alone, and so works over any
@@ -31,7 +33,9 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/notifier.h>
 #include <linux/pfn.h>
+#include <linux/reboot.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -58,6 +62,9 @@ static char client_retrieve_fails[128];
 module_param_string(retrieve_fails, client_retrieve_fails,
 		    sizeof(client_retrieve_fails), 0400);
 MODULE_PARM_DESC(retrieve_fails, "NAME:N, the first N retrieves fail");
+
+/* Handed over in place of an address by an FLB whose object is NULL. */
+#define CLIENT_NULL_DATA	0x4c46422d4e554c4cULL
 
 /* What crosses the kexec. The checksum covers everything after itself. */
 struct client_page {
@@ -93,7 +100,12 @@ struct client_entry {
 	/* Calls that are still to fail, and how. */
 	atomic_t fail_times[CLIENT_NR_OPS];
 	int fail_result[CLIENT_NR_OPS];
+	bool null_object;
+	/* The last get_outgoing found an object. */
 	bool outgoing;
+	/* Outgoing references that are to be put by command, and at reboot. */
+	int held;
+	int held_until_reboot;
 };
 
 /*
@@ -112,6 +124,8 @@ static DEFINE_MUTEX(client_lock);
 static LIST_HEAD(client_entries);
 static struct liveupdate_file_handler *client_handler;
 static bool client_ready;
+/* The state is serialized: from now on no callback may run. */
+static bool client_rebooting;
 
 static struct client_entry *client_entry_of(struct liveupdate_flb *flb)
 {
@@ -143,11 +157,26 @@ static void client_fill(struct client_page *page, const char *name, u64 seed)
 	page->checksum = client_checksum(page);
 }
 
-static bool client_verify(struct client_entry *entry, struct client_page *page)
+static u64 client_data_of(struct client_page *page)
 {
-	if (page && page->magic == CLIENT_PAGE_MAGIC &&
-	    !strncmp(page->name, entry->name, sizeof(page->name)) &&
-	    page->checksum == client_checksum(page))
+	return page ? virt_to_phys(page) : CLIENT_NULL_DATA;
+}
+
+static bool client_page_is_good(struct client_entry *entry,
+				const struct client_page *page)
+{
+	if (entry->null_object || !page)
+		return entry->null_object && !page;
+
+	return page->magic == CLIENT_PAGE_MAGIC &&
+	       !strncmp(page->name, entry->name, sizeof(page->name)) &&
+	       page->checksum == client_checksum(page);
+}
+
+static bool client_verify(struct client_entry *entry,
+			  const struct client_page *page)
+{
+	if (client_page_is_good(entry, page))
 		return true;
 
 	atomic_inc(&entry->bad);
@@ -161,6 +190,9 @@ static int client_called(struct client_entry *entry, enum client_op op)
 {
 	int nr = atomic_inc_return(&entry->calls[op]);
 	int result = 0;
+
+	WARN(READ_ONCE(client_rebooting), "%s: %s after serialization\n",
+	     entry->name, client_op_names[op]);
 
 	if (atomic_dec_if_positive(&entry->fail_times[op]) >= 0)
 		result = READ_ONCE(entry->fail_result[op]);
@@ -177,19 +209,20 @@ static int client_called(struct client_entry *entry, enum client_op op)
 static int client_flb_preserve(struct liveupdate_flb_op_args *argp)
 {
 	struct client_entry *entry = client_entry_of(argp->flb);
-	struct client_page *page;
+	struct client_page *page = NULL;
 	int err;
 
 	err = client_called(entry, CLIENT_PRESERVE);
 	if (err)
 		return err;
 
-	page = kho_alloc_preserve(PAGE_SIZE);
-	if (IS_ERR(page))
-		return PTR_ERR(page);
-
-	client_fill(page, entry->name, virt_to_phys(page));
-	argp->data = virt_to_phys(page);
+	if (!entry->null_object) {
+		page = kho_alloc_preserve(PAGE_SIZE);
+		if (IS_ERR(page))
+			return PTR_ERR(page);
+		client_fill(page, entry->name, virt_to_phys(page));
+	}
+	argp->data = client_data_of(page);
 	argp->obj = page;
 
 	return 0;
@@ -204,11 +237,13 @@ static void client_flb_unpreserve(struct liveupdate_flb_op_args *argp)
 	if (!client_verify(entry, page))
 		return;
 
-	if (argp->data != virt_to_phys(page)) {
+	if (argp->data != client_data_of(page)) {
 		atomic_inc(&entry->bad);
 		pr_err("%s: unpreserve got other data than preserve gave\n",
 		       entry->name);
 	}
+	if (!page)
+		return;
 	memset(page, 0, PAGE_SIZE);
 	kho_unpreserve_free(page);
 }
@@ -225,7 +260,7 @@ static int client_flb_retrieve(struct liveupdate_flb_op_args *argp)
 
 	if (PAGE_ALIGNED(argp->data) && pfn_valid(PHYS_PFN(argp->data)))
 		page = phys_to_virt(argp->data);
-	if (!client_verify(entry, page))
+	if (!client_verify(entry, page) || argp->data != client_data_of(page))
 		return -EBADMSG;
 
 	/* The page stays preserved until finish: kho_restore_free() ends that. */
@@ -240,7 +275,7 @@ static void client_flb_finish(struct liveupdate_flb_op_args *argp)
 	struct client_page *page = argp->obj;
 
 	client_called(entry, CLIENT_FINISH);
-	if (!client_verify(entry, page))
+	if (!client_verify(entry, page) || !page)
 		return;
 
 	/* Whoever retrieves this page again shall notice. */
@@ -431,6 +466,59 @@ static int client_get_outgoing(struct client_entry *entry)
 	return err;
 }
 
+#ifdef CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING
+static int client_hold_outgoing(struct client_entry *entry, int *held)
+{
+	int err = client_get_outgoing(entry);
+
+	if (!err)
+		(*held)++;
+
+	return err;
+}
+
+static int client_put_outgoing(struct client_entry *entry, int *held)
+{
+	liveupdate_flb_put_outgoing(&entry->object->flb);
+	/* Putting what is not held is among the things to test. */
+	if (*held)
+		(*held)--;
+
+	return 0;
+}
+#else
+/* No reference is taken, so there is none to put. */
+static int client_hold_outgoing(struct client_entry *entry, int *held)
+{
+	return client_get_outgoing(entry);
+}
+
+static int client_put_outgoing(struct client_entry *entry, int *held)
+{
+	return -EOPNOTSUPP;
+}
+#endif
+
+/* liveupdate_reboot() has serialized the state by the time this runs. */
+static int client_reboot(struct notifier_block *nb, unsigned long action,
+			 void *unused)
+{
+	struct client_entry *entry;
+
+	guard(mutex)(&client_lock);
+	WRITE_ONCE(client_rebooting, true);
+	list_for_each_entry(entry, &client_entries, list) {
+		while (entry->held_until_reboot)
+			client_put_outgoing(entry, &entry->held_until_reboot);
+	}
+
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block client_reboot_nb = {
+	.notifier_call	= client_reboot,
+};
+
 void luo_flb_client_register(struct liveupdate_file_handler *fh)
 {
 	struct client_entry *entry;
@@ -535,9 +623,17 @@ static int client_command(char *line)
 	if (!strcmp(words[0], "get_incoming"))
 		return client_get_incoming(entry);
 	if (!strcmp(words[0], "get_outgoing"))
-		return client_get_outgoing(entry);
+		return client_hold_outgoing(entry, &entry->held);
+	if (!strcmp(words[0], "put_outgoing"))
+		return client_put_outgoing(entry, &entry->held);
+	if (!strcmp(words[0], "put_at_reboot"))
+		return client_hold_outgoing(entry, &entry->held_until_reboot);
 	if (!strcmp(words[0], "put_incoming")) {
 		liveupdate_flb_put_incoming(&entry->object->flb);
+		return 0;
+	}
+	if (!strcmp(words[0], "null_object")) {
+		entry->null_object = true;
 		return 0;
 	}
 
@@ -570,20 +666,34 @@ static const struct file_operations client_control_fops = {
 	.write	= client_control_write,
 };
 
+static void client_show_contract(struct seq_file *m)
+{
+	seq_puts(m, "contract:");
+	if (IS_ENABLED(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING))
+		seq_puts(m, " put_outgoing");
+	if (IS_ENABLED(CONFIG_LIVEUPDATE_FLB_HAS_RETRIEVE_STATUS))
+		seq_puts(m, " retrieve_once");
+	if (IS_ENABLED(CONFIG_LIVEUPDATE_FLB_HAS_FDT))
+		seq_puts(m, " fdt");
+	seq_putc(m, '\n');
+}
+
 static int client_state_show(struct seq_file *m, void *unused)
 {
 	struct client_entry *entry;
 	int op;
 
 	guard(mutex)(&client_lock);
+	client_show_contract(m);
 	list_for_each_entry(entry, &client_entries, list) {
 		seq_puts(m, entry->name);
 		for (op = 0; op < CLIENT_NR_OPS; op++)
 			seq_printf(m, " %s=%d", client_op_names[op],
 				   atomic_read(&entry->calls[op]));
-		seq_printf(m, " bad=%d registered=%d out=%d\n",
+		seq_printf(m, " bad=%d registered=%d out=%d held=%d\n",
 			   atomic_read(&entry->bad), entry->object->registered,
-			   entry->outgoing);
+			   entry->outgoing,
+			   entry->held + entry->held_until_reboot);
 	}
 
 	return 0;
@@ -601,7 +711,7 @@ static int __init client_init(void)
 	debugfs_create_file("state", 0400, dir, NULL, &client_state_fops);
 	debugfs_create_file("control", 0200, dir, NULL, &client_control_fops);
 
-	return 0;
+	return register_reboot_notifier(&client_reboot_nb);
 }
 late_initcall(client_init);
 

@@ -11,8 +11,11 @@
 //! flb.timeout=SECONDS    limit for each hop
 //! ```
 //!
-//! Results go to the console: `FLB-CHECK ok|FAIL ...`, `FLB-RESULT pass|fail NAME`, and
-//! `FLB-STORY ...` for a person. Run by hand with `--list` it tells its scenarios.
+//! A label is the core's name, `c` or `rust`, which a series may precede: `7.3-rust`.
+//!
+//! Results go to the console: `FLB-CHECK ok|FAIL ...`, `FLB-RESULT pass|fail|error NAME`, and
+//! `FLB-STORY ...` for a person. Run by hand with `--list` it tells its scenarios: name, number of
+//! kernels, and what it is about. `--list-special` tells those that want a chain of their own.
 
 mod client;
 mod cmdline;
@@ -21,6 +24,7 @@ mod fdt;
 mod kexec;
 mod kmsg;
 mod liveupdate;
+mod luo_ser;
 mod memfd;
 mod report;
 mod run;
@@ -30,7 +34,7 @@ mod story;
 mod sys;
 
 use cmdline::Cmdline;
-use run::Run;
+use run::{Run, Scenario};
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
@@ -43,29 +47,36 @@ fn main() -> ExitCode {
     // Init must not die: that would be a kernel panic and hide what went wrong.
     std::panic::set_hook(Box::new(|info| {
         let text = info.to_string().replace('\n', " ");
-        report::fail("the guest program", "no panic", text);
+        report::error("the guest program", "no panic", text);
         report::end();
     }));
     if let Err(error) = boot() {
-        report::fail("the guest program", "no error", error);
+        report::error("the guest program", "no error", error);
     }
     report::end()
 }
 
 fn by_hand() -> ExitCode {
-    if std::env::args().nth(1).as_deref() == Some("--list") {
-        for scenario in scenarios::all() {
-            println!(
-                "{:<28} {} {}",
-                scenario.name,
-                scenario.hops.len(),
-                scenario.about
-            );
+    match std::env::args().nth(1).as_deref() {
+        Some("--list") => list(scenarios::all()),
+        Some("--list-special") => list(scenarios::SPECIAL.iter()),
+        _ => {
+            eprintln!("This is the init of a QEMU guest. --list shows its scenarios.");
+            return ExitCode::FAILURE;
         }
-        return ExitCode::SUCCESS;
     }
-    eprintln!("This is the init of a QEMU guest. --list shows its scenarios.");
-    ExitCode::FAILURE
+    ExitCode::SUCCESS
+}
+
+fn list(scenarios: impl Iterator<Item = &'static Scenario>) {
+    for scenario in scenarios {
+        println!(
+            "{:<28} {} {}",
+            scenario.name,
+            scenario.kernels(),
+            scenario.about
+        );
+    }
 }
 
 fn boot() -> io::Result<()> {
@@ -99,7 +110,7 @@ fn boot() -> io::Result<()> {
     match mode.as_str() {
         "demo" => run.play(&story::DEMO),
         "selftest" => run.play(&selftest::scenario(&name)),
-        "scenario" => match scenarios::all().find(|scenario| scenario.name == name) {
+        "scenario" => match scenarios::find(&name) {
             Some(scenario) => run.play(scenario),
             None => Err(io::Error::other(format!("no scenario '{name}'"))),
         },
@@ -113,7 +124,7 @@ fn boot() -> io::Result<()> {
 fn watchdog(seconds: u64) {
     std::thread::spawn(move || {
         std::thread::sleep(Duration::from_secs(seconds));
-        report::fail("time", format!("a hop within {seconds} s"), "timeout");
+        report::error("time", format!("a hop within {seconds} s"), "timeout");
         report::end();
     });
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 static FAILURES: AtomicU32 = AtomicU32::new(0);
+static ERROR: AtomicBool = AtomicBool::new(false);
 static ENDED: AtomicBool = AtomicBool::new(false);
 static NAME: OnceLock<String> = OnceLock::new();
 static PLACE: OnceLock<String> = OnceLock::new();
@@ -55,6 +56,14 @@ pub fn fail(what: impl Display, expected: impl Display, got: impl Display) {
         "FLB-CHECK FAIL {}: {what}: {expected} {got}",
         place()
     ));
+}
+
+/// The run could not go on. With nothing failed before, that says nothing about the kernel.
+pub fn error(what: impl Display, expected: impl Display, got: impl Display) {
+    if failures() == 0 {
+        ERROR.store(true, Ordering::SeqCst);
+    }
+    fail(what, expected, got);
 }
 
 /// Compares what is expected with what there is.
@@ -112,7 +121,11 @@ pub fn end() -> ! {
         }
     }
     let name = NAME.get().map_or("unknown", String::as_str);
-    let result = if failures() == 0 { "pass" } else { "fail" };
+    let result = match failures() {
+        0 => "pass",
+        _ if ERROR.load(Ordering::SeqCst) => "error",
+        _ => "fail",
+    };
     line(format_args!("FLB-RESULT {result} {name}"));
     sys::end_machine()
 }

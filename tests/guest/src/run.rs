@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! A chain of kernels: what a scenario does in each, and the way from one to the next.
 
-use crate::client::{self, Counts};
+use crate::client::{self, Contract, Counts};
 use crate::cmdline::Cmdline;
 use crate::kmsg::{Event, Kmsg};
 use crate::liveupdate::{LiveUpdate, Session, DEVICE};
@@ -21,12 +21,13 @@ const RUST_CORE: &str = "luo_flb: Rust FLB core";
 /// What one kernel of the chain does. The sessions that it returns stay open until the kexec.
 pub type Step = fn(&mut Run) -> io::Result<Vec<Session>>;
 
-/// One kernel of a chain.
+/// One kernel of a chain, or several in a row that do the same.
 #[derive(Clone, Copy)]
 pub struct Hop {
     /// Words for its command line; they replace words with the same key.
     pub params: &'static str,
     pub step: Step,
+    pub times: usize,
 }
 
 /// A named chain.
@@ -37,13 +38,33 @@ pub struct Scenario {
     pub hops: &'static [Hop],
 }
 
+impl Scenario {
+    /// How many kernels the chain has.
+    pub fn kernels(&self) -> usize {
+        self.hops.iter().map(|hop| hop.times).sum()
+    }
+
+    /// What the kernel with this number does.
+    pub fn hop(&self, number: usize) -> Option<&'static Hop> {
+        let mut rest = number;
+        self.hops.iter().find(|hop| {
+            let found = rest < hop.times;
+            rest = rest.saturating_sub(hop.times);
+            found
+        })
+    }
+}
+
 /// The state of a run in this kernel.
 pub struct Run {
     pub name: String,
     pub hop: usize,
     pub chain: Vec<String>,
     pub cmdline: Cmdline,
+    pub contract: Contract,
     pub kmsg: Kmsg,
+    /// What the kernel logged during boot.
+    pub boot_log: Vec<String>,
     /// Callbacks seen so far in this kernel, those during boot included.
     pub events: Vec<Event>,
     /// What the core said about itself at boot.
@@ -67,19 +88,23 @@ impl Run {
             name: name.to_string(),
             hop,
             chain,
+            cmdline,
+            contract: Contract::default(),
             kmsg: Kmsg::open()?,
+            boot_log: Vec::new(),
             events: Vec::new(),
             core_line: None,
-            cmdline: cmdline.clone(),
         };
         report::start(name, format!("hop {hop} ({})", run.label()));
 
-        for line in run.kmsg.lines() {
-            run.events.extend(Event::parse(&line));
-            if line.starts_with(RUST_CORE) {
-                run.core_line = Some(line);
-            }
-        }
+        run.contract = client::contract()?;
+        run.boot_log = run.kmsg.lines();
+        run.events = run
+            .boot_log
+            .iter()
+            .filter_map(|l| Event::parse(l))
+            .collect();
+        run.core_line = run.booted_with(RUST_CORE).map(str::to_string);
         if run.enabled() {
             let expected = if run.is_rust() { "Rust" } else { "C" };
             let got = if run.core_line.is_some() { "Rust" } else { "C" };
@@ -100,7 +125,15 @@ impl Run {
 
     /// Whether the label says that the core is the one in Rust.
     pub fn is_rust(&self) -> bool {
-        self.label().starts_with("rust")
+        core_of(self.label()) == "rust"
+    }
+
+    /// The first line of the boot log that starts like this.
+    pub fn booted_with(&self, start: &str) -> Option<&str> {
+        self.boot_log
+            .iter()
+            .map(String::as_str)
+            .find(|line| line.starts_with(start))
     }
 
     /// Whether live update is on.
@@ -110,7 +143,7 @@ impl Run {
 
     /// Does what the scenario wants in this kernel, then goes to the next one or ends.
     pub fn play(mut self, scenario: &Scenario) -> io::Result<()> {
-        let Some(hop) = scenario.hops.get(self.hop) else {
+        let Some(hop) = scenario.hop(self.hop) else {
             return Err(io::Error::other(format!(
                 "{} has no hop {}",
                 scenario.name, self.hop
@@ -123,8 +156,8 @@ impl Run {
         if report::failures() > 0 {
             return Ok(());
         }
-        match scenario.hops.get(self.hop + 1) {
-            Some(next) => self.kexec(next, scenario.hops.len(), sessions),
+        match scenario.hop(self.hop + 1) {
+            Some(next) => self.kexec(next, scenario.kernels(), sessions),
             None => Ok(()),
         }
     }
@@ -143,10 +176,10 @@ impl Run {
         Ok(())
     }
 
-    fn kexec(mut self, next: &Hop, hops: usize, sessions: Vec<Session>) -> io::Result<()> {
+    fn kexec(mut self, next: &Hop, kernels: usize, sessions: Vec<Session>) -> io::Result<()> {
         let hop = self.hop + 1;
         let label = self.label_at(hop).to_string();
-        let later: Vec<String> = (hop + 1..hops)
+        let later: Vec<String> = (hop + 1..kernels)
             .map(|at| self.label_at(at).to_string())
             .collect();
         let words = Cmdline::parse(&self.cmdline.text());
@@ -204,6 +237,11 @@ impl Run {
     }
 }
 
+/// The core that a label names, whatever stands before.
+fn core_of(label: &str) -> &str {
+    label.rsplit('-').next().unwrap_or(label)
+}
+
 /// Compares the counts of some FLBs of the client with what they have to be.
 pub fn expect(when: impl Display, flbs: &[&str], expected: Counts) -> io::Result<()> {
     let state = client::state()?;
@@ -252,6 +290,16 @@ pub fn restore(session: &Session, blob: &Blob) -> io::Result<File> {
     Ok(file)
 }
 
+/// Gets a session back, checks its files, and finishes it.
+pub fn take_back(luo: &LiveUpdate, name: &str, blobs: &[Blob]) -> io::Result<()> {
+    let session = luo.retrieve(name)?;
+    for blob in blobs {
+        restore(&session, blob)?;
+    }
+    finish(name, session);
+    Ok(())
+}
+
 /// Finishes and closes a session.
 pub fn finish(what: impl Display, session: Session) {
     report::errno(format_args!("finish {what}"), 0, &session.finish());
@@ -275,4 +323,43 @@ pub fn touch(flbs: &[&str]) {
 pub fn kernel() -> String {
     let (release, machine) = sys::uname();
     format!("Linux {release} {machine}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nothing(_: &mut Run) -> io::Result<Vec<Session>> {
+        Ok(Vec::new())
+    }
+
+    const fn hop(params: &'static str, times: usize) -> Hop {
+        Hop {
+            params,
+            step: nothing,
+            times,
+        }
+    }
+
+    #[test]
+    fn hops_that_repeat() {
+        const CHAIN: Scenario = Scenario {
+            name: "test",
+            about: "",
+            hops: &[hop("first", 1), hop("middle", 3), hop("last", 1)],
+        };
+        assert_eq!(CHAIN.kernels(), 5);
+        let params: Vec<_> = (0..6).map(|n| CHAIN.hop(n).map(|hop| hop.params)).collect();
+        let [first, middle, last] = ["first", "middle", "last"].map(Some);
+        assert_eq!(params, [first, middle, middle, middle, last, None]);
+    }
+
+    #[test]
+    fn labels() {
+        for label in ["rust", "7.2-rust", "7.3-arm64-rust"] {
+            assert_eq!(core_of(label), "rust");
+        }
+        assert_eq!(core_of("c"), "c");
+        assert_eq!(core_of("7.3-c"), "c");
+    }
 }

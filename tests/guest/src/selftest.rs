@@ -15,16 +15,19 @@ const TWO_STAGES: [Hop; 2] = [
     Hop {
         params: "",
         step: stage_1,
+        times: 1,
     },
     Hop {
         params: "flb_client.get=1",
         step: stage_2,
+        times: 1,
     },
 ];
 
 const ONE_STAGE: [Hop; 1] = [Hop {
     params: "",
     step: only_stage,
+    times: 1,
 }];
 
 /// The chain for the selftest `name`.

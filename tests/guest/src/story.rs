@@ -2,13 +2,13 @@
 //! The demo: a live update that a person can follow.
 
 use crate::client::{self, counts, Counts};
-use crate::fdt;
 use crate::kmsg::Event;
 use crate::liveupdate::{LiveUpdate, Session};
 use crate::memfd::Blob;
 use crate::report::{self, story};
 use crate::run::{finish, kernel, same_counts, Hop, Run, Scenario};
 use crate::scenarios::ALL;
+use crate::{fdt, luo_ser};
 use std::fs;
 use std::io;
 
@@ -19,10 +19,12 @@ pub const DEMO: Scenario = Scenario {
         Hop {
             params: "",
             step: leave,
+            times: 1,
         },
         Hop {
             params: "",
             step: arrive,
+            times: 1,
         },
     ],
 };
@@ -86,7 +88,10 @@ fn leave(run: &mut Run) -> io::Result<Vec<Session>> {
     }
 
     step("2", "What the next kernel will find (KHO subtree \"LUO\")");
-    show_tree(&format!("{DEBUGFS}/out/sub_fdts/LUO"));
+    show(&format!("{DEBUGFS}/out/sub_fdts/LUO"));
+    if !run.contract.fdt {
+        story("    (sessions_pa is set when the kexec begins)");
+    }
 
     step(
         "3",
@@ -107,8 +112,7 @@ fn leave(run: &mut Run) -> io::Result<Vec<Session>> {
 fn arrive(run: &mut Run) -> io::Result<Vec<Session>> {
     headline(run, "after the live update");
 
-    step("4", "What the previous kernel left (KHO subtree \"LUO\")");
-    show_tree(&format!("{DEBUGFS}/in/sub_fdts/LUO"));
+    show_incoming(run);
 
     step(
         "5",
@@ -212,16 +216,16 @@ fn uptime() -> Option<String> {
     text.split_whitespace().next().map(str::to_string)
 }
 
-/// The tree for the next kernel carries the number of the live update that is to come.
+/// What is for the next kernel carries the number of the live update that is to come.
 fn number() -> Option<u64> {
-    let blob = fs::read(format!("{DEBUGFS}/out/sub_fdts/LUO")).ok()?;
-    let lines = fdt::lines(&blob)?;
-    let line = lines
-        .iter()
-        .find_map(|line| line.trim().strip_prefix("liveupdate-number = <0x"))?;
-    u64::from_str_radix(line.strip_suffix(">;")?, 16)
-        .ok()?
-        .checked_sub(1)
+    let lines = decode(&fs::read(format!("{DEBUGFS}/out/sub_fdts/LUO")).ok()?)?;
+    let digits = lines.iter().find_map(|line| {
+        let (name, value) = line.trim().split_once(" = ")?;
+        let value = value.trim_matches(['<', '>', ';']);
+        name.starts_with("liveupdate")
+            .then(|| value.strip_prefix("0x"))?
+    })?;
+    u64::from_str_radix(digits, 16).ok()?.checked_sub(1)
 }
 
 fn step(number: &str, text: &str) {
@@ -240,18 +244,36 @@ fn tell(events: &[Event]) {
     }
 }
 
-fn show_tree(path: &str) {
-    match fs::read(path) {
-        Ok(blob) => match fdt::lines(&blob) {
-            Some(lines) => {
-                report::pass("the handover tree decodes");
-                lines
-                    .iter()
-                    .for_each(|line| story(format_args!("    {line}")));
-            }
-            None => story(format_args!("    {} bytes, not a device tree", blob.len())),
-        },
-        Err(error) => report::fail("the handover tree", path, error),
+/// A structure is given back by the orchestrator once it has read it, so that only KHO's own tree
+/// still tells of it.
+fn show_incoming(run: &Run) {
+    if run.contract.fdt {
+        step("4", "What the previous kernel left (KHO subtree \"LUO\")");
+        show(&format!("{DEBUGFS}/in/sub_fdts/LUO"));
+    } else {
+        step("4", "What the previous kernel left (KHO's own tree)");
+        show(&format!("{DEBUGFS}/in/fdt"));
+    }
+}
+
+/// Both forms that KHO subtrees of the orchestrator have.
+fn decode(blob: &[u8]) -> Option<Vec<String>> {
+    fdt::lines(blob).or_else(|| luo_ser::lines(blob))
+}
+
+fn show(path: &str) {
+    let blob = match fs::read(path) {
+        Ok(blob) => blob,
+        Err(error) => return report::fail("the handover", path, error),
+    };
+    match decode(&blob) {
+        Some(lines) => {
+            report::pass("the handover decodes");
+            lines
+                .iter()
+                .for_each(|line| story(format_args!("    {line}")));
+        }
+        None => report::fail("the handover", "a known form", format!("{blob:02x?}")),
     }
 }
 

@@ -60,11 +60,6 @@ pub const SCENARIOS: &[Scenario] = &[
         "threads preserve, drop, get, put and finish at the same time",
         &[hop("", parallel_0), hop("", parallel_1)],
     ),
-    scenario(
-        "get-outgoing",
-        "the outgoing object is there as long as a file is preserved",
-        &[hop("", outgoing)],
-    ),
 ];
 
 const A: [Blob; 2] = [Blob::new(0xa1, 300_000), Blob::new(0xa2, 4096)];
@@ -365,37 +360,6 @@ fn three_last(run: &mut Run) -> io::Result<Vec<Session>> {
     }
     finish("the old session", old);
     expect("finished", &ALL, counts(0, 0, 1, 1))?;
-    Ok(Vec::new())
-}
-
-fn outgoing(_: &mut Run) -> io::Result<Vec<Session>> {
-    let luo = LiveUpdate::open()?;
-    let there = |when: &str, expected: bool| -> io::Result<()> {
-        for flb in ALL {
-            report::errno(
-                format_args!("{when}: get_outgoing {flb}"),
-                0,
-                &client::get_outgoing(flb),
-            );
-        }
-        for (flb, state) in client::state()? {
-            report::equal(
-                format_args!("{when}: {flb} has an object"),
-                expected,
-                state.outgoing,
-            );
-        }
-        Ok(())
-    };
-    there("at first", false)?;
-    let a = save(&luo, "a", &A)?;
-    let b = save(&luo, "b", &B)?;
-    there("preserved", true)?;
-    drop(a);
-    there("one of two dropped", true)?;
-    drop(b);
-    there("dropped", false)?;
-    expect("in the end", &ALL, counts(1, 1, 0, 0))?;
     Ok(Vec::new())
 }
 

@@ -3,6 +3,8 @@
 
 mod failures;
 mod lifecycle;
+mod matrix;
+mod outgoing;
 mod registration;
 
 use crate::run::{Hop, Scenario, Step};
@@ -18,19 +20,38 @@ pub(crate) const ALL: [&str; 3] = [IOMMU, PCI, HUGETLB];
 const GET: &str = "flb_client.get=1";
 
 const fn hop(params: &'static str, step: Step) -> Hop {
-    Hop { params, step }
+    hops(1, params, step)
+}
+
+/// Several kernels in a row that do the same.
+const fn hops(times: usize, params: &'static str, step: Step) -> Hop {
+    Hop {
+        params,
+        step,
+        times,
+    }
 }
 
 const fn scenario(name: &'static str, about: &'static str, hops: &'static [Hop]) -> Scenario {
     Scenario { name, about, hops }
 }
 
-/// All scenarios.
+/// The scenarios for every chain of kernels that understand each other.
 pub fn all() -> impl Iterator<Item = &'static Scenario> {
     lifecycle::SCENARIOS
         .iter()
         .chain(registration::SCENARIOS)
+        .chain(outgoing::SCENARIOS)
         .chain(failures::SCENARIOS)
+        .chain([&matrix::MATRIX])
+}
+
+/// Those that want a chain of their own: of kernels with different formats, or a long one.
+pub const SPECIAL: &[Scenario] = &[matrix::REFUSED];
+
+/// The scenario with this name.
+pub fn find(name: &str) -> Option<&'static Scenario> {
+    all().chain(SPECIAL).find(|scenario| scenario.name == name)
 }
 
 #[cfg(test)]
@@ -39,7 +60,7 @@ mod tests {
 
     #[test]
     fn names_are_unique() {
-        let mut names: Vec<&str> = all().map(|scenario| scenario.name).collect();
+        let mut names: Vec<&str> = all().chain(SPECIAL).map(|scenario| scenario.name).collect();
         names.sort_unstable();
         let before = names.len();
         names.dedup();

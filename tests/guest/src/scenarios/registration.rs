@@ -6,7 +6,7 @@ use crate::client::{self, counts};
 use crate::liveupdate::{LiveUpdate, Session, DEVICE};
 use crate::memfd::Blob;
 use crate::report;
-use crate::run::{expect, finish, restore, save, touch, Run, Scenario};
+use crate::run::{expect, save, take_back, touch, Run, Scenario};
 use std::io;
 use std::path::Path;
 
@@ -82,23 +82,13 @@ fn preserve(_: &mut Run) -> io::Result<Vec<Session>> {
     Ok(vec![session])
 }
 
-/// Retrieves and finishes what `preserve` saved.
-fn take_back(luo: &LiveUpdate) -> io::Result<()> {
-    let session = luo.retrieve("files")?;
-    for blob in FILES {
-        restore(&session, &blob)?;
-    }
-    finish("files", session);
-    Ok(())
-}
-
 fn unknown_1(_: &mut Run) -> io::Result<Vec<Session>> {
     let luo = LiveUpdate::open()?;
     report::holds(
         "this kernel does not know it",
         !client::state()?.contains_key(PCI),
     );
-    take_back(&luo)?;
+    take_back(&luo, "files", &FILES)?;
     expect("finished", &[IOMMU, HUGETLB], counts(0, 0, 1, 1))?;
     Ok(Vec::new())
 }
@@ -112,7 +102,7 @@ fn late_1(_: &mut Run) -> io::Result<Vec<Session>> {
     );
     touch(&[PCI]);
     expect("retrieved", &ALL, counts(0, 0, 1, 0))?;
-    take_back(&luo)?;
+    take_back(&luo, "files", &FILES)?;
     expect("finished", &ALL, counts(0, 0, 1, 1))?;
     Ok(Vec::new())
 }
@@ -124,7 +114,7 @@ fn new_1(_: &mut Run) -> io::Result<Vec<Session>> {
         libc::ENOENT,
         &client::get_incoming(NEW),
     );
-    take_back(&luo)?;
+    take_back(&luo, "files", &FILES)?;
     expect("finished", &ALL, counts(0, 0, 1, 1))?;
     expect("finished", &[NEW], counts(0, 0, 0, 0))?;
     report::errno(
@@ -146,7 +136,7 @@ fn off_0(run: &mut Run) -> io::Result<Vec<Session>> {
     Ok(Vec::new())
 }
 
-fn off_1(_: &mut Run) -> io::Result<Vec<Session>> {
+fn off_1(run: &mut Run) -> io::Result<Vec<Session>> {
     report::holds("there is no device", !Path::new(DEVICE).exists());
     for flb in ALL {
         report::errno("get_incoming", libc::EOPNOTSUPP, &client::get_incoming(flb));
@@ -154,6 +144,9 @@ fn off_1(_: &mut Run) -> io::Result<Vec<Session>> {
         report::errno("register", libc::EOPNOTSUPP, &client::register(flb));
         report::errno("unregister", 0, &client::unregister(flb));
         report::errno("put_incoming", 0, &client::put_incoming(flb));
+        if run.contract.put_outgoing {
+            report::errno("put_outgoing", 0, &client::put_outgoing(flb));
+        }
     }
     expect("in the end", &ALL, counts(0, 0, 0, 0))?;
     for (flb, state) in client::state()? {
@@ -184,7 +177,7 @@ fn register_0(_: &mut Run) -> io::Result<Vec<Session>> {
 }
 
 fn register_1(_: &mut Run) -> io::Result<Vec<Session>> {
-    take_back(&LiveUpdate::open()?)?;
+    take_back(&LiveUpdate::open()?, "files", &FILES)?;
     expect("finished", &ALL, counts(0, 0, 1, 1))?;
     expect("finished", &[LATE], counts(0, 0, 1, 1))?;
     Ok(Vec::new())
@@ -209,7 +202,7 @@ fn unregister_0(_: &mut Run) -> io::Result<Vec<Session>> {
 fn unregister_1(_: &mut Run) -> io::Result<Vec<Session>> {
     let luo = LiveUpdate::open()?;
     expect("it was handed over", &ALL, counts(0, 0, 1, 0))?;
-    take_back(&luo)?;
+    take_back(&luo, "files", &FILES)?;
     expect("finished", &ALL, counts(0, 0, 1, 1))?;
     Ok(Vec::new())
 }
@@ -217,7 +210,7 @@ fn unregister_1(_: &mut Run) -> io::Result<Vec<Session>> {
 fn second_1(_: &mut Run) -> io::Result<Vec<Session>> {
     let luo = LiveUpdate::open()?;
     touch(&[PCI]);
-    take_back(&luo)?;
+    take_back(&luo, "files", &FILES)?;
     expect("finished", &ALL, counts(0, 0, 1, 1))?;
     report::errno("unregister the first object", 0, &client::unregister(PCI));
     report::errno("register a second one", 0, &client::register(PCI));
