@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The kexec scenarios. Each says which callbacks have to run how often, and when.
 
+mod chain;
 mod failures;
 mod lifecycle;
 mod matrix;
@@ -47,7 +48,7 @@ pub fn all() -> impl Iterator<Item = &'static Scenario> {
 }
 
 /// Those that want a chain of their own: of kernels with different formats, or a long one.
-pub const SPECIAL: &[Scenario] = &[matrix::REFUSED];
+pub const SPECIAL: &[Scenario] = &[matrix::REFUSED, chain::TWENTY];
 
 /// The scenario with this name.
 pub fn find(name: &str) -> Option<&'static Scenario> {
