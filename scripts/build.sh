@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # build.sh TREE c|rust|kunit|clippy: overlay and build a kernel of the cache (TREE is a series or
-# the path that fetch.sh prints) into $CACHE/build/NAME-KIND; the image is $CACHE/image/NAME-KIND.
+# the path that fetch.sh prints) for ARCH into $CACHE/build/VARIANT; the image is
+# $CACHE/image/VARIANT. On arm64 c64k, rust64k and kunit64k are the same with pages of 64 KiB.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -10,30 +11,38 @@ set -euo pipefail
 
 # fragments KIND: what the configuration is made of.
 fragments() {
-	local list=(base x86_64 client)
+	local kind=$1 list=(base "$ARCH" client)
 
-	case $1 in
+	if [ "$ARCH" = arm64 ] && [[ $kind == *64k ]]; then
+		kind=${kind%64k}
+		list+=(64k)
+	fi
+	case $kind in
 	c) ;;
 	rust) list+=(rust) ;;
 	kunit) list+=(rust kunit) ;;
 	clippy) list+=(rust clippy) ;;
-	*) die "'$1' is no kind of build" "one of: c rust kunit clippy" ;;
+	*) die "'$1' is no kind of build for $ARCH" "one of: c rust kunit clippy" ;;
 	esac
 	printf "$TOP/configs/%s.config\n" "${list[@]}"
 }
 
-# seeds KIND: finished builds to start from, the closest first.
+# seeds KIND: finished builds to start from, the closest first. Another page size rebuilds all.
 seeds() {
-	case $1 in
-	c) echo rust kunit ;;
-	rust) echo c kunit ;;
-	kunit) echo rust c ;;
-	clippy) echo c rust kunit ;;
+	local size='' list=()
+
+	[[ $1 != *64k ]] || size=64k
+	case ${1%64k} in
+	c) list=(rust kunit) ;;
+	rust) list=(c kunit) ;;
+	kunit) list=(rust c) ;;
+	clippy) list=(c rust kunit) ;;
 	esac
+	printf "%s$size\n" "${list[@]}"
 }
 
 kmake() {
-	make -C "$TREE" O="$BUILD" LLVM="${LLVM_SUFFIX:-1}" ARCH=x86_64 -j"$JOBS" \
+	make -C "$TREE" O="$BUILD" LLVM="${LLVM_SUFFIX:-1}" ARCH="$ARCH" -j"$JOBS" \
 		KBUILD_BUILD_TIMESTAMP='2025-01-01 00:00:00 +0000' KBUILD_BUILD_USER=flb \
 		KBUILD_BUILD_HOST=luo KBUILD_BUILD_VERSION=1 "${MAKE_ARGS[@]}" "$@"
 }
@@ -54,9 +63,9 @@ seed() {
 
 	[ ! -d "$BUILD" ] || return 0
 	for kind in $(seeds "$KIND"); do
-		from=$CACHE/build/$NAME-$kind
+		from=$CACHE/build/$(variant "$NAME" "$kind")
 		if [ -f "$from/.flb-built" ]; then
-			step "Start $NAME-$KIND from $NAME-$kind" copy_seed "$from" || exit 1
+			step "Start $VARIANT from ${from##*/}" copy_seed "$from" || exit 1
 			return
 		fi
 	done
@@ -78,7 +87,7 @@ check_held() {
 		CONFIG_*) grep -qxF "$line" "$BUILD/.config" && continue ;;
 		*) continue ;;
 		esac
-		die "$line of configs/ does not hold in the $NAME-$KIND build" \
+		die "$line of configs/ does not hold in the $VARIANT build" \
 			"look what it depends on in this kernel"
 	done <"$BUILD/.flb-merged"
 }
@@ -95,7 +104,7 @@ key() {
 # install_image: whole or not at all, as others may be booting the one before.
 install_image() {
 	cache_dir image
-	cp "$BUILD/arch/x86/boot/bzImage" "$IMAGE.tmp" && mv "$IMAGE.tmp" "$IMAGE"
+	cp "$BUILD/$BOOT" "$IMAGE.tmp" && mv "$IMAGE.tmp" "$IMAGE"
 }
 
 build_image() {
@@ -108,9 +117,9 @@ build_image() {
 	fi
 	need_space 1500
 	rm -f "$BUILD/.flb-built"
-	step "Configure $NAME-$KIND" configure || exit 1
+	step "Configure $VARIANT" configure || exit 1
 	check_held
-	step "Build kernel $NAME-$KIND" kmake bzImage || exit 1
+	step "Build kernel $VARIANT" kmake "$GOAL" || exit 1
 	check_held
 	install_image || die "cannot write to $CACHE" "free some space"
 	printf '%s\n' "$key" >"$BUILD/.flb-built"
@@ -119,29 +128,37 @@ build_image() {
 # Clippy wants a build directory of its own: CLIPPY=1 rebuilds rust/. Only our directory is linted;
 # all output of the compiler in it is a failure.
 build_clippy() {
+	local log=$RUN/clippy-$VARIANT.log
+
 	MAKE_ARGS=(CLIPPY=1)
 	need_space 1000
 	rm -f "$BUILD/.flb-built"
-	step "Configure $NAME-$KIND" configure || exit 1
+	step "Configure $VARIANT" configure || exit 1
 	check_held
-	step "Prepare $NAME-$KIND" kmake prepare || exit 1
+	step "Prepare $VARIANT" kmake prepare || exit 1
 	find "$BUILD/kernel/liveupdate/flb" -name luo_flb.o -delete 2>/dev/null || true
-	step "Clippy $NAME" kmake KBUILD_MODPOST_WARN=1 kernel/liveupdate/flb/ || exit 1
-	! grep -qE '^(warning|error)' "$RUN/clippy-$NAME.log" ||
-		die "clippy: $(grep -E -m 1 '^(warning|error)' "$RUN/clippy-$NAME.log")" \
-			"log: $RUN/clippy-$NAME.log"
+	step "Clippy $VARIANT" kmake KBUILD_MODPOST_WARN=1 kernel/liveupdate/flb/ || exit 1
+	! grep -qE '^(warning|error)' "$log" ||
+		die "clippy: $(grep -E -m 1 '^(warning|error)' "$log")" "log: $log"
 }
 
 [ $# -eq 2 ] || die "usage: build.sh TREE c|rust|kunit|clippy"
 KIND=$2
 MAKE_ARGS=()
+case $ARCH in
+x86_64) GOAL=bzImage BOOT=arch/x86/boot/bzImage ;;
+# kunit.py boots the compressed image, kexec takes the other.
+arm64) GOAL=Image.gz BOOT=arch/arm64/boot/Image ;;
+*) die "ARCH=$ARCH is not known" "one of: x86_64 arm64" ;;
+esac
 FRAGMENTS=$(fragments "$KIND")
 TREE=$1
 [[ $TREE == */* ]] || TREE=$CACHE/tree/$1
 [ -f "$TREE/.flb-version" ] || die "no kernel source at $TREE" "run scripts/fetch.sh ${1##*/}"
 NAME=${TREE##*/}
-BUILD=$CACHE/build/$NAME-$KIND
-IMAGE=$CACHE/image/$NAME-$KIND
+VARIANT=$(variant "$NAME" "$KIND")
+BUILD=$CACHE/build/$VARIANT
+IMAGE=$CACHE/image/$VARIANT
 use_toolchain
 cache_dir build
 lock "tree-$NAME"
