@@ -1,7 +1,20 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Sourced: QEMU's accelerator. /dev/kvm may exist and hang: only a guest that runs counts.
+# Sourced: QEMU for ARCH, and its accelerator. /dev/kvm may exist and hang: only a guest that runs
+# counts.
+# shellcheck disable=SC2034 # used by those that source it
 
+case $ARCH in
+x86_64)
+	QEMU_NAME=qemu-system-x86_64 QEMU_PACKAGE=qemu-system-x86
+	QEMU_MACHINE=() CONSOLE=ttyS0
+	;;
+arm64)
+	QEMU_NAME=qemu-system-aarch64 QEMU_PACKAGE=qemu-system-arm
+	QEMU_MACHINE=(-M virt) CONSOLE=ttyAMA0
+	;;
+*) die "ARCH=$ARCH is not known" "one of: x86_64 arm64" ;;
+esac
 ACCEL_PROBE_SECONDS=5
 
 # A boot sector that writes 0x10 to the debug-exit port: QEMU then ends with status 0x21.
@@ -18,13 +31,16 @@ probe_kvm() {
 	[ "$rc" -eq 33 ]
 }
 
-# accel: kvm or tcg; probed once a boot of this machine. FLB_ACCEL overrides.
+# accel: kvm or tcg; probed once a boot of this machine. FLB_ACCEL overrides. Guests that are no
+# PCs, or not on one, run on tcg.
 accel() {
 	local file result=tcg
 
 	file=$CACHE/run/accel-$(cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo any)
 	if [ -n "${FLB_ACCEL:-}" ]; then
 		result=$FLB_ACCEL
+	elif [ "$ARCH/$(uname -m)" != x86_64/x86_64 ]; then
+		result=tcg
 	elif [ -s "$file" ]; then
 		result=$(cat "$file")
 	else

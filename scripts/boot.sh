@@ -10,7 +10,7 @@ set -euo pipefail
 # shellcheck source=scripts/accel.sh
 . "$TOP/scripts/accel.sh"
 
-QEMU=${QEMU:-qemu-system-x86_64}
+QEMU=${QEMU:-$QEMU_NAME}
 TIMEOUT=${FLB_TIMEOUT:-120}
 
 # story: the guest's lines for a person, without their mark.
@@ -29,8 +29,8 @@ run_qemu() {
 	[ "$ACCEL" != kvm ] || cpu=host
 	exec {out}> >(tee "$LOG" | story)
 	out_pid=$!
-	timeout -k 5 "$TIMEOUT" "$QEMU" -accel "$ACCEL" -cpu "$cpu" -m 1G -smp 2 \
-		-nodefaults -display none -serial stdio -monitor none -no-reboot \
+	timeout -k 5 "$TIMEOUT" "$QEMU" "${QEMU_MACHINE[@]}" -accel "$ACCEL" -cpu "$cpu" \
+		-m 1G -smp 2 -nodefaults -display none -serial stdio -monitor none -no-reboot \
 		-kernel "$KERNEL" -initrd "$INITRD" -append "$APPEND" </dev/null >&"$out" 2>&1 &
 	QEMU_PID=$!
 	exec {out}>&-
@@ -53,8 +53,8 @@ KERNEL=$1 INITRD=$2 LOG=$3
 shift 3
 [ -f "$KERNEL" ] || die "no kernel image $KERNEL" "run scripts/build.sh"
 [ -f "$INITRD" ] || die "no initramfs $INITRD" "run scripts/initrd.sh"
-have "$QEMU" || die "$QEMU is missing" "apt-get install qemu-system-x86"
-APPEND="console=ttyS0 loglevel=5 panic=-1 liveupdate=on kho=on $*"
+have "$QEMU" || die "$QEMU is missing" "apt-get install $QEMU_PACKAGE"
+APPEND="console=$CONSOLE loglevel=5 panic=-1 liveupdate=on kho=on $*"
 ACCEL=$(accel)
 : 2>/dev/null >"$LOG" || die "cannot write to $LOG" "free some space"
 QEMU_PID=
