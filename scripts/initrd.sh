@@ -11,7 +11,7 @@ stage() {
 	shift
 
 	mkdir -p "$root"/{kernels,selftests,proc,sys,dev,tmp} || return 1
-	cp "$CACHE/guest/init" "$root/init" || return 1
+	cp "$INIT" "$root/init" || return 1
 	for arg in "$@"; do
 		case $arg in
 		*=*) cp "${arg#*=}" "$root/kernels/${arg%%=*}" || return 1 ;;
@@ -23,8 +23,10 @@ stage() {
 [ $# -ge 1 ] || die "usage: initrd.sh OUT LABEL=IMAGE... [SELFTEST...]"
 OUT=$1
 shift
+INIT=$CACHE/guest/init
+[ "$ARCH" = x86_64 ] || INIT=$INIT-$ARCH
 have cpio || die "cpio is missing" "apt-get install cpio"
-[ -x "$CACHE/guest/init" ] || die "no guest userspace" "run scripts/guest.sh"
+[ -x "$INIT" ] || die "no guest userspace" "run scripts/guest.sh"
 ROOT=$(mktemp -d "$OUT.XXXXXX" 2>/dev/null) || die "cannot write to ${OUT%/*}" "free some space"
 trap 'rm -rf "$ROOT" "$OUT.tmp"' EXIT
 stage "$ROOT" "$@" 2>/dev/null || die "cannot lay out the initramfs in $ROOT" "free some space"

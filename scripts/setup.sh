@@ -34,6 +34,12 @@ perl: perl
 qemu-system-x86: qemu-system-x86_64
 debian-archive-keyring: /usr/share/keyrings/debian-archive-keyring
 '
+# The kernel is built by clang; the C library is for the guest's userspace.
+[ "$ARCH" != arm64 ] || NEEDED+='
+qemu-system-arm: qemu-system-aarch64
+gcc-aarch64-linux-gnu: aarch64-linux-gnu-gcc
+libc6-dev-arm64-cross: /usr/aarch64-linux-gnu/lib/libc.a
+'
 
 # have_file PATH: sbin is not in every user's PATH, and a keyring may end in .gpg or .pgp.
 have_file() {
