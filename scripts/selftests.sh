@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # selftests.sh TREE: build the tree's own tools/testing/selftests/liveupdate, unmodified, static,
-# against its own headers, to $CACHE/selftests/NAME.
+# against its own headers, to $CACHE/selftests/NAME; NAME-ARCH for another ARCH than x86_64.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=scripts/toolchain.sh
 . "$TOP/scripts/toolchain.sh"
 
-PROGRAMS=(liveupdate luo_kexec_simple luo_multi_session)
+# Those of all series; a tree has some of them.
+PROGRAMS=(liveupdate luo_kexec_simple luo_multi_session luo_stress_files luo_stress_sessions)
 
 headers() {
-	make -C "$TREE" O="$OUT.hdr" ARCH=x86_64 LLVM="${LLVM_SUFFIX:-1}" -j"$JOBS" \
+	make -C "$TREE" O="$OUT.hdr" ARCH="$ARCH" LLVM="${LLVM_SUFFIX:-1}" -j"$JOBS" \
 		INSTALL_HDR_PATH="$OUT.hdr/usr" headers_install
 }
 
@@ -24,9 +25,10 @@ compile() {
 	done
 	rm -rf "$OUT.tmp" && mkdir -p "$OUT.tmp" || return 1
 	for program in "${PROGRAMS[@]}"; do
+		[ -f "$SRC/$program.c" ] || continue
 		# The compiler may not replace calls here: the programs are their own small library.
-		"clang$LLVM_SUFFIX" -static -O2 -Wall -Wno-unused-function -fno-builtin \
-			-D_GNU_SOURCE= \
+		"clang$LLVM_SUFFIX" --target="${ARCH/arm64/aarch64}-linux-gnu" -static -O2 \
+			-Wall -Wno-unused-function -fno-builtin -D_GNU_SOURCE= \
 			-isystem "$OUT.hdr/usr/include" -I "$TREE/tools/testing/selftests" \
 			-I "$SRC" -I "$SRC/lib/include" -o "$OUT.tmp/$program" \
 			"$SRC/$program.c" "${helpers[@]}" || return 1
@@ -43,13 +45,14 @@ TREE=$1
 NAME=${TREE##*/}
 SRC=$TREE/tools/testing/selftests/liveupdate
 OUT=$CACHE/selftests/$NAME
+[ "$ARCH" = x86_64 ] || OUT=$OUT-$ARCH
 [ -d "$SRC" ] || die "$TREE has no selftests for live update"
 use_toolchain
 cache_dir selftests
 lock "tree-$NAME"
-if [ "$(cat "$OUT.version" 2>/dev/null)" = "$TOOLCHAIN $(cat "$TREE/.flb-version")" ] &&
-   [[ $NAME != kdir-* ]]; then
+KEY="$TOOLCHAIN $(cat "$TREE/.flb-version" "$0" | sha256sum)"
+if [ "$(cat "$OUT.version" 2>/dev/null)" = "$KEY" ] && [[ $NAME != kdir-* ]]; then
 	exit 0
 fi
 step "Selftests of $NAME" build || exit 1
-printf '%s\n' "$TOOLCHAIN $(cat "$TREE/.flb-version")" >"$OUT.version"
+printf '%s\n' "$KEY" >"$OUT.version"
