@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# test-kunit.sh TREE: boot the kunit build with the kernel's own kunit.py; one line a case.
+# test-kunit.sh TREE [KIND]: boot the kunit build (or kunit64k, see build.sh) with the kernel's own
+# kunit.py; one line a case.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -14,7 +15,7 @@ set -euo pipefail
 run_kunit() {
 	(
 		cd "$TREE" && PATH=$TOP/scripts/qemu-wrap:$PATH PYTHONDONTWRITEBYTECODE=1 \
-			python3 tools/testing/kunit/kunit.py exec --arch=x86_64 \
+			python3 tools/testing/kunit/kunit.py exec --arch="$ARCH" \
 			--build_dir="$BUILD" --timeout="${FLB_TIMEOUT:-120}" --json="$JSON" \
 			--kernel_args=liveupdate=on --kernel_args=kho=on \
 			--kernel_args=panic=-1 'luo_flb*'
@@ -57,11 +58,13 @@ without_expected() {
 	' "$1"
 }
 
-[ $# -eq 1 ] || die "usage: test-kunit.sh TREE"
+[ $# -eq 1 ] || [ $# -eq 2 ] || die "usage: test-kunit.sh TREE [KIND]"
 TREE=$1
 NAME=${TREE##*/}
-BUILD=$CACHE/build/$NAME-kunit
-GROUP=kunit-$NAME
+VARIANT=$(variant "$NAME" "${2:-kunit}")
+BUILD=$CACHE/build/$VARIANT
+GROUP=kunit-${VARIANT/-kunit/-}
+GROUP=${GROUP%-}
 LOG=$RUN/$GROUP.log
 JSON=$RUN/$GROUP.json
 mkdir -p "$RUN"
