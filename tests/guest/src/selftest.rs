@@ -54,7 +54,7 @@ fn only_stage(run: &mut Run) -> io::Result<Vec<Session>> {
 }
 
 fn stage_1(run: &mut Run) -> io::Result<Vec<Session>> {
-    execute(&run.name, &["--stage", "1"])?;
+    execute(&run.name, &["-s", "1"])?;
     run.update();
     for flb in Run::tree_flbs() {
         same_counts("stage 1", flb, counts(1, 0, 0, 0), run.logged(flb));
@@ -63,7 +63,7 @@ fn stage_1(run: &mut Run) -> io::Result<Vec<Session>> {
 }
 
 fn stage_2(run: &mut Run) -> io::Result<Vec<Session>> {
-    let output = execute(&run.name, &["--stage", "2"])?;
+    let output = execute(&run.name, &["-s", "2"])?;
     report::holds(
         "the output says TEST PASSED",
         output.contains("TEST PASSED"),
