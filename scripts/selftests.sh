@@ -54,5 +54,5 @@ KEY="$TOOLCHAIN $(cat "$TREE/.flb-version" "$0" | sha256sum)"
 if [ "$(cat "$OUT.version" 2>/dev/null)" = "$KEY" ] && [[ $NAME != kdir-* ]]; then
 	exit 0
 fi
-step "Selftests of $NAME" build || exit 1
+step "Selftests of ${OUT##*/}" build || exit 1
 printf '%s\n' "$KEY" >"$OUT.version"
