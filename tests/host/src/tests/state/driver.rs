@@ -2,7 +2,7 @@
 
 //! Does what the machines ask for, as the kernel does, and keeps a record.
 
-use crate::state::{Added, Got, Incoming, Outgoing, Put, Removed, Saved};
+use crate::state::{Added, Got, Holder, Incoming, Outgoing, Put, Removed, Saved};
 use std::{cell::Cell, mem::replace, rc::Rc};
 
 /// An FLB.
@@ -71,9 +71,9 @@ impl OutgoingDriver {
     }
 
     /// Adds a file; `preserve` will give this result. Says whether the file is counted.
-    pub(super) fn add(&mut self, most: u32, preserve: Result<Saved<Object>, Errno>) -> bool {
-        match replace(&mut self.state, Outgoing::Idle).add_file(most) {
-            Added::First => {
+    pub(super) fn add_file(&mut self, most: u32, preserve: Result<Saved<Object>, Errno>) -> bool {
+        match replace(&mut self.state, Outgoing::Idle).add(Holder::File, most) {
+            Added::Idle => {
                 let pin = Pin::new(&self.record.pins);
                 self.record.ran(Callback::Preserve(preserve));
                 let Ok(saved) = preserve else {
@@ -93,12 +93,27 @@ impl OutgoingDriver {
         }
     }
 
-    /// Removes a file. Says whether there was one.
-    pub(super) fn remove(&mut self) -> bool {
-        match replace(&mut self.state, Outgoing::Idle).remove_file() {
+    /// Adds a reference. Says whether there is an object, and the reference is counted.
+    pub(super) fn add_user(&mut self, most: u32) -> bool {
+        let (state, counted) =
+            match replace(&mut self.state, Outgoing::Idle).add(Holder::User, most) {
+                Added::Idle => return false,
+                Added::Counted(state) => (state, true),
+                Added::Full(state) => (state, false),
+            };
+        self.state = state;
+        counted
+    }
+
+    /// Removes a file or a reference. Says whether there was one.
+    pub(super) fn remove(&mut self, holder: Holder) -> bool {
+        match replace(&mut self.state, Outgoing::Idle).remove(holder) {
             Removed::Counted(state) => self.state = state,
             Removed::Last(saved, _pin) => self.record.ran(Callback::Unpreserve(saved)),
-            Removed::Unbalanced => return false,
+            Removed::Unbalanced(state) => {
+                self.state = state;
+                return false;
+            }
         }
         true
     }
@@ -114,16 +129,27 @@ pub(super) enum NotGot {
     Full,
 }
 
+/// What becomes of a `retrieve` that fails for a caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// The next caller tries again, as on Linux 7.1.
+    Retried,
+    /// All others are told the same, as from Linux 7.2 on.
+    Kept,
+}
+
 /// The incoming direction.
 pub(super) struct IncomingDriver {
     pub(super) state: Incoming<Flb, Object, Pin, Errno>,
+    failure: Failure,
     pub(super) record: Record,
 }
 
 impl IncomingDriver {
-    pub(super) fn new(files: u32, data: u64) -> Self {
+    pub(super) fn new(files: u32, data: u64, failure: Failure) -> Self {
         Self {
             state: Incoming::Untouched { files, data },
+            failure,
             record: Record::default(),
         }
     }
@@ -142,7 +168,12 @@ impl IncomingDriver {
                     self.state.retrieved(flb, obj, pin);
                     return Ok(obj);
                 }
-                Err(error) => NotGot::Retrieve(error),
+                Err(error) => {
+                    if self.failure == Failure::Kept {
+                        self.state.failed(error);
+                    }
+                    NotGot::Retrieve(error)
+                }
             },
             Got::Finished => NotGot::Finished,
             Got::Failed(error) => NotGot::Failed(error),

@@ -3,7 +3,7 @@
 //! The incoming direction: sequences of operations, and what has to be true after each.
 
 use super::{
-    driver::{Callback, Errno, Flb, IncomingDriver, NotGot, Object},
+    driver::{Callback, Errno, Failure, Flb, IncomingDriver, NotGot, Object},
     sequences,
 };
 use crate::{state::Incoming, tests::config};
@@ -46,6 +46,7 @@ enum End {
 
 /// The reference: counters, who owns the object, and the end.
 struct Model {
+    failure: Failure,
     files: u32,
     users: u32,
     owner: Option<(Flb, Object)>,
@@ -74,6 +75,9 @@ impl Model {
             (None, None) => {
                 self.owner = retrieve.ok().map(|obj| (flb, obj));
                 self.users = u32::from(retrieve.is_ok());
+                if self.failure == Failure::Kept {
+                    self.end = retrieve.err().map(End::Failed);
+                }
                 let result = retrieve.map_err(NotGot::Retrieve);
                 (result, vec![Callback::Retrieve(flb, DATA, retrieve)])
             }
@@ -144,15 +148,22 @@ fn retrieve(step: usize, works: bool) -> Result<Object, Errno> {
 }
 
 fn check(files: u32, operations: &[Operation]) {
-    let mut driver = IncomingDriver::new(files, DATA);
+    for failure in [Failure::Retried, Failure::Kept] {
+        check_with(failure, files, operations);
+    }
+}
+
+fn check_with(failure: Failure, files: u32, operations: &[Operation]) {
+    let mut driver = IncomingDriver::new(files, DATA, failure);
     let mut model = Model {
+        failure,
         files,
         users: 0,
         owner: None,
         end: None,
     };
     for (step, operation) in operations.iter().enumerate() {
-        let at = || format!("step {step} of {operations:?} after {files} files");
+        let at = || format!("step {step} of {operations:?} after {files} files, {failure:?}");
         let before = driver.record.callbacks.len();
         let expected = match *operation {
             Operation::Get(flb, works) => {
@@ -178,17 +189,18 @@ fn check(files: u32, operations: &[Operation]) {
 
         let live = matches!(driver.state, Incoming::Live(_));
         assert_eq!(driver.record.pins(), usize::from(live), "{}", at());
-        check_callbacks(&driver.record.callbacks);
+        check_callbacks(failure, &driver.record.callbacks);
     }
 }
 
 /// Retrieved once, finished once, and nothing after that.
-fn check_callbacks(callbacks: &[Callback]) {
+fn check_callbacks(failure: Failure, callbacks: &[Callback]) {
     let mut owner = None;
     for (index, callback) in callbacks.iter().enumerate() {
         match callback {
             Callback::Retrieve(flb, data, result) => {
                 assert_eq!((owner, *data), (None, DATA), "retrieved twice");
+                assert!(failure == Failure::Retried || index == 0, "tried again");
                 owner = result.ok().map(|obj| (*flb, obj));
             }
             Callback::Finish(flb, obj) => {

@@ -2,7 +2,7 @@
 
 //! All states that there are, for small counts.
 
-use crate::state::{Added, Got, Incoming, Live, Outgoing, Put, Removed, Saved};
+use crate::state::{Added, Got, Holder, Incoming, Live, Outgoing, Preserved, Put, Removed, Saved};
 use std::collections::{BTreeSet, VecDeque};
 
 /// Everything that can be reached from `start` by `next`.
@@ -63,8 +63,10 @@ impl State {
         if got != Got::Retrieve(1) {
             return vec![];
         }
+        let mut failed = self.build();
+        failed.failed(());
         state.retrieved(flb, 7, ());
-        vec![Self::of(&state)]
+        vec![Self::of(&state), Self::of(&failed)]
     }
 
     /// The states that may follow when a file or a caller lets go.
@@ -161,47 +163,97 @@ fn every_incoming_state_can_end() {
     }
 }
 
+const SAVED: Saved<u8> = Saved { data: 1, obj: 7 };
+
+/// Numbers of files and references.
+type Holders = (u32, u32);
+
+fn outgoing((files, users): Holders) -> Outgoing<u8, ()> {
+    if (files, users) == (0, 0) {
+        return Outgoing::Idle;
+    }
+    Outgoing::Preserved(Preserved {
+        files,
+        users,
+        saved: SAVED,
+        pin: (),
+    })
+}
+
+fn holders(state: &Outgoing<u8, ()>) -> Holders {
+    match state {
+        Outgoing::Idle => (0, 0),
+        Outgoing::Preserved(kept) => {
+            // The invariant of `Preserved`.
+            assert!(kept.files > 0 || kept.users > 0);
+            (kept.files, kept.users)
+        }
+    }
+}
+
+/// How many of a kind there are.
+fn of_kind((files, users): Holders, holder: Holder) -> u32 {
+    match holder {
+        Holder::File => files,
+        Holder::User => users,
+    }
+}
+
+/// The state that follows when there is one more holder.
+fn added(state: Holders, holder: Holder, most: u32) -> Holders {
+    match outgoing(state).add(holder, most) {
+        Added::Idle => {
+            assert_eq!(state, (0, 0));
+            match holder {
+                Holder::File => holders(&Outgoing::preserved(SAVED, ())),
+                Holder::User => state,
+            }
+        }
+        Added::Counted(next) => holders(&next),
+        Added::Full(next) => {
+            assert_eq!((of_kind(state, holder), &next), (most, &outgoing(state)));
+            state
+        }
+    }
+}
+
+/// The state that follows when there is one holder fewer.
+fn removed(state: Holders, holder: Holder) -> Holders {
+    match outgoing(state).remove(holder) {
+        Removed::Counted(next) => holders(&next),
+        Removed::Last(left, ()) => {
+            assert_eq!((state.0 + state.1, left), (1, SAVED));
+            (0, 0)
+        }
+        Removed::Unbalanced(next) => {
+            assert_eq!((of_kind(state, holder), &next), (0, &outgoing(state)));
+            state
+        }
+    }
+}
+
 #[test]
 fn outgoing_states_are_these_and_no_others() {
-    let saved = Saved { data: 1, obj: 7u8 };
-    let build = |files| match files {
-        0 => Outgoing::Idle,
-        files => Outgoing::Preserved {
-            files,
-            saved,
-            pin: (),
-        },
-    };
-    let files = |state: Outgoing<u8, ()>| match state {
-        Outgoing::Idle => 0,
-        Outgoing::Preserved { files, .. } => {
-            assert!(files > 0);
-            files
-        }
-    };
     for most in 1..=5 {
-        let reached = closure(0, |state| {
-            let added = match build(state).add_file(most) {
-                Added::First => Outgoing::preserved(saved, ()),
-                Added::Counted(next) => next,
-                Added::Full(next) => {
-                    assert_eq!((state, &next), (most, &build(state)));
-                    next
-                }
-            };
-            let removed = match build(state).remove_file() {
-                Removed::Counted(next) => next,
-                Removed::Last(left, ()) => {
-                    assert_eq!((state, left), (1, saved));
-                    Outgoing::Idle
-                }
-                Removed::Unbalanced => {
-                    assert_eq!(state, 0);
-                    Outgoing::Idle
-                }
-            };
-            vec![files(added), files(removed)]
+        let reached = closure((0, 0), |state| {
+            let by = |holder| [added(state, holder, most), removed(state, holder)];
+            [by(Holder::File), by(Holder::User)].concat()
         });
-        assert_eq!(reached, (0..=most).collect());
+        let all = (0..=most).flat_map(|files| (0..=most).map(move |users| (files, users)));
+        assert_eq!(reached, all.collect(), "{most} of a kind at most");
+    }
+}
+
+#[test]
+fn every_outgoing_state_can_end() {
+    for files in 0..=3 {
+        for users in 0..=3 {
+            let reached = closure((files, users), |state| {
+                [Holder::File, Holder::User]
+                    .map(|holder| removed(state, holder))
+                    .to_vec()
+            });
+            assert!(reached.contains(&(0, 0)), "{files} files, {users} users");
+        }
     }
 }
