@@ -3,7 +3,7 @@
 //! The last good and the first bad value of each number.
 
 use super::{bytes::Bytes, model, PAGE_SIZES};
-use crate::abi::block::{capacity, Block, Error, MAX_FILES};
+use crate::abi::block::{capacity, is_address, Block, Error, MAX_FILES};
 
 fn error(bytes: &[u8], page_size: usize) -> Option<Error> {
     Block::decode(bytes, page_size).err()
@@ -11,7 +11,7 @@ fn error(bytes: &[u8], page_size: usize) -> Option<Error> {
 
 #[test]
 fn capacity_counts_whole_entries_behind_the_header() {
-    assert_eq!(PAGE_SIZES.map(capacity), [63, 1023]);
+    assert_eq!(PAGE_SIZES.map(capacity), [63, 255, 1023]);
     for (len, fit) in [
         (0, 0),
         (15, 0),
@@ -22,6 +22,22 @@ fn capacity_counts_whole_entries_behind_the_header() {
         (144, 2),
     ] {
         assert_eq!(capacity(len), fit, "{len} bytes");
+    }
+}
+
+#[test]
+fn an_address_is_that_of_a_page_and_not_zero() {
+    for page_size in PAGE_SIZES {
+        let page_size = page_size as u64;
+        assert!(!is_address(0, page_size));
+        for bit in 0..64 {
+            let address = 1 << bit;
+            assert_eq!(is_address(address, page_size), address >= page_size);
+            let beside = address | (page_size / 2);
+            assert!(!is_address(beside, page_size), "{beside:#x}");
+        }
+        assert!(is_address(page_size.wrapping_neg(), page_size));
+        assert!(!is_address(u64::MAX, page_size));
     }
 }
 

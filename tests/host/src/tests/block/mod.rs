@@ -20,5 +20,5 @@ mod names;
 mod properties;
 mod writer;
 
-/// The page sizes that matter: the one of x86, and the largest of arm64.
-const PAGE_SIZES: [usize; 2] = [4096, 65536];
+/// The page sizes that there are: the one of x86, and all of arm64.
+pub(super) const PAGE_SIZES: [usize; 3] = [4 << 10, 16 << 10, 64 << 10];
