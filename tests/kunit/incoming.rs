@@ -226,11 +226,11 @@ mod suite {
             script.retrieve = 0;
             script.restored = 0x600d;
         });
-        assert_eq!(b.get(0), Ok(0x600d));
+        assert_eq!(b.get(0), after_failure(Ok(0x600d), err(EIO)));
         b.put(0);
         b.finish(0);
-        assert_eq!(b.calls(), [R(0), R(0), F(0)]);
-        assert_eq!(b.seen(F(0)), (0, 0x600d));
+        assert_eq!(b.calls(), after_failure(&[R(0), R(0), F(0)][..], &[R(0)]));
+        assert_eq!(b.seen(F(0)), after_failure((0, 0x600d), NEVER));
         Ok(())
     }
 
@@ -240,11 +240,11 @@ mod suite {
         b.script(0, |script| script.retrieve = -(EIO as i32));
         assert_eq!(b.get(0), err(EIO));
         b.script(0, |script| script.retrieve = 0);
-        b.get(0)?;
+        assert_eq!(b.get(0), after_failure(Ok(restored(0)), err(EIO)));
         b.put(0);
-        assert_eq!(b.calls(), [R(0), R(0)]);
+        assert_eq!(b.calls(), after_failure(&[R(0), R(0)][..], &[R(0)]));
         b.finish(0);
-        assert_eq!(b.calls(), [F(0)]);
+        assert_eq!(b.calls(), after_failure(&[F(0)][..], &[]));
         Ok(())
     }
 

@@ -11,7 +11,7 @@ mod suite {
     use super::*;
 
     #[test]
-    fn sixty_three_and_no_more() -> Result {
+    fn as_many_as_fit_and_no_more() -> Result {
         let b = Bench::new(1, MOST + 1)?;
         for flb in 0..MOST {
             assert_eq!(b.register(0, flb), Ok(()));

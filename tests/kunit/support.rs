@@ -6,7 +6,7 @@ mod handed_over;
 #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
 mod real_tree;
 
-pub(super) use handed_over::{Block, FakeTree, HandedOver};
+pub(super) use handed_over::{Block, FakeTree, HandedOver, NOWHERE};
 #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
 pub(super) use real_tree::RealTree;
 
@@ -35,8 +35,8 @@ use kernel::{
 
 /// Size of the block that is handed over.
 pub(super) const BLOCK: usize = PAGE_SIZE;
-/// How many FLBs fit into it.
-pub(super) const MOST: usize = 63;
+/// How many FLBs fit into it: 63 if a page has 4 KiB.
+pub(super) const MOST: usize = (BLOCK - 16) / 64;
 
 /// A call of a callback of the FLB with that number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +76,9 @@ pub(super) struct Script {
 
 /// What a callback was given: data and object.
 type Args = (u64, usize);
+
+/// What no callback is given.
+pub(super) const NEVER: Args = (u64::MAX, usize::MAX);
 
 /// What the fake callbacks obey and what they record.
 struct State {
@@ -353,7 +356,7 @@ impl Bench {
         self.calls().is_empty()
     }
 
-    /// Data and object that a callback got last; if it never ran, something that no callback gets.
+    /// Data and object that a callback got last; [`NEVER`] if it did not run.
     pub(super) fn seen(&self, call: Call) -> Args {
         let (op, index) = match call {
             Call::P(index) => (0, index),
@@ -361,7 +364,7 @@ impl Bench {
             Call::R(index) => (2, index),
             Call::F(index) => (3, index),
         };
-        self.state.lock().flbs[index].1[op].unwrap_or((u64::MAX, usize::MAX))
+        self.state.lock().flbs[index].1[op].unwrap_or(NEVER)
     }
 
     /// Notes the result of something that a callback did: 0 or a negative errno.
@@ -552,12 +555,24 @@ unsafe extern "C" fn finish(argp: *mut bindings::liveupdate_flb_op_args) {
 const POISON: usize = 0xdead_0000_0000_0100;
 
 /// The name that an FLB has at first.
-pub(super) fn name(flb: usize) -> [u8; 8] {
-    let mut name = *b"test-000";
-    name[5] += (flb / 100 % 10) as u8;
-    name[6] += (flb / 10 % 10) as u8;
-    name[7] += (flb % 10) as u8;
+pub(super) fn name(flb: usize) -> [u8; 9] {
+    let mut name = *b"test-0000";
+    let mut rest = flb;
+    for digit in name.iter_mut().rev().take(4) {
+        *digit += (rest % 10) as u8;
+        rest /= 10;
+    }
     name
+}
+
+/// What follows when `retrieve` has failed for a caller: it is tried again for the next one, as on
+/// Linux 7.1, or the failure is kept, as from Linux 7.2 on.
+pub(super) fn after_failure<T>(retried: T, kept: T) -> T {
+    if raw::RETRIEVES_ONCE {
+        kept
+    } else {
+        retried
+    }
 }
 
 /// The handle that `preserve` leaves at first, and that [`Block::full`] hands over.

@@ -227,5 +227,8 @@ impl HandedOver {
     }
 }
 
+/// Pages that no machine has; KHO finds nothing there.
+pub(in super::super) const NOWHERE: [u64; 2] = [1 << 51, (BLOCK as u64).wrapping_neg()];
+
 /// By this KHO knows a page, see `kexec_handover.c`.
 const KHO_MAGIC: u64 = 0x4b48_4f50;
