@@ -2,8 +2,7 @@
 
 //! What `luo_flb.c` gets wrong, one case or more a defect, under its number.
 //!
-//! D9 is not in 7.1. D12 has the cases of `handover`, D17 those of `reentry`. That D10 cannot happen
-//! follows from there being no `put_outgoing`.
+//! D9 is shown in `outgoing`, D10 in `frozen`, D12 in `handover`, and D17 in `reentry`.
 
 use super::support::{Call::*, *};
 use crate::bindings::{EBUSY, EEXIST, EINVAL, EIO, ENODATA, ENOENT, ENOMEM};
@@ -129,7 +128,7 @@ mod suite {
         b.unregister(0, 0);
         assert_eq!(b.calls(), [P(0), P(1)]);
         // Still there, still handed over.
-        assert_eq!(b.outgoing(0), Ok(Some(obj(0))));
+        assert_eq!(b.peek(0), Ok(Some(obj(0))));
         let block = b.preview()?;
         assert_eq!(block.count(), 2);
         assert!(block.is(0, &name(0), data(0), 2));
@@ -406,10 +405,10 @@ mod suite {
         let b = Bench::new(1, 1)?;
         b.register(0, 0)?;
         b.preserve(0)?;
-        b.outgoing(0)?;
+        b.peek(0)?;
         b.unpreserve(0);
         assert_eq!(b.calls(), [P(0), U(0)]);
-        assert_eq!(b.outgoing(0), Ok(None));
+        assert_eq!(b.peek(0), Ok(None));
         Ok(())
     }
 
@@ -477,7 +476,7 @@ mod suite {
             b.script(2, |script| script.preserve = result);
             assert_eq!(b.preserve(0), err(EINVAL));
             assert_eq!(b.calls(), [P(0), P(1), P(2), U(1), U(0)]);
-            assert_eq!(b.outgoing(2), Ok(None));
+            assert_eq!(b.peek(2), Ok(None));
         }
         Ok(())
     }
@@ -507,13 +506,29 @@ mod suite {
     }
 
     #[test]
+    fn d16_outgoing_put_when_off() -> Result {
+        let off = Bench::switched(false, 0, 0)?;
+        let b = Bench::new(1, 1)?;
+        b.register(0, 0)?;
+        b.preserve(0)?;
+        b.get_outgoing(0)?;
+        // The state is in the FLB, so both cores find it.
+        off.core.put_outgoing(b.flb(0));
+        b.unpreserve(0);
+        assert_eq!(b.calls(), [P(0)]);
+        b.put_outgoing(0);
+        assert_eq!(b.calls(), [U(0)]);
+        Ok(())
+    }
+
+    #[test]
     fn d18_null_object_is_an_object() -> Result {
         let b = Bench::new(1, 1)?;
         b.setup()?;
         b.register(0, 0)?;
         b.script(0, |script| script.obj = 0);
         b.preserve(0)?;
-        assert_eq!(b.outgoing(0), Ok(Some(0)));
+        assert_eq!(b.peek(0), Ok(Some(0)));
         b.preserve(0)?;
         assert_eq!(b.calls(), [P(0)]);
         assert!(b.preview()?.is(0, &name(0), data(0), 2));
@@ -521,7 +536,28 @@ mod suite {
         b.unpreserve(0);
         assert_eq!(b.calls(), [U(0)]);
         assert_eq!(b.seen(U(0)), (data(0), 0));
-        assert_eq!(b.outgoing(0), Ok(None));
+        assert_eq!(b.peek(0), Ok(None));
+        Ok(())
+    }
+
+    #[test]
+    fn d18_reference_to_a_null_object_is_one() -> Result {
+        let b = Bench::new(1, 1)?;
+        b.register(0, 0)?;
+        b.script(0, |script| {
+            script.data = 0;
+            script.obj = 0;
+        });
+        b.preserve(0)?;
+        assert_eq!(b.get_outgoing(0), Ok(0));
+        b.unpreserve(0);
+        assert_eq!(b.get_outgoing(0), Ok(0));
+        b.put_outgoing(0);
+        assert_eq!(b.calls(), [P(0)]);
+        b.put_outgoing(0);
+        assert_eq!(b.calls(), [U(0)]);
+        assert_eq!(b.seen(U(0)), (0, 0));
+        assert_eq!(b.get_outgoing(0), err(ENOENT));
         Ok(())
     }
 
@@ -557,7 +593,7 @@ mod suite {
         let entered = c.entered.wait(1);
         let registered = c.register(1, 1);
         let preserved = c.preserve(1);
-        let object = c.outgoing(1);
+        let object = c.peek(1);
         c.unpreserve(1);
         c.unregister(1, 1);
         c.unregister_all(1);

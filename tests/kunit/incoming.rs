@@ -253,10 +253,10 @@ mod suite {
         let b = Bench::handed_over(1, 1)?;
         b.setup()?;
         b.get(0)?;
-        assert_eq!(b.outgoing(0), Ok(None));
+        assert_eq!(b.peek(0), Ok(None));
         b.preserve(0)?;
         b.preserve(0)?;
-        assert_eq!(b.outgoing(0), Ok(Some(obj(0))));
+        assert_eq!(b.peek(0), Ok(Some(obj(0))));
         assert_eq!(b.get(0), Ok(restored(0)));
         b.put(0);
         b.put(0);
@@ -374,19 +374,6 @@ mod suite {
             assert!(result < 0);
         }
         assert!(b.is_quiet());
-        Ok(())
-    }
-
-    #[test]
-    fn outgoing_object_is_null_if_not_preserved() -> Result {
-        let b = Bench::new(0, 1)?;
-        let (result, left) = exported_get_outgoing(b.raw_flb(0));
-        // Live update may be off on the command line.
-        if result == 0 {
-            assert_eq!(left, 0);
-        } else {
-            assert_eq!(left, UNTOUCHED);
-        }
         Ok(())
     }
 

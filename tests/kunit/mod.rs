@@ -18,6 +18,7 @@ mod fdt;
 mod handover;
 mod incoming;
 mod limits;
+mod outgoing;
 mod preserve;
 mod reentry;
 mod registration;

@@ -103,7 +103,7 @@ mod suite {
                 assert_eq!(b.preserve(0), err(EIO));
                 assert_eq!(b.calls(), expected);
                 for flb in 0..flbs {
-                    assert_eq!(b.outgoing(flb), Ok(None));
+                    assert_eq!(b.peek(flb), Ok(None));
                 }
                 // Nothing is left to release.
                 b.unpreserve(0);
@@ -132,7 +132,7 @@ mod suite {
         b.script(3, |script| script.preserve = -(EIO as i32));
         assert_eq!(b.preserve(1), err(EIO));
         assert_eq!(b.calls(), [P(2), P(3), U(2)]);
-        assert_eq!(b.outgoing(0), Ok(Some(obj(0))));
+        assert_eq!(b.peek(0), Ok(Some(obj(0))));
         b.unpreserve(0);
         assert_eq!(b.calls(), [U(1), U(0)]);
         Ok(())
@@ -195,30 +195,30 @@ mod suite {
     }
 
     #[test]
-    fn get_outgoing_follows_the_files() -> Result {
+    fn object_is_seen_while_there_are_files() -> Result {
         let b = Bench::new(1, 1)?;
         // An FLB that nobody has registered is not preserved either.
-        assert_eq!(b.outgoing(0), Ok(None));
+        assert_eq!(b.peek(0), Ok(None));
         b.register(0, 0)?;
-        assert_eq!(b.outgoing(0), Ok(None));
+        assert_eq!(b.peek(0), Ok(None));
         b.preserve(0)?;
         b.preserve(0)?;
-        assert_eq!(b.outgoing(0), Ok(Some(obj(0))));
+        assert_eq!(b.peek(0), Ok(Some(obj(0))));
         b.unpreserve(0);
-        assert_eq!(b.outgoing(0), Ok(Some(obj(0))));
+        assert_eq!(b.peek(0), Ok(Some(obj(0))));
         b.unpreserve(0);
-        assert_eq!(b.outgoing(0), Ok(None));
+        assert_eq!(b.peek(0), Ok(None));
         Ok(())
     }
 
     #[test]
-    fn get_outgoing_takes_no_reference() -> Result {
+    fn seeing_takes_no_reference() -> Result {
         let b = Bench::new(1, 1)?;
         b.register(0, 0)?;
         b.setup()?;
         b.preserve(0)?;
         for _ in 0..3 {
-            assert_eq!(b.outgoing(0), Ok(Some(obj(0))));
+            assert_eq!(b.peek(0), Ok(Some(obj(0))));
         }
         assert!(b.preview()?.is(0, &name(0), data(0), 1));
         b.unpreserve(0);
@@ -233,7 +233,7 @@ mod suite {
         b.setup()?;
         b.script(0, |script| script.preserve = -(EIO as i32));
         assert_eq!(b.preserve(0), err(EIO));
-        assert_eq!(b.outgoing(0), Ok(None));
+        assert_eq!(b.peek(0), Ok(None));
         assert!(b.preview()?.count() == 0);
         Ok(())
     }
@@ -261,7 +261,7 @@ mod suite {
         // No file of this handler is preserved.
         b.unpreserve(1);
         assert_eq!(b.calls(), [P(0)]);
-        assert_eq!(b.outgoing(0), Ok(Some(obj(0))));
+        assert_eq!(b.peek(0), Ok(Some(obj(0))));
         Ok(())
     }
 

@@ -14,19 +14,55 @@ mod suite {
     use super::*;
 
     #[test]
-    fn get_outgoing_from_own_callback() -> Result {
+    fn peek_outgoing_from_own_callback() -> Result {
         let b = Bench::new(1, 1)?;
         b.script(0, |script| {
-            script.on_preserve = Some(|b, own| b.note(b.outgoing(own)));
-            script.on_unpreserve = Some(|b, own| b.note(b.outgoing(own)));
+            script.on_preserve = Some(|b, own| b.note(b.peek(own)));
+            script.on_unpreserve = Some(|b, own| b.note(b.peek(own)));
         });
         b.register(0, 0)?;
         assert_eq!(b.preserve(0), Ok(()));
         assert_eq!(b.notes(), [REFUSED]);
-        assert_eq!(b.outgoing(0), Ok(Some(obj(0))));
+        assert_eq!(b.peek(0), Ok(Some(obj(0))));
         b.unpreserve(0);
         assert_eq!(b.notes(), [REFUSED]);
         assert_eq!(b.calls(), [P(0), U(0)]);
+        Ok(())
+    }
+
+    #[test]
+    fn get_outgoing_from_own_callback() -> Result {
+        let b = Bench::new(1, 1)?;
+        b.script(0, |script| {
+            script.on_preserve = Some(|b, own| b.note(b.get_outgoing(own)));
+            script.on_unpreserve = Some(|b, own| b.note(b.get_outgoing(own)));
+        });
+        b.register(0, 0)?;
+        assert_eq!(b.preserve(0), Ok(()));
+        assert_eq!(b.notes(), [REFUSED]);
+        // Nothing was counted, so the file is the last.
+        b.unpreserve(0);
+        assert_eq!(b.notes(), [REFUSED]);
+        assert_eq!(b.calls(), [P(0), U(0)]);
+        Ok(())
+    }
+
+    #[test]
+    fn put_outgoing_from_own_callback() -> Result {
+        let b = Bench::new(1, 1)?;
+        b.script(0, |script| {
+            script.on_preserve = Some(|b, own| b.put_outgoing(own));
+            script.on_unpreserve = Some(|b, own| b.put_outgoing(own));
+        });
+        b.register(0, 0)?;
+        b.preserve(0)?;
+        b.get_outgoing(0)?;
+        b.unpreserve(0);
+        assert_eq!(b.calls(), [P(0)]);
+        b.put_outgoing(0);
+        assert_eq!(b.calls(), [U(0)]);
+        assert_eq!(b.preserve(0), Ok(()));
+        assert_eq!(b.calls(), [P(0)]);
         Ok(())
     }
 
@@ -138,7 +174,7 @@ mod suite {
         let b = Bench::handed_over(2, 1)?;
         b.script(1, |script| {
             script.on_preserve = Some(|b, _| {
-                b.note(b.outgoing(0));
+                b.note(b.peek(0));
                 b.note(b.get(0));
             });
             script.on_retrieve = Some(|b, _| {

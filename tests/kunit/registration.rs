@@ -46,9 +46,11 @@ mod suite {
         assert_eq!(b.core.preserve_file(None), err(EINVAL));
         b.core.unpreserve_file(None);
         b.core.finish_file(None);
-        assert!(b.core.get_incoming(None).err().map(Error::to_errno) == Some(-(EINVAL as i32)));
+        assert!(b.core.get_incoming(None).map(|_| ()) == err(EINVAL));
         b.core.put_incoming(None);
-        assert!(b.core.get_outgoing(None).err().map(Error::to_errno) == Some(-(EINVAL as i32)));
+        assert!(b.core.get_outgoing(None).map(|_| ()) == err(EINVAL));
+        assert!(b.core.peek_outgoing(None).map(|_| ()) == err(EINVAL));
+        b.core.put_outgoing(None);
         assert!(b.is_quiet());
         Ok(())
     }
@@ -86,7 +88,10 @@ mod suite {
         let b = Bench::switched(false, 1, 1)?;
         assert_eq!(b.register(0, 0), err(EOPNOTSUPP));
         assert_eq!(b.get(0), err(EOPNOTSUPP));
-        assert_eq!(b.outgoing(0), err(EOPNOTSUPP));
+        assert_eq!(b.peek(0), err(EOPNOTSUPP));
+        assert_eq!(b.get_outgoing(0), err(EOPNOTSUPP));
+        assert_eq!(b.preserve(0), err(EOPNOTSUPP));
+        b.put_outgoing(0);
         b.unregister(0, 0);
         b.put(0);
         b.unpreserve(0);

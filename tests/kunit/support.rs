@@ -314,6 +314,12 @@ impl Bench {
         unsafe { (*self.fake(flb)).flb.private.outgoing.count.refs.counter = files };
     }
 
+    /// Sets how many references are held to an FLB that is preserved.
+    pub(super) fn set_users(&self, flb: usize, users: i32) {
+        // SAFETY: The core does not use the FLB at the moment.
+        unsafe { (*self.fake(flb)).flb.private.users = users };
+    }
+
     /// Changes what the callbacks of an FLB do.
     pub(super) fn script(&self, flb: usize, edit: impl FnOnce(&mut Script)) {
         edit(&mut self.state.lock().flbs[flb].0);
@@ -377,6 +383,13 @@ impl Bench {
         let _ = self.state.lock().notes.push(number, GFP_KERNEL);
     }
 
+    /// Notes something if a thread found what it must not.
+    pub(super) fn note_unless(&self, right: bool) {
+        if !right {
+            self.note_number(1);
+        }
+    }
+
     /// What was noted since this was asked last.
     pub(super) fn notes(&self) -> KVec<i32> {
         core::mem::take(&mut self.state.lock().notes)
@@ -427,7 +440,18 @@ impl Bench {
         self.core.put_incoming(self.flb(flb));
     }
 
-    pub(super) fn outgoing(&self, flb: usize) -> Result<Option<usize>> {
+    pub(super) fn get_outgoing(&self, flb: usize) -> Result<usize> {
+        self.core
+            .get_outgoing(self.flb(flb))
+            .map(|obj| obj.as_ptr() as usize)
+    }
+
+    pub(super) fn put_outgoing(&self, flb: usize) {
+        self.core.put_outgoing(self.flb(flb));
+    }
+
+    /// The outgoing object, without a reference to it.
+    pub(super) fn peek(&self, flb: usize) -> Result<Option<usize>> {
         let obj = self.core.peek_outgoing(self.flb(flb))?;
         Ok(obj.map(|obj| obj.as_ptr() as usize))
     }
@@ -646,6 +670,30 @@ pub(super) fn exported_get_outgoing(flb: *mut bindings::liveupdate_flb) -> (c_in
     // SAFETY: The FLB is null or valid, and the pointer valid for writes.
     let result = unsafe { bindings::liveupdate_flb_get_outgoing(flb, &mut obj) };
     (result, obj as usize)
+}
+
+/// What [`exported_get_outgoing`] is for an FLB that is preserved with this object, or is not.
+pub(super) fn exported_outgoing(obj: Option<usize>) -> (c_int, usize) {
+    let nothing = match HAS_PUT_OUTGOING {
+        true => (-(bindings::ENOENT as c_int), UNTOUCHED),
+        false => (0, 0),
+    };
+    match raw::liveupdate_enabled() {
+        true => obj.map_or(nothing, |obj| (0, obj)),
+        false => (-(bindings::EOPNOTSUPP as c_int), UNTOUCHED),
+    }
+}
+
+/// Whether the exported `liveupdate_flb_get_outgoing` takes a reference, as from Linux 7.2 on.
+pub(super) const HAS_PUT_OUTGOING: bool = cfg!(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING);
+
+/// Calls the exported `liveupdate_flb_put_outgoing`, where there is one.
+pub(super) fn exported_put_outgoing(_flb: *mut bindings::liveupdate_flb) {
+    // SAFETY: The FLB is null or valid.
+    #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING)]
+    unsafe {
+        bindings::liveupdate_flb_put_outgoing(_flb)
+    };
 }
 
 /// What the exported functions return for a place that is null.
