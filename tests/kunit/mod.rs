@@ -13,6 +13,7 @@
 mod support;
 
 mod defects;
+mod failures;
 #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
 mod fdt;
 mod handover;
