@@ -16,6 +16,7 @@ mod defects;
 mod failures;
 #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
 mod fdt;
+mod frozen;
 mod handover;
 mod incoming;
 mod limits;
