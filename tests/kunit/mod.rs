@@ -20,6 +20,7 @@ mod frozen;
 mod handover;
 mod incoming;
 mod limits;
+mod luo_v5;
 mod outgoing;
 mod preserve;
 mod reentry;
