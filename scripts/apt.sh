@@ -9,6 +9,7 @@ APT_OPTS=(-qq
 	-o Dir::Etc::Preferences=/dev/null -o Dir::Etc::PreferencesParts=/dev/null
 	-o "Dir::State::Lists=$APT/lists" -o "Dir::Cache=$APT/cache"
 	-o APT::Sandbox::User=root -o APT::Default-Release= -o Acquire::Retries=2
+	-o Acquire::http::Timeout=20
 	-o APT::Get::List-Cleanup=1)
 
 # The Debian main archive as the machine's own apt knows it.
@@ -22,6 +23,11 @@ apt_mirror() {
 	[ -n "$uri" ] || uri=$(apt-get indextargets --format "$format" 'Created-By: Packages' \
 		'Component: main' 2>/dev/null | grep -v -e '-security$' | head -n 1)
 	printf '%s' "${uri%% *}"
+}
+
+# apt_is_fresh: has the index been fetched within an hour?
+apt_is_fresh() {
+	[ -n "$(find "$APT/updated" -mmin -60 2>/dev/null)" ]
 }
 
 # apt_setup: configuration and index; the index is fetched again after an hour.
@@ -42,10 +48,7 @@ apt_setup() {
 		printf '%s [signed-by=%s] %s %s main\n' deb "$key" "$mirror" "$suite" \
 			deb-src "$key" "$mirror" "$suite"
 	done >"$APT/sources.list.new"
-	if cmp -s "$APT/sources.list.new" "$APT/sources.list" &&
-	   [ -n "$(find "$APT/updated" -mmin -60 2>/dev/null)" ]; then
-		return 0
-	fi
+	! cmp -s "$APT/sources.list.new" "$APT/sources.list" || ! apt_is_fresh || return 0
 	mv "$APT/sources.list.new" "$APT/sources.list"
 	rm -f "$APT/updated"
 	apt_update && touch "$APT/updated"
@@ -60,15 +63,17 @@ apt_get() {
 	apt-get "${APT_OPTS[@]}" "$@"
 }
 
+# apt_madison PACKAGE...: name, version, and binary or source, of all in the index.
+apt_madison() {
+	apt-cache "${APT_OPTS[@]}" madison "$@" 2>/dev/null |
+		awk -F ' *[|] *' '{ sub(/^ +/, "", $1) }
+			{ print $1, $2, $3 ~ /Sources$/ ? "source" : "binary" }'
+}
+
 # apt_versions binary|source PACKAGE: all in the index, newest first.
 apt_versions() {
-	local kind=$1 pkg=$2 field=Packages
-
-	[ "$kind" = binary ] || field=Sources
-	apt-cache "${APT_OPTS[@]}" madison "$pkg" 2>/dev/null |
-		awk -F ' *[|] *' -v p="$pkg" -v f="$field" \
-			'{ sub(/^ +/, "", $1) } $1 == p && $3 ~ f "$" { print $2 }' |
-		sort -ruV
+	apt_madison "$2" | awk -v kind="$1" -v package="$2" \
+		'$1 == package && $3 == kind { print $2 }' | sort -ruV
 }
 
 find_deb() {

@@ -59,29 +59,40 @@ tarball_source() {
 	printf '%s\n' "$tar"
 }
 
-# unpack TARBALL VERSION: into $TREE, whole or not at all.
+# unpack TARBALL VERSION: into $TREE, whole or not at all. With the times of now, or a build of an
+# older point release would take what has changed since as old.
 unpack() {
 	local tar=$1 version=$2 tmp=$TREE.tmp
 
-	rm -rf "$tmp" && mkdir -p "$tmp" && tar -xf "$tar" -C "$tmp" --strip-components=1 &&
+	rm -rf "$tmp" && mkdir -p "$tmp" && tar -xmf "$tar" -C "$tmp" --strip-components=1 &&
 		printf '%s\n' "$version" >"$tmp/.flb-version" &&
-		rm -rf "$TREE" && mv "$tmp" "$TREE"
+		rm -rf "$TREE" && mv "$tmp" "$TREE" && rm -f "$tar"
 }
 
-# try_fetch: newest point release first; a binary package before a source package of its age.
-try_fetch() {
-	local kind pkg version tar n=0
+# candidates: kind and version of the packages that have a newer point release than the cache,
+# newest first; a binary package before a source package of its age.
+candidates() {
+	local cached kind version
 
-	for kind in binary source; do
-		pkg=linux-source-$SERIES
-		[ "$kind" = binary ] || pkg=linux
-		for version in $(apt_versions "$kind" "$pkg" | grep "^${SERIES//./\\.}\\."); do
-			n=$((n + 1))
-			tar=$("tarball_$kind" "$version") || continue
-			unpack "$tar" "$(upstream "$version")" && return 0
-			return 1
-		done
-	done
+	cached=$(cat "$TREE/.flb-version" 2>/dev/null) || cached=0
+	apt_madison "linux-source-$SERIES" linux | while read -r _ version kind; do
+		if [ "${version#"$SERIES."}" != "$version" ] &&
+		   ! version_ge "$cached" "$(upstream "$version")"; then
+			printf '%s %s\n' "$kind" "$version"
+		fi
+	done | sort -u | sort -s -k 2,2rV
+}
+
+# try_fetch: the first candidate that can be downloaded.
+try_fetch() {
+	local kind version tar n=0
+
+	while read -r kind version; do
+		n=$((n + 1))
+		tar=$("tarball_$kind" "$version") || continue
+		unpack "$tar" "$(upstream "$version")"
+		return
+	done < <(candidates)
 	if [ "$n" -eq 0 ]; then
 		echo "luo-flb: reason: no package of this series in the index"
 	else
@@ -95,28 +106,69 @@ show_tree() {
 	printf '%s %s\n' "$TREE" "$(cat "$TREE/.flb-version")"
 }
 
-fetch_series() {
-	local rc=0 reason log
+# first_fetch: a series that the cache has not.
+first_fetch() {
+	local rc=0 reason log=$RUN/linux-$SERIES-source.log
 
+	need_space 3000
+	STEP_QUIET=1 step "Package index of Debian" apt_setup >&2 ||
+		skip "no package index (is there a network?)"
+	STEP_QUIET=1 step "Linux $SERIES source" try_fetch >&2 || rc=$?
+	if [ "$rc" -eq "$SKIP" ] && ! grep -qs 'No space left' "$log"; then
+		reason=$(sed -n 's/^luo-flb: reason: //p' "$log")
+		skip "$reason"
+	fi
+	[ "$rc" -eq 0 ] || die "Linux $SERIES source: $(log_reason "$log")" "see $log"
+}
+
+# refresh: the index, for a tree that is there already. A failure lasts for ten minutes, so that
+# each series of a run without network does not wait for it again.
+refresh() {
+	local failed=$CACHE/apt/failed
+
+	! apt_is_fresh || return 0
+	[ -z "$(find "$failed" -mmin -10 2>/dev/null)" ] || return 1
+	rm -f "$failed"
+	STEP_QUIET=1 step "Package index of Debian" apt_setup >&2 || { touch "$failed"; return 1; }
+}
+
+# update: a newer point release than that of the cache, if there is one and it can be had. What
+# could not be downloaded is tried again a day later only.
+update() {
+	local cached newest tried=$CACHE/dl/tried-$SERIES
+
+	cached=$(cat "$TREE/.flb-version")
+	if ! refresh; then
+		note "Linux $cached as it is in the cache: no package index (is there a network?)"
+		return
+	fi
+	newest=$(candidates | head -n 1)
+	[ -n "$newest" ] || return 0
+	if [ "$(cat "$tried" 2>/dev/null)" = "$newest" ] &&
+	   [ -n "$(find "$tried" -mmin -1440)" ]; then
+		return
+	fi
+	lock "tree-$SERIES"
+	if STEP_QUIET=1 step "Linux $SERIES source" try_fetch >&2; then
+		note "Linux $(cat "$TREE/.flb-version") replaces $cached"
+	else
+		rm -rf "$TREE.tmp"
+		printf '%s\n' "$newest" >"$tried"
+		note "Linux $cached as it is in the cache: ${newest#* } could not be had"
+	fi
+}
+
+fetch_series() {
 	[[ $SERIES =~ ^[0-9]+\.[0-9]+$ ]] || die "'$SERIES' is no kernel series" "give one like 7.1"
 	[ "$CHECK" = no ] || exit 0
 	TREE=$CACHE/tree/$SERIES
-	if [ ! -f "$TREE/.flb-version" ]; then
-		cache_dir tree dl
-		lock "tree-$SERIES"
-		lock apt
-	fi
-	if [ ! -f "$TREE/.flb-version" ]; then
-		need_space 3000
-		STEP_QUIET=1 step "Package index of Debian" apt_setup >&2 ||
-			skip "no package index (is there a network?)"
-		STEP_QUIET=1 step "Linux $SERIES source" try_fetch >&2 || rc=$?
-		log=$RUN/linux-$SERIES-source.log
-		if [ "$rc" -eq "$SKIP" ] && ! grep -qs 'No space left' "$log"; then
-			reason=$(sed -n 's/^luo-flb: reason: //p' "$log")
-			skip "$reason"
-		fi
-		[ "$rc" -eq 0 ] || die "Linux $SERIES source: $(log_reason "$log")" "see $log"
+	cache_dir tree dl
+	lock apt
+	[ -f "$TREE/.flb-version" ] || lock "tree-$SERIES"
+	if [ -f "$TREE/.flb-version" ]; then
+		update
+	else
+		first_fetch
 	fi
 	show_tree
 }
@@ -199,7 +251,7 @@ if [ "${1:-}" = --check ]; then
 	CHECK=yes
 	shift
 fi
-SERIES=${1:-${SERIES:-7.1}}
+SERIES=${1:-${SERIES:-$NEWEST}}
 if [ -n "${KDIR:-}" ]; then
 	fetch_kdir "$KDIR"
 else

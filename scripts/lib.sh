@@ -5,6 +5,11 @@
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/luo-flb
+# The kernel series that have FLB, oldest first. For one more: a word here, and in Kconfig a probe
+# for what it has different.
+SUPPORTED='7.1 7.2 7.3'
+OLDEST=${SUPPORTED%% *}
+NEWEST=${SUPPORTED##* }
 RUN=${FLB_RUN:-$CACHE/run}
 JOBS=${JOBS:-$(nproc)}
 # Of the kernels and guests, in the kernel's words.
@@ -26,12 +31,14 @@ note() {
 	printf 'luo-flb: %s\n' "$*" >&2
 }
 
+# arch_name NAME: of what belongs to a tree and an architecture, like 7.3 and 7.3-arm64.
+arch_name() {
+	[ "$ARCH" = x86_64 ] && printf '%s' "$1" || printf '%s' "$1-$ARCH"
+}
+
 # variant NAME KIND: what the build of a tree is called, like 7.3-rust and 7.3-arm64-rust.
 variant() {
-	local arch=-$ARCH
-
-	[ "$ARCH" != x86_64 ] || arch=
-	printf '%s' "$1$arch-$2"
+	printf '%s' "$(arch_name "$1")-$2"
 }
 
 have() {
@@ -65,9 +72,9 @@ need_space() {
 			"free some space or set XDG_CACHE_HOME to a larger disk"
 }
 
-# need_cache: room for all of it, when there is nothing yet.
+# need_cache MB: room for all of it, when there is nothing yet.
 need_cache() {
-	[ -d "$CACHE/build" ] || need_space 6000
+	[ -d "$CACHE/build" ] || need_space "$1"
 }
 
 # lock NAME: one holder at a time; held until this process and its children end.
