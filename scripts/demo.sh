@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# demo.sh: a live update in QEMU, told for a person. SERIES=7.1, or KDIR=TREE; FLB=rust|c.
+# demo.sh: a live update in QEMU, told for a person. SERIES (the newest that can be had), or
+# KDIR=TREE; FLB=rust|c.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -12,21 +13,38 @@ case $FLB in
 rust|c) ;;
 *) die "FLB=$FLB is neither rust nor c" ;;
 esac
+# find_tree: sets TREE and VERSION. Who names a series gets that one or nothing.
+find_tree() {
+	local series found rc
+
+	[ -z "${KDIR:-}" ] || SERIES=KDIR
+	for series in ${SERIES:-$(tac -s ' ' <<<"$SUPPORTED ")}; do
+		rc=0
+		found=$("$TOP/scripts/fetch.sh" "$series") || rc=$?
+		if [ "$rc" -eq 0 ]; then
+			TREE=${found% *} VERSION=${found##* }
+			return
+		fi
+		[ "$rc" -eq 77 ] || exit "$rc"
+	done
+	exit 1
+}
+
 export FLB_RUN=$CACHE/run/demo FLB_STORY=1
 RUN=$FLB_RUN
-"$TOP/scripts/fetch.sh" --check "${SERIES:-7.1}"
+"$TOP/scripts/fetch.sh" --check "${SERIES:-$NEWEST}"
 cache_dir run/demo
-need_cache
+need_cache 4000
 lock demo
 
 "$TOP/scripts/setup.sh"
-FOUND=$("$TOP/scripts/fetch.sh" "${SERIES:-7.1}")
-TREE=${FOUND% *}
+find_tree
+IMAGE=$CACHE/image/$(variant "${TREE##*/}" "$FLB")
 "$TOP/scripts/build.sh" "$TREE" "$FLB"
 "$TOP/scripts/guest.sh"
-"$TOP/scripts/initrd.sh" "$RUN/initrd" "$FLB=$CACHE/image/${TREE##*/}-$FLB"
-echo
-"$TOP/scripts/boot.sh" "$CACHE/image/${TREE##*/}-$FLB" "$RUN/initrd" "$RUN/console.log" \
+"$TOP/scripts/initrd.sh" "$RUN/initrd" "$FLB=$IMAGE"
+printf 'Linux %s %s\n\n' "$VERSION" "$ARCH"
+"$TOP/scripts/boot.sh" "$IMAGE" "$RUN/initrd" "$RUN/console.log" \
 	flb.mode=demo "flb.chain=$FLB,$FLB"
 echo
 faults=$(log_faults "$RUN/console.log") ||
