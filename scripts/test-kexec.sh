@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# test-kexec.sh NAME CHAIN [--selftests]: every scenario of the guest, or every selftest of the
-# kernel tree, over the kernels of CHAIN (like c,rust; repeated as often as needed) of tree NAME.
+# test-kexec.sh NAME CHAIN [--selftests|SCENARIO...]: every scenario of the guest, or every selftest
+# of the kernel tree, or these scenarios, over the kernels of CHAIN (like c,rust; repeated as often
+# as needed) of tree NAME. FLB_PAGES=64k: over the kernels with such pages.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=scripts/testlib.sh
 . "$TOP/scripts/testlib.sh"
-# shellcheck source=scripts/faults.sh
-. "$TOP/scripts/faults.sh"
 
 EXPECTED=$TOP/tests/expected/c-core.txt
 
@@ -38,39 +37,22 @@ known_defect() {
 	while read -r scenario defect hop series _; do
 		series=,${series#series=},
 		if [ "$scenario" = "$1" ] && [ "$(label_at "${hop#hop=}")" = c ] &&
-		   [[ $series == ,all, || $series == *,${NAME%%-*},* ]]; then
+		   [[ $series == ,all, || $series == *,$SERIES,* ]]; then
 			printf '%s' "$defect"
 			return
 		fi
 	done < <(grep -v '^#' "$EXPECTED")
 }
 
-# verdict LOG: empty when the run passed, else the reason.
-verdict() {
-	local log=$1 faults
-
-	if ! grep -aqE '^FLB-RESULT pass' "$log"; then
-		grep -a -m 1 '^FLB-CHECK FAIL' "$log" | tr -d '\r' | grep . ||
-			echo "no result, last line: $(tail -n 1 "$log")" | tr -d '\r'
-	elif ! faults=$(log_faults "$log"); then
-		head -n 1 <<<"$faults"
-	fi
-}
-
 # run_one MODE SCENARIO HOPS: boot, judge, and print the line.
 run_one() {
 	local mode=$1 scenario=$2 hops=$3 log=$RUN/$GROUP-$2.log name=$GROUP/$2
-	local defect='' start why out
+	local defect='' start why
 
 	start=$(now_ms)
 	[ "$mode" != scenario ] || defect=$(known_defect "$scenario")
-	if out=$("$TOP/scripts/boot.sh" "$CACHE/image/$NAME-$(label_at 0)" "$INITRD" "$log" \
-			"flb.mode=$mode" "flb.scenario=$scenario" \
-			"flb.chain=$(full_chain "$hops")" 2>&1); then
-		why=$(verdict "$log")
-	else
-		why=$out defect=''
-	fi
+	why=$(run_guest "$log" "$(image "$(label_at 0)")" "$INITRD" "$hops" "flb.mode=$mode" \
+		"flb.scenario=$scenario" "flb.chain=$(full_chain "$hops")") || defect=''
 	if [ -n "$defect" ] && [ -z "$why" ]; then
 		result FAIL "$name" "$(seconds_since "$start")" "passes, but C has $defect"
 	elif [ -n "$defect" ] && grep -aq '^FLB-RESULT fail' "$log"; then
@@ -82,21 +64,30 @@ run_one() {
 	fi
 }
 
-# labels: those that the chain uses, with their images.
+# image LABEL: the kernel that it stands for.
+image() {
+	printf '%s' "$CACHE/image/$(variant "$NAME" "$1${FLB_PAGES:-}")"
+}
+
+# images: the labels that the chain uses, with their images.
 images() {
 	local label
 
 	for label in $(tr ',' '\n' <<<"$CHAIN" | sort -u); do
-		printf '%s=%s\n' "$label" "$CACHE/image/$NAME-$label"
+		printf '%s=%s\n' "$label" "$(image "$label")"
 	done
 }
 
-# list: mode, name and number of kernels of each test.
+# list [--selftests|SCENARIO...]: mode, name and number of kernels of each test. Those that want a
+# chain of their own run only when they are named.
 list() {
-	if [ -n "$SELFTESTS" ]; then
-		find "$CACHE/selftests/$NAME" -type f -printf 'selftest %f 2\n' | sort
-	else
+	if [ "${1:-}" = --selftests ]; then
+		find "$SELFTESTS" -type f -printf 'selftest %f 2\n' | sort
+	elif [ $# -eq 0 ]; then
 		"$CACHE/guest/init" --list | awk '{ print "scenario", $1, $2 }'
+	else
+		{ "$CACHE/guest/init" --list && "$CACHE/guest/init" --list-special; } |
+			awk -v names=" $* " 'index(names, " " $1 " ") { print "scenario", $1, $2 }'
 	fi
 }
 
@@ -104,16 +95,21 @@ if [ "${1:-}" = --one ]; then
 	run_one "$2" "$3" "$4"
 	exit
 fi
-[ $# -ge 2 ] || die "usage: test-kexec.sh NAME CHAIN [--selftests]"
-export NAME=$1 CHAIN=$2 SELFTESTS=${3:-}
-export GROUP=kexec-$NAME-${CHAIN//,/-}${SELFTESTS:+-selftests}
-export INITRD=$RUN/$GROUP.initrd
+[ $# -ge 2 ] || die "usage: test-kexec.sh NAME CHAIN [--selftests|SCENARIO...]"
+export NAME=$1 CHAIN=$2
+shift 2
+GROUP=kexec-$(variant "$NAME" "${CHAIN//,/-}")${FLB_PAGES:+-$FLB_PAGES}
+SELFTESTS=$CACHE/selftests/$(arch_name "$NAME")
+SERIES=$(cat "$CACHE/tree/$NAME/.flb-version")
+SERIES=${SERIES%.*}
 mapfile -t files < <(images)
-if [ -n "$SELFTESTS" ]; then
-	files+=("$CACHE/selftests/$NAME"/*)
+if [ "${1:-}" = --selftests ]; then
+	GROUP+=-selftests
+	files+=("$SELFTESTS"/*)
 fi
+export GROUP SERIES INITRD=$RUN/$GROUP.initrd
 cache_dir run
 mkdir -p "$RUN"
 "$TOP/scripts/initrd.sh" "$INITRD" "${files[@]}"
 # As many guests at a time as there are processors; each has its own line when it ends.
-list | xargs -r -P "$JOBS" -L 1 "$0" --one || exit 1
+list "$@" | xargs -r -P "$JOBS" -L 1 "$0" --one || exit 1
