@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# test-lint.sh TREE: what can be judged from the text (rustfmt, checkpatch, shellcheck, licence
-# tags, where unsafe may be), clippy with the kernel's flags, and the size of the core.
+# test-lint.sh TREE [--kernel]: what can be judged from the text (rustfmt, checkpatch, shellcheck,
+# licence tags, where unsafe may be), clippy with the kernel's flags, and the size of the core.
+# --kernel: only the last two, which depend on the tree.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -94,8 +95,9 @@ text_size() {
 # by some per cent.
 size_limit=3100
 size_bound() {
-	local c rust dir=$CACHE/build/$NAME
+	local c rust dir
 
+	dir=$CACHE/build/$(arch_name "$NAME")
 	c=$(text_size "$dir-c/kernel/liveupdate/luo_flb.o") &&
 		rust=$(text_size "$dir-rust/kernel/liveupdate/flb/"{luo_flb,shim}.o) || return 1
 	printf 'text: Rust %s bytes, C %s, %s per mille\n' "$rust" "$c" "$((rust * 1000 / c))" |
@@ -103,22 +105,26 @@ size_bound() {
 	[ "$((rust * 1000))" -le "$((c * size_limit))" ]
 }
 
-[ $# -eq 1 ] || die "usage: test-lint.sh TREE"
+text() {
+	check lint/rustfmt rustfmt_clean
+	check lint/checkpatch checkpatch_clean
+	if have shellcheck; then
+		check lint/shellcheck shellcheck_clean
+	else
+		result SKIP lint/shellcheck 0 "shellcheck is not installed"
+	fi
+	check lint/spdx spdx_tags
+	check lint/unsafe unsafe_confined
+	check lint/clippy-host clippy_host
+}
+
+[ $# -eq 1 ] || [ "${2:-}" = --kernel ] || die "usage: test-lint.sh TREE [--kernel]"
 # shellcheck source=scripts/toolchain.sh
 . "$TOP/scripts/toolchain.sh"
 TREE=$1
 NAME=${TREE##*/}
 mkdir -p "$RUN"
 use_toolchain
-check lint/rustfmt rustfmt_clean
-check lint/checkpatch checkpatch_clean
-if have shellcheck; then
-	check lint/shellcheck shellcheck_clean
-else
-	result SKIP lint/shellcheck 0 "shellcheck is not installed"
-fi
-check lint/spdx spdx_tags
-check lint/unsafe unsafe_confined
-check lint/clippy-host clippy_host
+[ $# -eq 2 ] || text
 check "lint-$NAME/clippy" "$TOP/scripts/build.sh" "$TREE" clippy
 check "lint-$NAME/text-size" size_bound

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# test-overlay.sh TREE: overlay.sh on a small skeleton of a kernel tree, good and bad.
+# test-overlay.sh TREE [--brief]: overlay.sh on a small skeleton of a kernel tree, good and bad;
+# --brief: only what depends on the tree.
 # shellcheck disable=SC2317 # the cases are called by name
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
@@ -240,22 +241,25 @@ disk_full() {
 	return "$rc"
 }
 
-[ $# -eq 1 ] || die "usage: test-overlay.sh TREE"
+[ $# -eq 1 ] || [ "${2:-}" = --brief ] || die "usage: test-overlay.sh TREE [--brief]"
 TREE=$1
+GROUP=overlay-${TREE##*/}
 cache_dir run
 WORK=$(mktemp -d "$CACHE/run/overlay.XXXXXX")
 trap 'rm -rf "$WORK"' EXIT
 skeleton "$WORK/skeleton"
-for name in apply_and_revert apply_twice revert_twice only_marked_lines_added \
-		without_final_newline empty_lines_at_the_end text_after_the_block keeps_modes \
-		update_an_old_one revert_an_old_one update_an_old_block with_build_products \
-		left_from_an_interrupted_run killed_at_any_time no_such_directory no_kernel_tree \
-		build_directory kernel_without_flb half_applied unknown_directory \
-		work_in_the_tree_is_kept wrong_usage; do
-	check "overlay/${name//_/-}" "$name"
+CASES=(apply_and_revert only_marked_lines_added)
+[ $# -eq 2 ] || CASES+=(apply_twice revert_twice without_final_newline empty_lines_at_the_end
+	text_after_the_block keeps_modes update_an_old_one revert_an_old_one
+	update_an_old_block with_build_products left_from_an_interrupted_run
+	killed_at_any_time no_such_directory no_kernel_tree build_directory
+	kernel_without_flb half_applied unknown_directory work_in_the_tree_is_kept wrong_usage)
+for name in "${CASES[@]}"; do
+	check "$GROUP/${name//_/-}" "$name"
 done
+[ $# -eq 1 ] || exit 0
 if [ "$(id -u)" = 0 ] && mountpoint -q /proc && unshare -m true 2>/dev/null; then
-	check overlay/disk-full disk_full
+	check "$GROUP/disk-full" disk_full
 else
-	result SKIP overlay/disk-full 0 "needs root for a small tmpfs"
+	result SKIP "$GROUP/disk-full" 0 "needs root for a small tmpfs"
 fi
