@@ -1,135 +1,106 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# test.sh: all tests on all kernel series, each one line; the last line counts them.
-# SERIES, KDIR and ONLY narrow it down. FLB_DEADLINE: seconds after which optional groups are
-# skipped, by name.
+# test.sh [--all]: the tests, each one line; the last line counts them. --all: every group on every
+# series and architecture. SERIES, KDIR, ARCH and ONLY narrow it down. FLB_DEADLINE: seconds after
+# which optional groups are skipped, by name.
 set -euo pipefail
+ARCHES=${ARCH:-x86_64 arm64}
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=scripts/testlib.sh
 . "$TOP/scripts/testlib.sh"
+# shellcheck source=scripts/groups.sh
+. "$TOP/scripts/groups.sh"
 
-ALL='overlay host lint kunit kexec interop selftests kexec-c'
-OPTIONAL='kexec-c'
-SERIES=${SERIES:-7.1}
+ALL='overlay host lint kunit kexec interop selftests matrix chain pages64k kexec-c'
 ONLY=${ONLY:-$ALL}
 DEADLINE=${FLB_DEADLINE:-3600}
-declare -A BUILT=()
-TREES=()
+OPTIONAL=no
 
-wanted() {
-	[[ " $ONLY " == *" $1 "* ]]
+# choose: which series are tested fully, partly, by a long chain, and on arm64.
+choose() {
+	local series
+
+	FULL=${SERIES:-$OLDEST $NEWEST} PART='' ARM=''
+	ARM_GROUPS='kunit kexec selftests'
+	if [ -n "${KDIR:-}" ]; then
+		FULL=KDIR
+	elif [ "$EVERYTHING" = yes ]; then
+		FULL=${SERIES:-$SUPPORTED} DEADLINE=1000000
+		ARM_GROUPS='kunit kexec interop selftests chain pages64k kexec-c'
+	elif [ -z "${SERIES:-}" ]; then
+		for series in $SUPPORTED; do
+			[[ " $FULL " == *" $series "* ]] || PART+=" $series"
+		done
+	fi
+	LONG=${FULL##* }
+	[[ " $FULL " != *" $NEWEST "* ]] || ARM=$NEWEST
+	# Who names an architecture and series wants it on these.
+	[ "$ARCHES" != arm64 ] || [ -z "${SERIES:-}${KDIR:-}" ] || ARM=$FULL
+	[ "$EVERYTHING" = no ] || LONG=$FULL ARM=$FULL
+	[[ $ARCHES == *x86_64* ]] || FULL='' PART='' LONG=''
+	[[ $ARCHES == *arm64* ]] || ARM=''
+}
+
+# The plan: first what must not be left out.
+run_required() {
+	local series
+
+	export ARCH=x86_64
+	for series in $FULL; do
+		on "$series" lint kunit kexec interop selftests
+	done
+	# shellcheck disable=SC2086 # series
+	matrix $FULL $PART
+	for series in $LONG; do
+		on "$series" chain
+	done
+	ARCH=arm64
+	for series in $ARM; do
+		# shellcheck disable=SC2086 # groups
+		on "$series" $ARM_GROUPS
+	done
+	# shellcheck disable=SC2086 # series
+	matrix $ARM
+}
+
+# Then what is left out when it is late.
+run_optional() {
+	local series
+
+	OPTIONAL=yes
+	export ARCH=x86_64
+	for series in $PART; do
+		on "$series" kexec interop selftests
+	done
+	for series in $FULL; do
+		on "$series" kexec-c
+	done
+}
+
+# find_trees SERIES...: one that cannot be had is a skipped test.
+find_trees() {
+	local series found err=$RUN/fetch.err rc
+
+	for series in "$@"; do
+		rc=0
+		found=$("$TOP/scripts/fetch.sh" "$series" 2>"$err") || rc=$?
+		case $rc in
+		0)
+			TREE[$series]=${found% *}
+			cat "$err" >&2
+			printf 'Linux %s: %s\n' "${found##* }" "${found% *}"
+			;;
+		77) report SKIP "series-$series" 0 "$(tail -n 1 "$err")" ;;
+		*) tail -n 1 "$err" >&2; report FAIL "series-$series" 0 "$(tail -n 1 "$err")" ;;
+		esac
+	done
+	[ "${#TREE[@]}" -gt 0 ] || report FAIL series 0 "no kernel source could be had"
 }
 
 # count PATTERN: of the results so far.
 count() {
 	grep -cE "^$1 " "$RESULTS" || true
-}
-
-# report RESULT...: one result of our own.
-report() {
-	result "$@" | tee -a "$RESULTS"
-}
-
-# group NAME COMMAND...: the tests of a group. That its script fails by itself is a failure too.
-group() {
-	local name=$1 kind=${1%%:*} rc=0 err
-	shift
-
-	wanted "$kind" || return 0
-	if [[ " $OPTIONAL " == *" $kind "* ]] && [ "$SECONDS" -gt "$DEADLINE" ]; then
-		report SKIP "$name" 0 "optional, and $SECONDS s have passed"
-		return 0
-	fi
-	err=$RUN/group-${name//:/-}.err
-	"$@" 2>"$err" </dev/null | tee -a "$RESULTS" || rc=$?
-	[ "$rc" -eq 0 ] || report FAIL "$name" 0 "$(log_reason "$err")"
-}
-
-# build TREE KIND: once; succeeds when there is something to boot.
-build() {
-	local name=${1##*/}-$2
-
-	if [ -z "${BUILT[$name]:-}" ]; then
-		BUILT[$name]=yes
-		if ! "$TOP/scripts/build.sh" "$1" "$2"; then
-			BUILT[$name]=no
-			report FAIL "build-$name" 0 "does not build; see $RUN"
-		fi
-	fi
-	[ "${BUILT[$name]}" = yes ]
-}
-
-# builds TREE GROUP KIND...: does the group run, and are its kernels there?
-builds() {
-	local tree=$1 kind ok=yes
-
-	wanted "$2" || return 1
-	shift 2
-	for kind in "$@"; do
-		build "$tree" "$kind" || ok=no
-	done
-	[ "$ok" = yes ]
-}
-
-guest() {
-	if [ -z "${BUILT[guest]:-}" ]; then
-		BUILT[guest]=yes
-		if ! "$TOP/scripts/guest.sh"; then
-			BUILT[guest]=no
-			report FAIL build-guest 0 "does not build; see $RUN"
-		fi
-	fi
-	[ "${BUILT[guest]}" = yes ]
-}
-
-# selftests TREE: the tree's own programs over the core in Rust and the one in C.
-selftests() {
-	local tree=$1 core
-
-	"$TOP/scripts/selftests.sh" "$tree" >&2 || return 1
-	for core in rust c; do
-		"$TOP/scripts/test-kexec.sh" "${tree##*/}" "$core,$core" --selftests || return 1
-	done
-}
-
-# on_tree TREE: what needs a kernel.
-on_tree() {
-	local tree=$1 name=${1##*/} kexec=$TOP/scripts/test-kexec.sh
-
-	if builds "$tree" lint c rust; then
-		group "lint:$name" "$TOP/scripts/test-lint.sh" "$tree"
-	fi
-	if builds "$tree" 'kunit' kunit; then
-		group "kunit:$name" "$TOP/scripts/test-kunit.sh" "$tree"
-	fi
-	if wanted kexec || wanted interop || wanted selftests || wanted kexec-c; then
-		guest || return 0
-	fi
-	! builds "$tree" kexec rust || group "kexec:$name" "$kexec" "$name" rust,rust
-	if builds "$tree" interop c rust; then
-		group "interop:$name:c-rust" "$kexec" "$name" c,rust
-		group "interop:$name:rust-c" "$kexec" "$name" rust,c
-	fi
-	! builds "$tree" selftests c rust || group "selftests:$name" selftests "$tree"
-	! builds "$tree" kexec-c c || group "kexec-c:$name" "$kexec" "$name" c,c
-}
-
-# find_trees: every series, or the one tree of KDIR. One that cannot be had is a skipped test.
-find_trees() {
-	local series found err=$RUN/fetch.err rc
-
-	[ -z "${KDIR:-}" ] || SERIES=KDIR
-	for series in $SERIES; do
-		rc=0
-		found=$("$TOP/scripts/fetch.sh" "$series" 2>"$err") || rc=$?
-		case $rc in
-		0) TREES+=("${found% *}"); printf 'Linux %s: %s\n' "${found##* }" "${found% *}" ;;
-		77) report SKIP "series-$series" 0 "$(tail -n 1 "$err")" ;;
-		*) tail -n 1 "$err" >&2; report FAIL "series-$series" 0 "$(tail -n 1 "$err")" ;;
-		esac
-	done
-	[ "${#TREES[@]}" -gt 0 ] || report FAIL series 0 "no kernel source could be had"
 }
 
 # summary: the last line, and the exit status.
@@ -149,26 +120,30 @@ summary() {
 	[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
 }
 
+EVERYTHING=no
+[ "${1:-}" != --all ] || EVERYTHING=yes
 for name in $ONLY; do
 	[[ " $ALL " == *" $name "* ]] || die "ONLY: '$name' is no group" "one or more of: $ALL"
 done
-for name in $SERIES; do
+for name in $ARCHES; do
+	[[ " x86_64 arm64 " == *" $name "* ]] || die "ARCH: '$name' is not known" "x86_64 or arm64"
+done
+choose
+for name in $FULL $ARM; do
 	"$TOP/scripts/fetch.sh" --check "$name"
 done
 export FLB_RUN=$CACHE/run/test
 RUN=$FLB_RUN
 RESULTS=$RUN/results
 cache_dir run/test
-need_cache
+need_cache 12000
 lock test
 : 2>/dev/null >"$RESULTS" || die "cannot write to $RUN" "free some space"
-"$TOP/scripts/setup.sh"
-find_trees
-if [ "${#TREES[@]}" -gt 0 ]; then
-	group overlay "$TOP/scripts/test-overlay.sh" "${TREES[0]}"
-fi
-group host "$TOP/scripts/test-host.sh"
-for tree in ${TREES[@]+"${TREES[@]}"}; do
-	on_tree "$tree"
-done
+ARCH=${ARCHES%% *} "$TOP/scripts/setup.sh"
+# shellcheck disable=SC2046,SC2086 # series
+find_trees $(printf '%s\n' $FULL $PART $ARM | sort -uV)
+overlays
+! wanted host || group host "$TOP/scripts/test-host.sh"
+run_required
+run_optional
 summary
