@@ -1,31 +1,40 @@
 # SPDX-License-Identifier: GPL-2.0
-# The two commands. The kernel build reads Kbuild, not this file.
+# The commands. The kernel build reads Kbuild, not this file.
 
 # So that nothing of this make reaches those that the scripts run.
 unexport MAKEFLAGS MAKELEVEL
 
-export SERIES KDIR FLB ONLY JOBS
+export SERIES KDIR ARCH FLB ONLY JOBS
 
-.PHONY: help demo test clean
+.PHONY: help demo test test-all matrix clean
 help:
-	@echo 'make demo    a live update in QEMU on the Rust FLB core, told step by step'
-	@echo 'make test    all tests; the last line counts them'
-	@echo 'make clean   remove the cache: downloads, sources, builds, logs'
+	@echo 'make demo      a live update in QEMU on the Rust FLB core, told step by step'
+	@echo 'make test      the tests; the last line counts them'
+	@echo 'make test-all  every group on every series and architecture'
+	@echo 'make matrix    live updates in every pairing; writes Documentation/matrix.rst'
+	@echo 'make clean     remove the cache: downloads, sources, builds, logs'
 	@echo ''
 	@echo 'Variables:'
-	@echo '  SERIES=7.1     kernel series, fetched from Debian (for test: one or several)'
+	@echo '  SERIES=7.3     kernel series, fetched from Debian (for tests: one or several)'
 	@echo '  KDIR=PATH      your own kernel tree or its O= build; it is copied, not changed'
+	@echo '  ARCH=arm64     guests of this architecture (x86_64; for tests: both)'
 	@echo '  FLB=c|rust     demo: which implementation of FLB (rust)'
-	@echo '  ONLY="..."     test: only some of'
-	@echo '                 overlay host lint kunit kexec interop selftests kexec-c'
+	@echo '  ONLY="..."     tests: only some of overlay host lint kunit kexec interop'
+	@echo '                 selftests matrix chain pages64k kexec-c'
 	@echo '  JOBS=N         how many processes at a time (all processors)'
-	@echo '  XDG_CACHE_HOME where the cache is: XDG_CACHE_HOME/luo-flb, 6 GB'
+	@echo '  XDG_CACHE_HOME where the cache is: XDG_CACHE_HOME/luo-flb, 12 GB'
 
 demo:
 	@scripts/demo.sh
 
 test:
 	@scripts/test.sh
+
+test-all:
+	@scripts/test.sh --all
+
+matrix:
+	@scripts/matrix.sh
 
 clean:
 	@scripts/clean.sh
