@@ -90,14 +90,15 @@ mod suite {
     }
 
     #[test]
-    fn page_that_is_refused_is_given_back() -> Result {
+    fn page_that_is_refused_is_kept() -> Result {
         let mut block = Block::full(2, 1)?;
         block.set_count(MOST as u64 + 1);
         let page = HandedOver::new(&block)?;
         let refused = is_refused(page.address());
         let is_free = page.is_free();
         assert!(refused?);
-        assert!(is_free);
+        assert!(!is_free);
+        page.free();
         Ok(())
     }
 

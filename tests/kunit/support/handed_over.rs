@@ -192,7 +192,8 @@ impl fdt_v1::Reader for &FakeTree {
     }
 }
 
-/// A page that KHO takes for one that the previous kernel preserved. The core frees it.
+/// A page that KHO takes for one that the previous kernel preserved. The core frees it, unless it
+/// refuses what is in it.
 pub(in super::super) struct HandedOver(*mut bindings::page);
 
 impl HandedOver {
@@ -224,6 +225,12 @@ impl HandedOver {
             bindings::adjust_managed_page_count(self.0, -1);
             (*self.0)._refcount.counter == 0
         }
+    }
+
+    /// Frees what the core has refused.
+    pub(in super::super) fn free(self) {
+        // SAFETY: Nobody else has the page.
+        unsafe { bindings::__free_pages(self.0, 0) };
     }
 }
 
