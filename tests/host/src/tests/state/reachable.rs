@@ -12,6 +12,7 @@ fn closure<T: Copy + Ord>(start: T, next: impl Fn(T) -> Vec<T>) -> BTreeSet<T> {
     while let Some(state) = queue.pop_front() {
         for state in next(state) {
             if seen.insert(state) {
+                assert!(seen.len() < 1000, "there is no end of states");
                 queue.push_back(state);
             }
         }
