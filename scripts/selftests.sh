@@ -44,8 +44,7 @@ build() {
 TREE=$1
 NAME=${TREE##*/}
 SRC=$TREE/tools/testing/selftests/liveupdate
-OUT=$CACHE/selftests/$NAME
-[ "$ARCH" = x86_64 ] || OUT=$OUT-$ARCH
+OUT=$CACHE/selftests/$(arch_name "$NAME")
 [ -d "$SRC" ] || die "$TREE has no selftests for live update"
 use_toolchain
 cache_dir selftests
