@@ -8,11 +8,11 @@ case $ARCH in
 x86_64)
 	QEMU_NAME=qemu-system-x86_64 QEMU_PACKAGE=qemu-system-x86
 	# On a busy host the kernel takes an emulated timer that is late for a broken one.
-	QEMU_MACHINE=() MACHINE_WORDS='console=ttyS0 no_timer_check'
+	QEMU_MACHINE=() CONSOLE=ttyS0 KERNEL_WORDS=no_timer_check
 	;;
 arm64)
 	QEMU_NAME=qemu-system-aarch64 QEMU_PACKAGE=qemu-system-arm
-	QEMU_MACHINE=(-M virt) MACHINE_WORDS=console=ttyAMA0
+	QEMU_MACHINE=(-M virt) CONSOLE=ttyAMA0 KERNEL_WORDS=
 	;;
 *) die "ARCH=$ARCH is not known" "one of: x86_64 arm64" ;;
 esac

@@ -54,7 +54,7 @@ shift 3
 [ -f "$KERNEL" ] || die "no kernel image $KERNEL" "run scripts/build.sh"
 [ -f "$INITRD" ] || die "no initramfs $INITRD" "run scripts/initrd.sh"
 have "$QEMU" || die "$QEMU is missing" "apt-get install $QEMU_PACKAGE"
-APPEND="$MACHINE_WORDS loglevel=5 panic=-1 liveupdate=on kho=on $*"
+APPEND="console=$CONSOLE $KERNEL_WORDS loglevel=5 panic=-1 liveupdate=on kho=on $*"
 ACCEL=$(accel)
 : 2>/dev/null >"$LOG" || die "cannot write to $LOG" "free some space"
 QEMU_PID=

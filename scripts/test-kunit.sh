@@ -7,8 +7,8 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=scripts/testlib.sh
 . "$TOP/scripts/testlib.sh"
-# shellcheck source=scripts/faults.sh
-. "$TOP/scripts/faults.sh"
+# shellcheck source=scripts/accel.sh
+. "$TOP/scripts/accel.sh"
 
 # Only our suites, as the kernel crate has some too. kunit.py's own choice of accelerator hangs
 # where KVM does not work: the wrapper goes first.
@@ -18,7 +18,8 @@ run_kunit() {
 			python3 tools/testing/kunit/kunit.py exec --arch="$ARCH" \
 			--build_dir="$BUILD" --timeout="${FLB_TIMEOUT:-120}" --json="$JSON" \
 			--kernel_args=liveupdate=on --kernel_args=kho=on \
-			--kernel_args=panic=-1 'luo_flb*'
+			--kernel_args=panic=-1 ${KERNEL_WORDS:+--kernel_args="$KERNEL_WORDS"} \
+			'luo_flb*'
 	) >"$LOG" 2>&1 </dev/null
 }
 
