@@ -4,6 +4,7 @@
 # counts.
 # shellcheck disable=SC2034 # used by those that source it
 
+MEMORY=1G
 case $ARCH in
 x86_64)
 	QEMU_NAME=qemu-system-x86_64 QEMU_PACKAGE=qemu-system-x86
@@ -16,6 +17,12 @@ arm64)
 	;;
 *) die "ARCH=$ARCH is not known" "one of: x86_64 arm64" ;;
 esac
+# The largest block of such pages is 512 MiB, and KHO's three scratch areas are multiples of it.
+# Left to itself KHO makes the last of them larger than the others together.
+if [ "${FLB_PAGES:-}" = 64k ]; then
+	MEMORY=3G KERNEL_WORDS=kho_scratch=512M,512M,512M
+fi
+
 ACCEL_PROBE_SECONDS=5
 
 # A boot sector that writes 0x10 to the debug-exit port: QEMU then ends with status 0x21.

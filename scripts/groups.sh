@@ -110,11 +110,12 @@ run_selftests() {
 }
 
 pages64k() {
+	local -x FLB_PAGES=64k
 	local chain
 
-	"$TOP/scripts/test-kunit.sh" "$1" kunit64k || return 1
+	"$TOP/scripts/test-kunit.sh" "$1" || return 1
 	for chain in rust,rust c,rust rust,c; do
-		FLB_PAGES=64k "$KEXEC" "${1##*/}" "$chain" matrix || return 1
+		"$KEXEC" "${1##*/}" "$chain" matrix || return 1
 	done
 }
 

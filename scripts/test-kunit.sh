@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# test-kunit.sh TREE [KIND]: boot the kunit build (or kunit64k, see build.sh) with the kernel's own
-# kunit.py; one line a case.
+# test-kunit.sh TREE: boot the kunit build with the kernel's own kunit.py; one line a case.
+# FLB_PAGES=64k: the build with such pages.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -59,13 +59,11 @@ without_expected() {
 	' "$1"
 }
 
-[ $# -eq 1 ] || [ $# -eq 2 ] || die "usage: test-kunit.sh TREE [KIND]"
+[ $# -eq 1 ] || die "usage: test-kunit.sh TREE"
 TREE=$1
 NAME=${TREE##*/}
-VARIANT=$(variant "$NAME" "${2:-kunit}")
-BUILD=$CACHE/build/$VARIANT
-GROUP=kunit-${VARIANT/-kunit/-}
-GROUP=${GROUP%-}
+BUILD=$CACHE/build/$(variant "$NAME" "kunit${FLB_PAGES:-}")
+GROUP=kunit-$(arch_name "$NAME")${FLB_PAGES:+-$FLB_PAGES}
 LOG=$RUN/$GROUP.log
 JSON=$RUN/$GROUP.json
 mkdir -p "$RUN"
