@@ -31,7 +31,8 @@ run_qemu() {
 	out_pid=$!
 	timeout -k 5 "$TIMEOUT" "$QEMU" "${QEMU_MACHINE[@]}" -accel "$ACCEL" -cpu "$cpu" \
 		-m "$MEMORY" -smp 2 -nodefaults -display none -serial stdio -monitor none \
-		-no-reboot -kernel "$KERNEL" -initrd "$INITRD" -append "$APPEND" </dev/null >&"$out" 2>&1 &
+		-no-reboot -kernel "$KERNEL" -initrd "$INITRD" -append "$APPEND" \
+		</dev/null >&"$out" 2>&1 &
 	QEMU_PID=$!
 	exec {out}>&-
 	wait "$QEMU_PID" || rc=$?
