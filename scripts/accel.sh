@@ -8,8 +8,9 @@ MEMORY=1G
 case $ARCH in
 x86_64)
 	QEMU_NAME=qemu-system-x86_64 QEMU_PACKAGE=qemu-system-x86
-	# On a busy host the kernel takes an emulated timer that is late for a broken one.
-	QEMU_MACHINE=() CONSOLE=ttyS0 KERNEL_WORDS=no_timer_check
+	# On a busy host the kernel takes the emulated timer behind the IO-APIC, when it is late,
+	# for a broken one, and panics.
+	QEMU_MACHINE=() CONSOLE=ttyS0 KERNEL_WORDS=noapic
 	;;
 arm64)
 	QEMU_NAME=qemu-system-aarch64 QEMU_PACKAGE=qemu-system-arm
