@@ -106,7 +106,7 @@ install_missing() {
 }
 
 check_rustc() {
-	local version how="install it with rustup (https://rustup.rs) or from Debian 13"
+	local version how="install it with rustup, or from Debian 13"
 
 	have rustc || die "rustc is missing" "$how"
 	have cargo || die "cargo is missing" "$how"
