@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What may cross a kexec.
+
+use crate::transmute::{
+    AsBytes,
+    FromBytes, //
+};
+
+/// Plain old data that may cross a kexec: any bytes are a value, and there is nothing in it that
+/// has a meaning in one kernel only, such as a reference.
+///
+/// [`preserved_data!`](crate::preserved_data) makes structures of this kind.
+pub trait Content: AsBytes + FromBytes + Send + Sync + Sized + 'static {
+    /// The version of the layout and of the meaning of the fields. Change it with them: data of
+    /// another version are refused by [`Handle::restore`](super::Handle::restore).
+    const VERSION: u32;
+}
+
+macro_rules! plain {
+    ($($ty:ty)*) => {
+        $(
+            impl Content for $ty {
+                const VERSION: u32 = 0;
+            }
+        )*
+    };
+}
+
+plain!(u8 u16 u32 u64 i8 i16 i32 i64);
+
+impl<T: Content, const N: usize> Content for [T; N] {
+    const VERSION: u32 = T::VERSION;
+}
+
+/// How large `T` is, if it may be part of preserved data.
+#[doc(hidden)]
+pub const fn plain_size<T: AsBytes + FromBytes>() -> usize {
+    size_of::<T>()
+}
+
+/// Declares structures that may cross a kexec, with the version of each.
+///
+/// They are `repr(C)`. That all fields are plain data, and that there is no padding between them, is
+/// checked at compile time: padding would hand over whatever was in memory. Give spare fields a
+/// name, and zero.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{liveupdate::Handle, preserved_data};
+///
+/// preserved_data! {
+///     /// The queue of a device.
+///     #[derive(Clone, Copy)]
+///     pub struct Queue: version 2 {
+///         /// Where its ring is.
+///         pub ring: Handle<[u64; 32]>,
+///         /// The next entry.
+///         pub next: u32,
+///         /// Zero.
+///         pub spare: u32,
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! preserved_data {
+    ($(
+        $(#[$meta:meta])*
+        $vis:vis struct $name:ident: version $version:literal {
+            $($(#[$field_meta:meta])* $field_vis:vis $field:ident: $ty:ty),* $(,)?
+        }
+    )*) => {$(
+        $(#[$meta])*
+        #[repr(C)]
+        $vis struct $name {
+            $($(#[$field_meta])* $field_vis $field: $ty,)*
+        }
+
+        const _: () = assert!(
+            0 $(+ $crate::liveupdate::kho::plain_size::<$ty>())* == size_of::<$name>(),
+            "there is padding: add spare fields"
+        );
+
+        // SAFETY: All fields are, as `plain_size` requires it of them.
+        unsafe impl $crate::transmute::FromBytes for $name {}
+
+        // SAFETY: All fields are, as `plain_size` requires it, and there is nothing else in it.
+        unsafe impl $crate::transmute::AsBytes for $name {}
+
+        impl $crate::liveupdate::kho::Content for $name {
+            const VERSION: u32 = $version;
+        }
+    )*};
+}
