@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Live update: open files, and the state they share, survive a kexec.
+//!
+//! The Live Update Orchestrator (LUO) hands open files over to the next kernel. What a kind of file
+//! needs for that is a [`FileHandler`]. State that several files share, such as a table of which
+//! each file owns an entry, is a *File-Lifecycle-Bound object*, [`Flb`]: saved once, with the
+//! first file, restored once, and released once, with the last file. Memory that stays in place
+//! while the kernel is replaced is a [`KhoBox`] or a [`KhoSlice`].
+//!
+//! ```text
+//!      this kernel                                    the next kernel
+//!
+//!      Flb::preserve        with the first file         Flb::retrieve    when it is first needed
+//!      FileHandler::preserve      each file             FileHandler::retrieve       each file
+//!        KhoBox::publish ─▶ Handle ────────kexec────────▶ Handle::restore ─▶ KhoBox
+//!      FileHandler::unpreserve, or freeze               FileHandler::finish         each file
+//!      Flb::unpreserve       with the last file         Flb::finish         with the last file
+//! ```
+//!
+//! Everything here is a thin layer over the C interface: it works with any implementation of it.
+//! It adds no allocation and no lock to a call, its guards are one pointer wide, and the tables of
+//! callbacks are constants.
+//!
+//! C headers: [`include/linux/liveupdate.h`](srctree/include/linux/liveupdate.h),
+//! [`include/linux/kexec_handover.h`](srctree/include/linux/kexec_handover.h)
+//!
+//! # Examples
+//!
+//! A handler of files that shares a counter with the next kernel. Real drivers have files of their
+//! own; see [`misc`] for those of misc devices.
+//!
+//! ```
+//! use kernel::{
+//!     fs::File,
+//!     liveupdate::{
+//!         file, FileHandler, Flb, Handle, KhoBox, Published, Restored, RetrieveStatus,
+//!     },
+//!     liveupdate_flb, liveupdate_owner, preserved_data,
+//!     prelude::*,
+//!     sync::aref::ARef,
+//! };
+//!
+//! preserved_data! {
+//!     /// What all files share.
+//!     pub struct Shared: version 1 {
+//!         /// How many there were.
+//!         pub files: u64,
+//!     }
+//! }
+//!
+//! liveupdate_flb! {
+//!     static SHARED: Shared;
+//! }
+//!
+//! impl Flb for Shared {
+//!     const COMPATIBLE: &'static CStr = c"doc-shared-v1";
+//!     const OWNER: &'static ThisModule = liveupdate_owner!();
+//!     type Data = Handle<Shared>;
+//!     type Outgoing = KhoBox<Shared, Published>;
+//!     type Incoming = KhoBox<Shared, Restored>;
+//!
+//!     fn preserve() -> Result<(Self::Data, Self::Outgoing)> {
+//!         let shared = KhoBox::new(Shared { files: 7 })?.publish();
+//!         Ok((shared.handle(), shared))
+//!     }
+//!
+//!     fn unpreserve(_data: Self::Data, _shared: Self::Outgoing) {}
+//!
+//!     fn retrieve(data: Self::Data) -> Result<Self::Incoming> {
+//!         data.restore()
+//!     }
+//!
+//!     fn finish(_shared: Self::Incoming) {}
+//! }
+//!
+//! struct Files;
+//!
+//! #[vtable]
+//! impl FileHandler for Files {
+//!     const COMPATIBLE: &'static CStr = c"doc-files-v1";
+//!     const OWNER: &'static ThisModule = liveupdate_owner!();
+//!     type Data = u64;
+//!     type Private = ();
+//!
+//!     fn can_preserve(_file: &File) -> bool {
+//!         false
+//!     }
+//!
+//!     fn preserve(_file: &File) -> Result<(u64, ())> {
+//!         Ok((SHARED.outgoing()?.get().files, ()))
+//!     }
+//!
+//!     fn unpreserve(_file: &File, _data: u64, _private: ()) {}
+//!
+//!     fn retrieve(_data: u64) -> Result<ARef<File>> {
+//!         Err(ENODEV)
+//!     }
+//!
+//!     fn finish(_status: RetrieveStatus<'_>, _data: u64) {}
+//! }
+//!
+//! static FILES: file::Definition<Files> = file::Definition::new();
+//!
+//! # fn register() -> Result {
+//! // In the module's init function; kept in the module's structure.
+//! let registration = FILES.register()?.with(&SHARED)?;
+//! // Nothing was handed over by that name.
+//! assert!(SHARED.incoming().is_err());
+//! # drop(registration);
+//! # Ok(())
+//! # }
+//! # if kernel::liveupdate::is_enabled() { register()?; }
+//! # Ok::<(), Error>(())
+//! ```
+
+pub mod file;
+pub mod flb;
+pub mod kho;
+pub mod misc;
+
+pub use self::{
+    file::{
+        FileHandler,
+        RetrieveStatus, //
+    },
+    flb::Flb,
+    kho::{
+        Handle,
+        KhoBox,
+        KhoSlice,
+        Published,
+        Restored, //
+    },
+};
+
+use crate::{
+    bindings,
+    ffi::c_char,
+    str::CStr,
+    ThisModule, //
+};
+
+/// Whether live update is on, which is decided on the command line (`liveupdate=`).
+///
+/// While it is off nothing can be registered, and no callback is called.
+#[inline]
+pub fn is_enabled() -> bool {
+    // SAFETY: The function reads a flag.
+    unsafe { bindings::liveupdate_enabled() }
+}
+
+/// What a callback hands over, in the 64 bits that there are for it.
+///
+/// The next kernel gets what this one has given, unless the handover was damaged: it must make
+/// something of any bits, hence there is nothing that could be violated here.
+pub trait Handover: Copy + 'static {
+    /// What to hand over.
+    fn into_bits(self) -> u64;
+
+    /// What was handed over.
+    fn from_bits(bits: u64) -> Self;
+}
+
+impl Handover for u64 {
+    #[inline]
+    fn into_bits(self) -> u64 {
+        self
+    }
+
+    #[inline]
+    fn from_bits(bits: u64) -> Self {
+        bits
+    }
+}
+
+/// Nothing.
+impl Handover for () {
+    #[inline]
+    fn into_bits(self) -> u64 {
+        0
+    }
+
+    #[inline]
+    fn from_bits(_: u64) -> Self {}
+}
+
+/// How long the fields of names are, with the terminating NUL.
+const NAME_LENGTH: usize = bindings::LIVEUPDATE_FLB_COMPAT_LENGTH as usize;
+
+/// A name, as it stands in the C structures; the compiler refuses one that does not fit.
+const fn name_field(name: &CStr) -> [c_char; NAME_LENGTH] {
+    let bytes = name.to_bytes();
+    assert!(!bytes.is_empty(), "the name is empty");
+    assert!(
+        bytes.len() < NAME_LENGTH,
+        "the name does not fit: it has more than 47 bytes"
+    );
+    let mut field = [0; NAME_LENGTH];
+    let mut index = 0;
+    while index < bytes.len() {
+        field[index] = bytes[index];
+        index += 1;
+    }
+    field
+}
+
+const _: () = assert!(NAME_LENGTH == bindings::LIVEUPDATE_HNDL_COMPAT_LENGTH as usize);
+
+/// The owner of code that is never unloaded.
+#[doc(hidden)]
+pub const fn built_in() -> &'static ThisModule {
+    // SAFETY: A null `THIS_MODULE` is that of built-in code.
+    const BUILT_IN: ThisModule = unsafe { ThisModule::from_ptr(core::ptr::null_mut()) };
+    &BUILT_IN
+}
+
+/// The module that this is used in, for [`Flb::OWNER`] and [`FileHandler::OWNER`].
+///
+/// The crate root must have the [`module!`](crate::macros::module) if it can be a module.
+#[macro_export]
+macro_rules! liveupdate_owner {
+    () => {{
+        #[cfg(not(MODULE))]
+        let owner = $crate::liveupdate::built_in();
+        #[cfg(all(MODULE, CONFIG_LIVEUPDATE_FLB_RUST_THIS_MODULE))]
+        let owner = &<crate::LocalModule as $crate::ModuleMetadata>::THIS_MODULE;
+        #[cfg(all(MODULE, not(CONFIG_LIVEUPDATE_FLB_RUST_THIS_MODULE)))]
+        let owner = &crate::THIS_MODULE;
+        owner
+    }};
+}

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Handlers of files that survive a kexec.
+//!
+//! C header: [`include/linux/liveupdate.h`](srctree/include/linux/liveupdate.h)
+
+use super::{
+    flb::{
+        self,
+        Defined, //
+    },
+    name_field,
+    Handover, //
+};
+use crate::{
+    bindings,
+    error::{
+        from_result,
+        to_result,
+        Error,
+        Result,
+        VTABLE_DEFAULT_ERROR, //
+    },
+    ffi::c_int,
+    fs::File,
+    macros::vtable,
+    prelude::build_error,
+    str::CStr,
+    sync::aref::ARef,
+    types::{
+        ForeignOwnable,
+        Opaque, //
+    },
+    ThisModule, //
+};
+use core::{
+    marker::PhantomData,
+    mem::forget, //
+};
+
+/// What has become of a file that was handed over.
+pub enum RetrieveStatus<'a> {
+    /// Nobody has asked for it: what was preserved for it is still there, and is to be released.
+    NotRetrieved,
+    /// [`FileHandler::retrieve`] has failed, with this error. It is not tried again.
+    Failed(Error),
+    /// It was restored.
+    Retrieved(&'a File),
+}
+
+/// A kind of files that survive a kexec.
+///
+/// All callbacks run in process context and may sleep. A file is handed over by the first handler
+/// that can.
+#[vtable]
+pub trait FileHandler: Sized + 'static {
+    /// Identifies the kind of files and the format of their data to the next kernel.
+    ///
+    /// At most 47 bytes, not empty, and unique among handlers. By convention it ends in a version,
+    /// like `"memfd-v1"`.
+    const COMPATIBLE: &'static CStr;
+
+    /// The module that this is part of, [`liveupdate_owner!`]. It stays loaded while there are
+    /// preserved files.
+    ///
+    /// [`liveupdate_owner!`]: crate::liveupdate_owner
+    const OWNER: &'static ThisModule;
+
+    /// What is handed over: for anything larger than 64 bits a [`Handle`](super::Handle).
+    type Data: Handover;
+
+    /// What belongs to a preserved file in this kernel only. It owns the memory that is handed
+    /// over.
+    type Private: ForeignOwnable + Send + Sync + 'static;
+
+    /// Whether this is a file of this kind.
+    ///
+    /// Called with `luo_register_rwlock` held for reading: nothing may be registered.
+    fn can_preserve(file: &File) -> bool;
+
+    /// Saves a file. All [`Flb`](super::Flb)s of the handler are preserved at this time, and their
+    /// [`outgoing`](flb::Definition::outgoing) objects can be used.
+    ///
+    /// The file may be used until the kexec: what can change must be saved or refused by then, see
+    /// [`freeze`](Self::freeze).
+    fn preserve(file: &File) -> Result<(Self::Data, Self::Private)>;
+
+    /// Undoes [`preserve`](Self::preserve); never called if the kexec takes place.
+    fn unpreserve(file: &File, data: Self::Data, private: Self::Private);
+
+    /// Saves what has changed since, and returns what is to be handed over now. Called in the
+    /// `reboot()` system call; an error aborts the live update.
+    fn freeze(
+        _file: &File,
+        _data: Self::Data,
+        _private: <Self::Private as ForeignOwnable>::Borrowed<'_>,
+    ) -> Result<Self::Data> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Undoes [`freeze`](Self::freeze), as the live update was aborted.
+    fn unfreeze(
+        _file: &File,
+        _data: Self::Data,
+        _private: <Self::Private as ForeignOwnable>::Borrowed<'_>,
+    ) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Restores a file: a new one, with what was saved.
+    ///
+    /// Called at most once for a file, if it succeeds or not. The data are what the previous kernel
+    /// says they are: check what you rely on. [`misc::Restored`](super::misc::Restored) makes files
+    /// of misc devices.
+    fn retrieve(data: Self::Data) -> Result<ARef<File>>;
+
+    /// Whether [`finish`](Self::finish) can be called. If not, `EBUSY` is returned to user space,
+    /// which has to do something about the files of this session first.
+    fn can_finish(_status: RetrieveStatus<'_>, _data: Self::Data) -> bool {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Ends the live update of a file, and releases what it had in memory if the file was not
+    /// retrieved.
+    fn finish(status: RetrieveStatus<'_>, data: Self::Data);
+}
+
+/// The static through which a [`FileHandler`] is registered.
+#[repr(transparent)]
+pub struct Definition<H: FileHandler> {
+    inner: Opaque<bindings::liveupdate_file_handler>,
+    _handler: PhantomData<H>,
+}
+
+// SAFETY: The C structure is protected by `luo_register_rwlock`.
+unsafe impl<H: FileHandler> Sync for Definition<H> {}
+
+impl<H: FileHandler> Definition<H> {
+    /// For a static.
+    #[allow(clippy::new_without_default)]
+    pub const fn new() -> Self {
+        Self {
+            inner: Opaque::new(bindings::liveupdate_file_handler {
+                ops: &Callbacks::<H>::OPS,
+                compatible: name_field(H::COMPATIBLE),
+                ..pin_init::zeroed()
+            }),
+            _handler: PhantomData,
+        }
+    }
+
+    fn as_raw(&self) -> *mut bindings::liveupdate_file_handler {
+        self.inner.get()
+    }
+
+    /// Offers files of this kind to be preserved, until the returned value is dropped.
+    ///
+    /// Files that are preserved then are unpreserved or finished all the same. The owner of the
+    /// handler stays loaded as long as there are such files.
+    ///
+    /// # Errors
+    ///
+    /// `EEXIST` if there is a handler of this name, maybe this one; `EOPNOTSUPP` if live update is
+    /// off.
+    ///
+    /// Context: process, may sleep. Takes `luo_register_rwlock` for writing.
+    pub fn register(&'static self) -> Result<Registration<H>> {
+        // SAFETY: It is a static. A second registration is refused before anything is written.
+        to_result(unsafe { bindings::liveupdate_register_file_handler(self.as_raw()) })?;
+        // INVARIANT: It was just registered.
+        Ok(Registration(self))
+    }
+}
+
+/// The registration of a [`FileHandler`], which is in force until this is dropped.
+///
+/// # Invariants
+///
+/// The handler is registered, by this alone.
+#[must_use = "the handler is unregistered when this is dropped"]
+pub struct Registration<H: FileHandler>(&'static Definition<H>);
+
+impl<H: FileHandler> Registration<H> {
+    /// Makes the files depend on an FLB, for as long as the handler is registered.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`flb::Definition::register`]; the handler is unregistered then.
+    pub fn with<F: Defined>(self, flb: &'static flb::Definition<F>) -> Result<Self> {
+        // The orchestrator unregisters the FLBs of a handler with the handler.
+        forget(flb.register(&self)?);
+        Ok(self)
+    }
+
+    pub(super) fn as_raw(&self) -> *mut bindings::liveupdate_file_handler {
+        self.0.as_raw()
+    }
+}
+
+impl<H: FileHandler> Drop for Registration<H> {
+    fn drop(&mut self) {
+        // SAFETY: By the invariant. Files that are preserved find the handler and its callbacks in
+        // statics, which stay as long as the owner is loaded.
+        unsafe { bindings::liveupdate_unregister_file_handler(self.as_raw()) };
+    }
+}
+
+/// The callbacks of a [`FileHandler`], for C.
+struct Callbacks<H: FileHandler>(PhantomData<H>);
+
+impl<H: FileHandler> Callbacks<H> {
+    const OPS: bindings::liveupdate_file_ops = bindings::liveupdate_file_ops {
+        can_preserve: Some(Self::can_preserve),
+        preserve: Some(Self::preserve),
+        unpreserve: Some(Self::unpreserve),
+        freeze: if H::HAS_FREEZE {
+            Some(Self::freeze)
+        } else {
+            None
+        },
+        unfreeze: if H::HAS_UNFREEZE {
+            Some(Self::unfreeze)
+        } else {
+            None
+        },
+        retrieve: Some(Self::retrieve),
+        can_finish: if H::HAS_CAN_FINISH {
+            Some(Self::can_finish)
+        } else {
+            None
+        },
+        finish: Some(Self::finish),
+        owner: H::OWNER.as_ptr(),
+        ..pin_init::zeroed()
+    };
+
+    /// # Safety
+    ///
+    /// `file` is a file in use, which was found by its descriptor.
+    unsafe extern "C" fn can_preserve(
+        _handler: *mut bindings::liveupdate_file_handler,
+        file: *mut bindings::file,
+    ) -> bool {
+        // SAFETY: By the requirements of this function. The system call of this thread is an
+        // `ioctl` on another file, and other threads lock the position as the file is shared.
+        H::can_preserve(unsafe { File::from_raw_file(file) })
+    }
+
+    /// # Safety
+    ///
+    /// `args` is valid and nobody else's for the call; its file is in use and was found by its
+    /// descriptor.
+    unsafe extern "C" fn preserve(args: *mut bindings::liveupdate_file_op_args) -> c_int {
+        from_result(|| {
+            // SAFETY: By the requirements of this function.
+            let (data, private) = H::preserve(unsafe { Self::file(args) })?;
+            // SAFETY: As above.
+            unsafe {
+                (*args).serialized_data = data.into_bits();
+                (*args).private_data = private.into_foreign();
+            }
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// `args` is valid, and holds a preserved file and what `preserve` and `freeze` have left, which
+    /// nobody uses any more.
+    unsafe extern "C" fn unpreserve(args: *mut bindings::liveupdate_file_op_args) {
+        // SAFETY: By the requirements of this function.
+        unsafe {
+            let private = H::Private::from_foreign((*args).private_data);
+            H::unpreserve(Self::file(args), Self::data(args), private);
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `args` is valid, and holds a preserved file and what `preserve` has left.
+    unsafe extern "C" fn freeze(args: *mut bindings::liveupdate_file_op_args) -> c_int {
+        from_result(|| {
+            // SAFETY: By the requirements of this function.
+            unsafe {
+                let private = H::Private::borrow((*args).private_data);
+                let data = H::freeze(Self::file(args), Self::data(args), private)?;
+                (*args).serialized_data = data.into_bits();
+            }
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// `args` is valid, and holds a preserved file and what `preserve` and `freeze` have left.
+    unsafe extern "C" fn unfreeze(args: *mut bindings::liveupdate_file_op_args) {
+        // SAFETY: By the requirements of this function.
+        unsafe {
+            let private = H::Private::borrow((*args).private_data);
+            H::unfreeze(Self::file(args), Self::data(args), private);
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `args` is valid and nobody else's for the call.
+    unsafe extern "C" fn retrieve(args: *mut bindings::liveupdate_file_op_args) -> c_int {
+        from_result(|| {
+            // SAFETY: By the requirements of this function.
+            let file = H::retrieve(unsafe { Self::data(args) })?;
+            // SAFETY: As above. The orchestrator gets our reference to the file.
+            unsafe { (*args).file = ARef::into_raw(file).cast().as_ptr() };
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// As for [`Self::status`].
+    unsafe extern "C" fn can_finish(args: *mut bindings::liveupdate_file_op_args) -> bool {
+        // SAFETY: By the requirements of this function.
+        unsafe { H::can_finish(Self::status(args), Self::data(args)) }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`Self::status`].
+    unsafe extern "C" fn finish(args: *mut bindings::liveupdate_file_op_args) {
+        // SAFETY: By the requirements of this function.
+        unsafe { H::finish(Self::status(args), Self::data(args)) }
+    }
+
+    /// # Safety
+    ///
+    /// `args` is valid for `'a`.
+    unsafe fn data(args: *const bindings::liveupdate_file_op_args) -> H::Data {
+        // SAFETY: By the requirements of this function.
+        H::Data::from_bits(unsafe { (*args).serialized_data })
+    }
+
+    /// # Safety
+    ///
+    /// `args` is valid, and its file stays in use for `'a`.
+    unsafe fn file<'a>(args: *const bindings::liveupdate_file_op_args) -> &'a File {
+        // SAFETY: By the requirements of this function. The system call of this thread is not one
+        // that uses the position of this file, and other threads lock it as the file is shared.
+        unsafe { File::from_raw_file((*args).file) }
+    }
+
+    /// # Safety
+    ///
+    /// `args` is valid; if its status is that of success its file is the one that `retrieve` has
+    /// left, and it stays in use for `'a`.
+    unsafe fn status<'a>(args: *const bindings::liveupdate_file_op_args) -> RetrieveStatus<'a> {
+        // SAFETY: By the requirements of this function.
+        match unsafe { (*args).retrieve_status } {
+            0 => RetrieveStatus::NotRetrieved,
+            // SAFETY: As above.
+            1.. => RetrieveStatus::Retrieved(unsafe { Self::file(args) }),
+            errno => RetrieveStatus::Failed(Error::from_errno(errno)),
+        }
+    }
+}
