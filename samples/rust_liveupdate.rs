@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Rust sample of a misc device whose open files survive a live update.
+//!
+//! Each open `/dev/rust-liveupdate` is a note: what is written to it is appended, and can be read.
+//! Notes that are preserved through `/dev/liveupdate` share a table in which each has an entry: it
+//! is saved with the first note, restored when it is first needed, and released with the last note.
+//! The texts stay in memory; each entry tells where.
+//!
+//! ```sh
+//! # What a live update agent does, in short
+//! exec 3<>/dev/rust-liveupdate
+//! echo 'To be remembered' >&3
+//! # LIVEUPDATE_IOCTL_CREATE_SESSION, LIVEUPDATE_SESSION_PRESERVE_FD with descriptor 3; kexec;
+//! # LIVEUPDATE_IOCTL_RETRIEVE_SESSION, LIVEUPDATE_SESSION_RETRIEVE_FD gives descriptor 3 again
+//! cat <&3
+//! ```
+
+use kernel::{
+    fs::{
+        file::flags,
+        File,
+        Kiocb, //
+    },
+    iov::{
+        IovIterDest,
+        IovIterSource, //
+    },
+    liveupdate::{
+        self,
+        file,
+        kho::SliceHandle,
+        misc,
+        FileHandler,
+        Flb,
+        Handle,
+        KhoBox,
+        KhoSlice,
+        Published,
+        Restored,
+        RetrieveStatus, //
+    },
+    liveupdate_flb, liveupdate_owner,
+    miscdevice::{
+        MiscDevice,
+        MiscDeviceOptions,
+        MiscDeviceRegistration, //
+    },
+    new_mutex,
+    prelude::*,
+    preserved_data,
+    str::CStr,
+    sync::{
+        aref::ARef,
+        Mutex, //
+    },
+};
+
+module! {
+    type: NotesModule,
+    name: "rust_liveupdate",
+    authors: ["The FLB in Rust developers"],
+    description: "Rust sample of a live-updatable misc device",
+    license: "GPL",
+}
+
+/// How much fits into a note, in bytes.
+const LONGEST: usize = 1 << 20;
+
+/// How many notes can be preserved.
+const MOST: usize = 64;
+
+#[pin_data]
+struct NotesModule {
+    // None if live update is off; the device works without.
+    _files: Option<file::Registration<Notes>>,
+    #[pin]
+    _device: MiscDeviceRegistration<Note>,
+}
+
+impl kernel::InPlaceModule for NotesModule {
+    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        let options = MiscDeviceOptions {
+            name: c"rust-liveupdate",
+        };
+
+        try_pin_init!(Self {
+            _files: if liveupdate::is_enabled() {
+                Some(NOTES.register()?.with(&TABLE)?)
+            } else {
+                None
+            },
+            _device <- MiscDeviceRegistration::register(options),
+        })
+    }
+}
+
+// An open file.
+
+#[pin_data]
+struct Note {
+    #[pin]
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    text: KVVec<u8>,
+    /// What is preserved does not change.
+    preserved: bool,
+}
+
+impl Note {
+    fn new(text: KVVec<u8>) -> Result<Pin<KBox<Self>>> {
+        KBox::pin_init(
+            pin_init!(Self {
+                inner <- new_mutex!(Inner { text, preserved: false }),
+            }),
+            GFP_KERNEL,
+        )
+    }
+}
+
+#[vtable]
+impl MiscDevice for Note {
+    type Ptr = Pin<KBox<Self>>;
+
+    fn open(_file: &File, _device: &MiscDeviceRegistration<Self>) -> Result<Self::Ptr> {
+        Self::new(KVVec::new())
+    }
+
+    fn read_iter(mut kiocb: Kiocb<'_, Self::Ptr>, iov: &mut IovIterDest<'_>) -> Result<usize> {
+        let note = kiocb.file();
+        let inner = note.inner.lock();
+        iov.simple_read_from_buffer(kiocb.ki_pos_mut(), &inner.text)
+    }
+
+    fn write_iter(kiocb: Kiocb<'_, Self::Ptr>, iov: &mut IovIterSource<'_>) -> Result<usize> {
+        let note = kiocb.file();
+        let mut inner = note.inner.lock();
+        if inner.preserved {
+            return Err(EBUSY);
+        }
+        if inner.text.len() + iov.len() > LONGEST {
+            return Err(EFBIG);
+        }
+        iov.copy_from_iter_vec(&mut inner.text, GFP_KERNEL)
+    }
+}
+
+// What all preserved notes share.
+
+preserved_data! {
+    /// Where the text of a note is; without a length there is none.
+    #[derive(Clone, Copy)]
+    struct Entry: version 1 {
+        text: SliceHandle<u8>,
+        /// In bytes.
+        length: u64,
+        /// Whether a note has this entry: 0 or 1.
+        used: u64,
+    }
+
+    struct Table: version 1 {
+        entries: [Entry; MOST],
+    }
+}
+
+liveupdate_flb! {
+    static TABLE: Table;
+}
+
+impl Flb for Table {
+    const COMPATIBLE: &'static CStr = c"rust-sample-table-v1";
+    const OWNER: &'static ThisModule = liveupdate_owner!();
+
+    type Data = Handle<Table>;
+    type Outgoing = Pin<KBox<Mutex<KhoBox<Table, Published>>>>;
+    type Incoming = Pin<KBox<Mutex<KhoBox<Table, Restored>>>>;
+
+    fn preserve() -> Result<(Self::Data, Self::Outgoing)> {
+        let table = KhoBox::<Table>::zeroed()?.publish();
+        let handle = table.handle();
+        let table = KBox::pin_init(new_mutex!(table), GFP_KERNEL)?;
+        pr_info!("table saved\n");
+        Ok((handle, table))
+    }
+
+    fn unpreserve(_handle: Self::Data, _table: Self::Outgoing) {
+        pr_info!("table no longer saved\n");
+    }
+
+    fn retrieve(handle: Self::Data) -> Result<Self::Incoming> {
+        let table = handle.restore()?;
+        let notes = table.entries.iter().filter(|entry| entry.used == 1).count();
+        pr_info!("table restored with {notes} notes\n");
+        KBox::pin_init(new_mutex!(table), GFP_KERNEL)
+    }
+
+    fn finish(_table: Self::Incoming) {
+        pr_info!("table released\n");
+    }
+}
+
+impl Table {
+    /// Gives a note an entry, and returns its number.
+    fn add(&mut self, new: Entry) -> Result<u64> {
+        let free = |(_, entry): &(usize, &mut Entry)| entry.used == 0;
+        let (slot, entry) = self
+            .entries
+            .iter_mut()
+            .enumerate()
+            .find(free)
+            .ok_or(ENOSPC)?;
+        *entry = new;
+        Ok(slot as u64)
+    }
+
+    /// Takes an entry from the table. Its number may be anything.
+    fn take(&mut self, slot: u64) -> Result<Entry> {
+        let slot = usize::try_from(slot)?;
+        let entry = self
+            .entries
+            .get_mut(slot)
+            .filter(|entry| entry.used == 1)
+            .ok_or(EINVAL)?;
+        Ok(core::mem::replace(entry, Entry::FREE))
+    }
+}
+
+impl Entry {
+    const FREE: Self = Self {
+        text: SliceHandle::NOWHERE,
+        length: 0,
+        used: 0,
+    };
+
+    fn of(text: Option<&KhoSlice<u8, Published>>) -> Self {
+        Self {
+            text: text.map_or(SliceHandle::NOWHERE, KhoSlice::handle),
+            length: text.map_or(0, |text| text.len() as u64),
+            used: 1,
+        }
+    }
+
+    /// The text that the previous kernel has left.
+    fn restore(self) -> Result<KVVec<u8>> {
+        let mut text = KVVec::new();
+        if self.length != 0 {
+            let restored = self.text.restore()?;
+            if restored.len() as u64 != self.length || restored.len() > LONGEST {
+                return Err(EINVAL);
+            }
+            text.extend_from_slice(&restored, GFP_KERNEL)?;
+        }
+        Ok(text)
+    }
+}
+
+// How notes are preserved: each by the number of its entry.
+
+struct Notes;
+
+static NOTES: file::Definition<Notes> = file::Definition::new();
+
+#[vtable]
+impl FileHandler for Notes {
+    const COMPATIBLE: &'static CStr = c"rust-sample-note-v1";
+    const OWNER: &'static ThisModule = liveupdate_owner!();
+
+    type Data = u64;
+    /// The text in preserved memory.
+    type Private = KBox<Option<KhoSlice<u8, Published>>>;
+
+    fn can_preserve(file: &File) -> bool {
+        misc::private::<Note>(file).is_some()
+    }
+
+    fn preserve(file: &File) -> Result<(Self::Data, Self::Private)> {
+        let note = misc::private::<Note>(file).ok_or(EINVAL)?;
+        let mut inner = note.inner.lock();
+        let text = if inner.text.is_empty() {
+            None
+        } else {
+            Some(KhoSlice::copy_of(&inner.text)?.publish())
+        };
+        let entry = Entry::of(text.as_ref());
+        let text = KBox::new(text, GFP_KERNEL)?;
+        let slot = TABLE.outgoing()?.get().lock().add(entry)?;
+        inner.preserved = true;
+        Ok((slot, text))
+    }
+
+    fn unpreserve(file: &File, slot: Self::Data, _text: Self::Private) {
+        if let Some(note) = misc::private::<Note>(file) {
+            note.inner.lock().preserved = false;
+        }
+        let removed = TABLE
+            .outgoing()
+            .and_then(|table| table.get().lock().take(slot));
+        if removed.is_err() {
+            pr_err!("note {slot} is not in the table\n");
+        }
+    }
+
+    fn retrieve(slot: Self::Data) -> Result<ARef<File>> {
+        let entry = TABLE.incoming()?.get().lock().take(slot)?;
+        let note = Note::new(entry.restore()?)?;
+        misc::restored_file::<Note>(c"rust-liveupdate", note, flags::O_RDWR)
+    }
+
+    fn finish(status: RetrieveStatus<'_>, slot: Self::Data) {
+        if let RetrieveStatus::NotRetrieved = status {
+            // Restored, it is dropped.
+            let text = TABLE
+                .incoming()
+                .and_then(|table| table.get().lock().take(slot))
+                .and_then(Entry::restore);
+            if text.is_err() {
+                pr_err!("note {slot} is lost\n");
+            }
+        }
+    }
+}
