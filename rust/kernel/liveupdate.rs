@@ -118,6 +118,8 @@ pub mod file;
 pub mod flb;
 pub mod kho;
 pub mod misc;
+#[cfg(CONFIG_RUST_LIVEUPDATE_KUNIT_TEST)]
+mod tests;
 
 pub use self::{
     file::{
@@ -223,9 +225,9 @@ macro_rules! liveupdate_owner {
     () => {{
         #[cfg(not(MODULE))]
         let owner = $crate::liveupdate::built_in();
-        #[cfg(all(MODULE, CONFIG_LIVEUPDATE_FLB_RUST_THIS_MODULE))]
+        #[cfg(all(MODULE, CONFIG_LIVEUPDATE_RUST_HAS_THIS_MODULE))]
         let owner = &<crate::LocalModule as $crate::ModuleMetadata>::THIS_MODULE;
-        #[cfg(all(MODULE, not(CONFIG_LIVEUPDATE_FLB_RUST_THIS_MODULE)))]
+        #[cfg(all(MODULE, not(CONFIG_LIVEUPDATE_RUST_HAS_THIS_MODULE)))]
         let owner = &crate::THIS_MODULE;
         owner
     }};

@@ -149,7 +149,8 @@ impl<H: FileHandler> Definition<H> {
         }
     }
 
-    fn as_raw(&self) -> *mut bindings::liveupdate_file_handler {
+    /// The C structure, for those who implement FLBs.
+    pub fn as_raw(&self) -> *mut bindings::liveupdate_file_handler {
         self.inner.get()
     }
 

@@ -132,7 +132,8 @@ impl<F: Flb> Definition<F> {
         }
     }
 
-    fn as_raw(&self) -> *mut bindings::liveupdate_flb {
+    /// The C structure, for those who implement FLBs.
+    pub fn as_raw(&self) -> *mut bindings::liveupdate_flb {
         self.inner.get()
     }
 }

@@ -20,6 +20,8 @@
 mod content;
 mod handle;
 mod slice;
+#[cfg(CONFIG_RUST_LIVEUPDATE_KUNIT_TEST)]
+mod tests;
 
 #[doc(hidden)]
 pub use self::content::plain_size;
@@ -320,13 +322,6 @@ impl<T: Content, S: State> KhoBox<T, S> {
     fn data(&self) -> NonNull<T> {
         // SAFETY: By the invariant there is a `T`.
         unsafe { self.memory.byte_add(offset_of_data::<T>()).cast() }
-    }
-
-    /// The header, for the tests of what restores it.
-    #[cfg(CONFIG_LIVEUPDATE_FLB_RUST_API_KUNIT_TEST)]
-    fn header(&mut self) -> &mut Header {
-        // SAFETY: By the invariant there is a header, and it is ours.
-        unsafe { self.memory.as_mut() }
     }
 }
 

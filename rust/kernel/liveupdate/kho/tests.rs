@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Preserved memory, as far as one kernel can tell.
+
+use super::*;
+use crate::preserved_data;
+
+preserved_data! {
+    struct Small: version 7 {
+        a: u64,
+        b: [u16; 4],
+    }
+
+    struct Large: version 1 {
+        bytes: [u8; 1 << 21],
+    }
+}
+
+
+/// What the next kernel would have after [`Handle::restore`], but for its checks.
+fn handed_over<T: Content>(published: KhoBox<T, Published>) -> KhoBox<T, Restored> {
+    let memory = published.memory;
+    forget(published);
+    // SAFETY: By the invariant it came from `kho_alloc_preserve()`: without its preservation it is
+    // a folio as any other.
+    unsafe { bindings::kho_unpreserve_folio(bindings::virt_to_folio(memory.as_ptr().cast())) };
+    KhoBox {
+        memory,
+        _content: PhantomData,
+    }
+}
+
+#[kunit_tests(rust_liveupdate_kho)]
+mod suite {
+    use super::*;
+
+    #[test]
+    fn pointers_and_no_more() {
+        assert_eq!(size_of::<KhoBox<Large>>(), size_of::<usize>());
+        assert_eq!(size_of::<KhoSlice<u8>>(), size_of::<usize>());
+        assert_eq!(size_of::<Option<KhoBox<Large>>>(), size_of::<usize>());
+        assert_eq!(size_of::<Handle<Large>>(), size_of::<u64>());
+    }
+
+    #[test]
+    fn new_box_has_its_value() -> Result {
+        let new = KhoBox::new(Small {
+            a: 5,
+            b: [1, 2, 3, 4],
+        })?;
+        assert_eq!((new.a, new.b), (5, [1, 2, 3, 4]));
+        let zeroed = KhoBox::<Large>::zeroed()?;
+        assert!(zeroed.bytes.iter().all(|byte| *byte == 0));
+        Ok(())
+    }
+
+    #[test]
+    fn published_box_can_be_used() -> Result {
+        let mut published = KhoBox::<Small>::zeroed()?.publish();
+        published.a = 9;
+        assert_eq!(published.a, 9);
+        let back = published.unpublish();
+        assert_eq!(back.a, 9);
+        Ok(())
+    }
+
+    #[test]
+    fn handle_is_an_address() -> Result {
+        let published = KhoBox::<Small>::zeroed()?.publish();
+        let bits = published.handle().into_bits();
+        assert!(bits != 0);
+        assert_eq!(bits % PAGE_SIZE as u64, 0);
+        assert_eq!(Handle::<Small>::from_bits(bits).into_bits(), bits);
+        Ok(())
+    }
+
+    #[test]
+    fn restored_is_what_was_published() -> Result {
+        let mut published = KhoBox::<Small>::zeroed()?.publish();
+        published.a = 11;
+        let restored = handed_over(published).checked()?;
+        assert_eq!(restored.a, 11);
+        Ok(())
+    }
+
+    #[test]
+    fn preserved_again_in_place() -> Result {
+        let mut published = KhoBox::<Small>::zeroed()?.publish();
+        published.a = 12;
+        let bits = published.handle().into_bits();
+        let again = handed_over(published).checked()?.preserve()?.publish();
+        assert_eq!(again.a, 12);
+        assert_eq!(again.handle().into_bits(), bits);
+        Ok(())
+    }
+
+    #[test]
+    fn unpublished_is_refused() -> Result {
+        let never = KhoBox::<Small>::zeroed()?;
+        assert!(Header::check::<Small>(header(&never)).is_err());
+        let not_any_more = KhoBox::<Small>::zeroed()?.publish().unpublish();
+        assert!(Header::check::<Small>(header(&not_any_more)).is_err());
+        let once_more = handed_over(KhoBox::<Small>::zeroed()?.publish())
+            .checked()?
+            .preserve()?;
+        assert!(Header::check::<Small>(header(&once_more)).is_err());
+        Ok(())
+    }
+
+    fn header<T: Content, S: State>(of: &KhoBox<T, S>) -> &Header {
+        // SAFETY: By the invariant there is a header, which is not written to meanwhile.
+        unsafe { of.memory.as_ref() }
+    }
+
+    #[test]
+    fn damaged_header_is_refused() {
+        let good = Header::of::<Small>;
+        assert!(good().check::<Small>().is_ok());
+        let bad = [
+            Header {
+                magic: 0,
+                ..good()
+            },
+            Header {
+                magic: u64::MAX,
+                ..good()
+            },
+            Header {
+                version: 6,
+                ..good()
+            },
+            Header {
+                version: 8,
+                ..good()
+            },
+            Header {
+                size: good().size - 1,
+                ..good()
+            },
+            Header {
+                size: u64::MAX,
+                ..good()
+            },
+            Header {
+                offset: 0,
+                ..good()
+            },
+        ];
+        for header in bad {
+            assert!(header.check::<Small>() == Err(EINVAL));
+        }
+        assert!(good().check::<Large>() == Err(EINVAL));
+    }
+
+    #[test]
+    fn bad_addresses_are_refused() {
+        for bits in [0, 1, PAGE_SIZE as u64 + 8, u64::MAX] {
+            let handle = Handle::<Small>::from_bits(bits);
+            assert!(handle.restore().err() == Some(EINVAL));
+            let handle = SliceHandle::<Small>::from_bits(bits);
+            assert!(handle.restore().err() == Some(EINVAL));
+        }
+    }
+
+    #[test]
+    fn no_memory_there() {
+        // Aligned, and above all memory that there can be.
+        let nowhere = Handle::<Small>::from_bits(!0 << 20);
+        assert!(nowhere.restore().err() == Some(ENOENT));
+    }
+
+    #[test]
+    fn dropped_box_is_given_back() -> Result {
+        // More than the machine has, one after the other.
+        for _ in 0..600 {
+            drop(KhoBox::<Large>::zeroed()?);
+        }
+        for _ in 0..10 {
+            drop(KhoBox::<Large>::zeroed()?.publish());
+            drop(handed_over(KhoBox::<Large>::zeroed()?.publish()));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn slice_of_many_pages() -> Result {
+        let len = 100 * PAGE_SIZE + 3;
+        let mut slice = KhoSlice::<u8>::zeroed(len)?;
+        assert_eq!(slice.len(), len);
+        assert!(slice.iter().all(|byte| *byte == 0));
+        for (index, byte) in slice.iter_mut().enumerate() {
+            *byte = index as u8;
+        }
+        let slice = slice.publish();
+        assert!(slice.handle().into_bits() != 0);
+        let slice = slice.unpublish();
+        assert!(slice.iter().enumerate().all(|(index, byte)| *byte == index as u8));
+        Ok(())
+    }
+
+    #[test]
+    fn slice_is_a_copy() -> Result {
+        let slice = KhoSlice::copy_of(&[3_u32, 1, 4])?;
+        assert_eq!(*slice, [3, 1, 4]);
+        Ok(())
+    }
+
+    #[test]
+    fn slices_without_or_with_too_many_values() {
+        assert!(KhoSlice::<u64>::zeroed(0).err() == Some(EINVAL));
+        for len in [usize::MAX, usize::MAX / 8, isize::MAX as usize / 8 + 1] {
+            assert!(KhoSlice::<u64>::zeroed(len).err() == Some(E2BIG));
+        }
+    }
+
+    #[test]
+    fn dropped_slice_is_given_back() -> Result {
+        for _ in 0..40 {
+            drop(KhoSlice::<u8>::zeroed(32 << 20)?);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn foreign_and_back() -> Result {
+        let foreign = KhoBox::new(Small { a: 3, b: [0; 4] })?.publish().into_foreign();
+        // SAFETY: It came from `into_foreign`, and is used in this order only.
+        let back = unsafe {
+            KhoBox::<Small, Published>::borrow_mut(foreign).a += 1;
+            let seen = KhoBox::<Small, Published>::borrow(foreign).a;
+            (seen, KhoBox::<Small, Published>::from_foreign(foreign).a)
+        };
+        assert_eq!(back, (4, 4));
+        let foreign = KhoSlice::copy_of(&[1_u8, 2])?.into_foreign();
+        // SAFETY: As above.
+        let back = unsafe {
+            KhoSlice::<u8>::borrow_mut(foreign)[1] = 5;
+            let seen = KhoSlice::<u8>::borrow(foreign)[1];
+            (seen, KhoSlice::<u8>::from_foreign(foreign)[0])
+        };
+        assert_eq!(back, (5, 1));
+        Ok(())
+    }
+}
