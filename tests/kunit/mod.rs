@@ -12,6 +12,7 @@
 
 mod support;
 
+mod clients;
 mod defects;
 mod failures;
 #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]

@@ -138,9 +138,11 @@ impl Header {
             );
         } else if self.size != wanted.size || self.offset != wanted.offset {
             pr_err!(
-                "liveupdate: {} bytes of data are handed over, {} are wanted\n",
+                "liveupdate: {} bytes of data at {} are handed over, not {} at {}\n",
                 self.size,
-                wanted.size
+                self.offset,
+                wanted.size,
+                wanted.offset
             );
         } else {
             return Ok(());

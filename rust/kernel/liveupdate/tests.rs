@@ -437,22 +437,6 @@ mod flbs {
     }
 
     #[test]
-    #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING)]
-    fn reference_outlives_the_last_file() -> Result {
-        let handler = FULL.register()?.with(&SHARED)?;
-        reset();
-        let file = Preserved::new(&FULL)?;
-        let object = SHARED.outgoing()?;
-        drop(file);
-        let held = (object.get().0, DROPPED.take());
-        drop(object);
-        let after = (UNPRESERVED.take(), DROPPED.take());
-        drop(handler);
-        assert_eq!((held, after), ((43, 0), (1, 1)));
-        Ok(())
-    }
-
-    #[test]
     fn failure_is_that_of_the_file() -> Result {
         let handler = FULL.register()?.with(&SHARED)?.with(&BROKEN)?;
         reset();
@@ -478,6 +462,59 @@ mod flbs {
         drop((full, plain));
         assert_eq!((seen, before, after), (43, (1, 0), 1));
         Ok(())
+    }
+}
+
+#[cfg(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING)]
+#[kunit_tests(rust_liveupdate_outgoing)]
+mod counted {
+    use super::*;
+
+    #[test]
+    fn reference_outlives_the_last_file() -> Result {
+        let handler = FULL.register()?.with(&SHARED)?;
+        reset();
+        let file = Preserved::new(&FULL)?;
+        let object = SHARED.outgoing()?;
+        drop(file);
+        let held = (object.get().0, DROPPED.take());
+        drop(object);
+        let after = (UNPRESERVED.take(), DROPPED.take());
+        drop(handler);
+        assert_eq!((held, after), ((43, 0), (1, 1)));
+        Ok(())
+    }
+}
+
+#[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING))]
+#[kunit_tests(rust_liveupdate_outgoing)]
+mod locked {
+    use super::*;
+
+    #[test]
+    fn object_is_locked() -> Result {
+        let handler = FULL.register()?.with(&SHARED)?;
+        let file = Preserved::new(&FULL)?;
+        let held = [is_locked(), SHARED.outgoing().is_ok_and(|_held| is_locked()), is_locked()];
+        drop(file);
+        let nothing = (SHARED.outgoing().err(), is_locked());
+        drop(handler);
+        assert_eq!(held, [false, true, false]);
+        assert!(nothing == (Some(ENOENT), false));
+        Ok(())
+    }
+
+    /// Whether somebody holds the lock that files are preserved and unpreserved with.
+    fn is_locked() -> bool {
+        // SAFETY: The FLB was registered, so that its locks are initialised.
+        unsafe {
+            let lock = &raw mut (*SHARED.as_raw()).private.outgoing.lock;
+            if bindings::mutex_trylock(lock) == 0 {
+                return true;
+            }
+            bindings::mutex_unlock(lock);
+        }
+        false
     }
 }
 
