@@ -22,15 +22,16 @@ use crate::{
 };
 use core::ptr::NonNull;
 
-/// What the file operations of a misc device are at.
-fn operations<T: MiscDevice>() -> *const bindings::file_operations {
+/// What the file operations of a misc device are at. Two devices have the same only if all of their
+/// callbacks are the same machine code, those that make and drop the private data among them.
+fn operations<T: MiscDevice + 'static>() -> *const bindings::file_operations {
     MiscDeviceOptions { name: c"" }.into_raw::<T>().fops
 }
 
 /// What an open file of the misc device `T` has as its own, or [`None`] if it is another file.
 ///
 /// Files that [`restored_file`] has made are files of the device too.
-pub fn private<T: MiscDevice>(file: &File) -> Option<<T::Ptr as ForeignOwnable>::Borrowed<'_>> {
+pub fn private<T: MiscDevice + 'static>(file: &File) -> Option<<T::Ptr as ForeignOwnable>::Borrowed<'_>> {
     // SAFETY: The operations and the private data of an open file do not change.
     let (fops, private) = unsafe { ((*file.as_ptr()).f_op, (*file.as_ptr()).private_data) };
     if fops != operations::<T>() {
@@ -51,7 +52,7 @@ pub fn private<T: MiscDevice>(file: &File) -> Option<<T::Ptr as ForeignOwnable>:
 /// `ENOMEM`, `ENFILE`, and what else files cannot be made for. `device` is dropped then.
 ///
 /// Context: process, may sleep.
-pub fn restored_file<T: MiscDevice>(
+pub fn restored_file<T: MiscDevice + 'static>(
     name: &'static CStr,
     device: T::Ptr,
     flags: u32,
