@@ -8,6 +8,8 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=scripts/toolchain.sh
 . "$TOP/scripts/toolchain.sh"
+# shellcheck source=scripts/overlay-files.sh
+. "$TOP/scripts/overlay-files.sh"
 
 # fragments KIND: what the configuration is made of.
 fragments() {
@@ -97,7 +99,7 @@ key() {
 	case $NAME in
 	kdir-*) date +%s.%N ;;
 	*) printf '%s\n' "$TOOLCHAIN" "$(cat "$TREE/.flb-version" "$BUILD/.flb-merged" "$0" \
-		"$TREE"/kernel/liveupdate/{Makefile,Kconfig,flb/.luo-flb-overlay})" ;;
+		"$TREE/$STAMP" "${HOOKED[@]/#/$TREE/}")" ;;
 	esac | sha256sum
 }
 

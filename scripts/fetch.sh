@@ -10,6 +10,8 @@ set -euo pipefail
 . "$TOP/scripts/apt.sh"
 # shellcheck source=scripts/block.sh
 . "$TOP/scripts/block.sh"
+# shellcheck source=scripts/overlay-files.sh
+. "$TOP/scripts/overlay-files.sh"
 
 SKIP=77
 
@@ -175,7 +177,7 @@ fetch_series() {
 
 # kdir_source DIR: the source tree of a tree, or of an O= build directory.
 kdir_source() {
-	local dir=$1 src
+	local dir=$1 src file
 
 	src=$(readlink -f "$dir" 2>/dev/null) || true
 	[ -d "$src" ] || die "KDIR=$dir is no directory" "give a kernel source tree"
@@ -191,39 +193,57 @@ kdir_source() {
 	[ -f "$src/kernel/liveupdate/luo_flb.c" ] ||
 		die "KDIR=$dir is a kernel without FLB (no kernel/liveupdate/luo_flb.c)" \
 			"use Linux 7.1 or later"
+	file=$(missing_file "$src")
+	[ -z "$file" ] || die "KDIR=$dir is not a whole kernel tree (no $file)" \
+		"give one with all of rust and samples"
+	file=$(own_unit "$src")
+	[ -z "$file" ] || die "KDIR=$dir has its own $file" "move it away first"
 	printf '%s\n' "$src"
 }
 
-# mirror SRC: what the user has but build products; what an in-tree build left is cleaned here.
-mirror() {
-	local src=$1
+# all_units SRC: what an overlay has placed there or in the copy, or would.
+all_units() {
+	{ stamp_units "$1" && stamp_units "$TREE" && manifest | placed | units; } | sort -u
+}
 
-	mkdir -p "$TREE" && rm -f "$TREE/.flb-version" &&
+# all_hooked SRC: the files that it has extended there or in the copy, or would.
+all_hooked() {
+	{ stamp_hooked "$1" && stamp_hooked "$TREE" && printf '%s\n' "${HOOKED[@]}"; } | sort -u
+}
+
+# mirror SRC: what the user has but build products; what an in-tree build left is cleaned here. An
+# overlay that is there is left out.
+mirror() {
+	local src=$1 ours
+
+	mapfile -t ours < <(all_units "$src" && all_hooked "$src") &&
+		mkdir -p "$TREE" && rm -f "$TREE/.flb-version" &&
 		rsync -a --delete --exclude=/.git --exclude='*.o' --exclude='*.a' \
 			--exclude='.*.cmd' --exclude='*.ko' --exclude='/vmlinux*' \
-			--exclude=/.flb-version \
-			--exclude=/kernel/liveupdate/flb --exclude=/kernel/liveupdate/Makefile \
-			--exclude=/kernel/liveupdate/Kconfig "$src/" "$TREE/" || return 1
+			--exclude=/.flb-version "${ours[@]/#/--exclude=/}" "$src/" "$TREE/" &&
+		mirror_hooked "$src" || return 1
 	if [ -f "$src/.config" ] || [ -d "$src/include/config" ]; then
 		make -C "$TREE" mrproper || return 1
 	fi
 }
 
-# mirror_hooked SRC: the two files that an overlay extends, there or here. When both have the same
-# text, the copy stays as it is and nothing is rebuilt; else it starts without an overlay.
+# mirror_hooked SRC: the files that an overlay extends, there or here. When all have the same text,
+# the copy stays as it is and nothing is rebuilt; else it starts without an overlay.
 mirror_hooked() {
-	local from=$1/kernel/liveupdate to=$TREE/kernel/liveupdate file same=yes
+	local src=$1 file same=yes hooked units
 
-	for file in Makefile Kconfig; do
-		[ -f "$to/$file" ] || same=no
+	mapfile -t hooked < <(all_hooked "$src")
+	mapfile -t units < <(all_units "$src")
+	for file in "${hooked[@]}"; do
+		[ -f "$TREE/$file" ] || same=no
 		[ "$same" = yes ] || break
-		cmp -s <(block_strip "$from/$file") <(block_strip "$to/$file") || same=no
+		cmp -s <(block_strip "$src/$file") <(block_strip "$TREE/$file") || same=no
 	done
 	[ "$same" = no ] || return 0
-	rm -rf "$to/flb" || return 1
-	for file in Makefile Kconfig; do
-		block_strip "$from/$file" >"$to/$file.tmp" &&
-			mv "$to/$file.tmp" "$to/$file" || return 1
+	rm -rf "${units[@]/#/${TREE:?}/}" || return 1
+	for file in "${hooked[@]}"; do
+		block_strip "$src/$file" >"$TREE/$file.tmp" &&
+			mv "$TREE/$file.tmp" "$TREE/$file" || return 1
 	done
 }
 
@@ -238,8 +258,6 @@ fetch_kdir() {
 	lock "tree-${TREE##*/}"
 	[ -f "$TREE/.flb-version" ] || need_space 3000
 	step "Copy of $src" mirror "$src" >&2 || exit 1
-	mirror_hooked "$src" || die "cannot write to $TREE" \
-		"free space there or set XDG_CACHE_HOME"
 	version=$(sed -n 's/^\(VERSION\|PATCHLEVEL\|SUBLEVEL\) = //p' "$TREE/Makefile" |
 		head -n 3 | paste -sd.)
 	printf '%s\n' "$version" >"$TREE/.flb-version"
