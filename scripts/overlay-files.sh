@@ -22,8 +22,7 @@ OLD_HOOKED=(kernel/liveupdate/Makefile kernel/liveupdate/Kconfig)
 HOOKED=("${OLD_HOOKED[@]}" rust/bindings/bindings_helper.h rust/helpers/helpers.c
 	rust/kernel/lib.rs samples/rust/Makefile samples/rust/Kconfig)
 # shellcheck disable=SC2016
-declare -A BLOCK=(
-[kernel/liveupdate/Makefile]='# The Rust FLB core in place of the C one, and a test client for either.
+MAKEFILE_BLOCK='# The Rust FLB core in place of the C one, and a test client for either.
 ifdef CONFIG_LIVEUPDATE_FLB_RUST
 luo-y := $(filter-out luo_flb.o,$(luo-y))
 endif
@@ -33,6 +32,9 @@ endif
 ifdef CONFIG_LIVEUPDATE_FLB_CLIENT
 CFLAGS_luo_file.o += -Dliveupdate_test_register=luo_flb_client_register
 endif'
+# shellcheck disable=SC2016
+declare -A BLOCK=(
+[kernel/liveupdate/Makefile]=$MAKEFILE_BLOCK
 [kernel/liveupdate/Kconfig]='source "kernel/liveupdate/flb/Kconfig"'
 [rust/bindings/bindings_helper.h]='#include <linux/anon_inodes.h>
 #include <linux/kexec_handover.h>

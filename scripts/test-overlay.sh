@@ -259,8 +259,9 @@ unchanged_files_keep_their_times() {
 		echo '// old' >"$LU/flb/raw.rs" && stamp raw.rs || return 1
 	before=$(file_times "$K")
 	says 4 "applied (outdated)" && "$OVERLAY" apply "$K" && says 0 applied &&
-		[ "$(diff <(echo "$before") <(file_times "$K") | sed -n 's/^> \([^ ]*\).*/\1/p')" = \
-			"$(printf './%s\n' "$STAMP" "$FLB/raw.rs")" ]
+		diff <(diff <(echo "$before") <(file_times "$K") |
+			sed -n 's/^> \([^ ]*\).*/\1/p') \
+			<(printf './%s\n' "$STAMP" "$FLB/raw.rs")
 }
 
 revert_an_old_one() {
@@ -274,12 +275,14 @@ revert_an_old_one() {
 
 # A stamp can be made by anybody: nothing outside of the tree is ours.
 stamp_of_something_else() {
-	local name
+	local line sum=0000000000000000000000000000000000000000000000000000000000000000
 
-	for name in ../../../../kept rust/../../kept /kept; do
-		fresh && "$OVERLAY" apply "$K" && touch "$WORK/kept" &&
-			sed -i "1s#^\\(.*  \\).*#&\\n\\1$name#" "$K/$STAMP" &&
-			"$OVERLAY" revert "$K" && [ -e "$WORK/kept" ] && same_as_before || return 1
+	block_append /dev/null x >"$WORK/kept" && cp "$WORK/kept" "$WORK/as-before" || return 1
+	for line in "$sum  ../../../../kept" "$sum  rust/../../kept" "block  ../kept" \
+			"block  $WORK/kept"; do
+		fresh && "$OVERLAY" apply "$K" && echo "$line" >>"$K/$STAMP" &&
+			"$OVERLAY" revert "$K" && cmp "$WORK/kept" "$WORK/as-before" &&
+			same_as_before || return 1
 	done
 }
 
@@ -301,17 +304,20 @@ update_an_old_block() {
 
 # Those of files of ours go with them, those of others stay.
 with_build_products() {
-	local rust products
+	local dir products
 
-	fresh && rust=$K/samples/rust || return 1
-	products=("$LU/flb/"{shim.o,.shim.o.cmd,built-in.a} "$K/rust/kernel/liveupdate/"{x.o,.x.o.cmd}
-		"$rust/"{rust_liveupdate.o,.rust_liveupdate.o.cmd})
-	touch "$rust/"{rust_print.o,.rust_print.o.cmd,built-in.a} "$K/rust/"{kernel.o,.kernel.o.cmd} \
-		"$ORIG/samples/rust/"{rust_print.o,.rust_print.o.cmd,built-in.a} \
-		"$ORIG/rust/"{kernel.o,.kernel.o.cmd} "$rust/rust_liveupdate.o" &&
-		"$OVERLAY" apply "$K" && touch "${products[@]}" &&
-		says 0 applied && outdate && "$OVERLAY" apply "$K" && says 0 applied &&
-		ls "${products[@]}" && "$OVERLAY" revert "$K" && same_as_before
+	fresh || return 1
+	products=("$LU/flb/"{shim.o,.shim.o.cmd,built-in.a}
+		"$K/rust/kernel/liveupdate/"{x.o,.x.o.cmd}
+		"$K/samples/rust/"{rust_liveupdate.o,.rust_liveupdate.o.cmd})
+	for dir in "$K" "$ORIG"; do
+		touch "$dir/rust/"{kernel.o,.kernel.o.cmd} \
+			"$dir/samples/rust/"{rust_print.o,.rust_print.o.cmd,built-in.a}
+	done
+	touch "$K/samples/rust/rust_liveupdate.o" && "$OVERLAY" apply "$K" &&
+		touch "${products[@]}" && says 0 applied && outdate &&
+		"$OVERLAY" apply "$K" && says 0 applied && ls "${products[@]}" &&
+		"$OVERLAY" revert "$K" && same_as_before
 }
 
 left_from_an_interrupted_run() {
