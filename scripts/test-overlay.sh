@@ -101,7 +101,8 @@ apply_and_revert() {
 	fresh && says 3 "not applied" && "$OVERLAY" apply "$K" && says 0 "applied (current)" &&
 		[ -f "$LU/flb/luo_flb.rs" ] && [ -f "$LU/flb/Kbuild" ] &&
 		[ -f "$K/rust/kernel/liveupdate.rs" ] && [ -f "$K/rust/helpers/liveupdate.c" ] &&
-		[ -f "$K/samples/rust/rust_liveupdate.rs" ] && placed_all &&
+		[ -f "$K/samples/rust/rust_liveupdate.rs" ] &&
+		diff -r "$TOP/rust/kernel" "$K/rust/kernel" -x lib.rs && placed_all &&
 		"$OVERLAY" revert "$K" && says 3 "not applied" && same_as_before
 }
 
@@ -554,14 +555,17 @@ copy_stays() {
 		diff <(echo "$before") <(file_times "$to")
 }
 
-# A copy of a tree with an overlay, also an older one, is as one of a tree without.
+# A copy of a tree with an overlay, also an older one, is as one of a tree without; and one that
+# has an older one itself can have that of today.
 copy_of_a_tree() {
 	local old to
 
-	for old in true outdate outdate_blocks first; do
+	for old in true "${OLDER[@]}"; do
 		rm -rf "$WORK/cache" && fresh && "$OVERLAY" apply "$K" && "$old" &&
 			to=$(copy) && to=${to% *} && diff -r -x .flb-version "$ORIG" "$to" &&
-			"$OVERLAY" apply "$to" && copy_stays "$to" true || return 1
+			"$OVERLAY" apply "$to" && copy_stays "$to" true &&
+			(K=$to LU=$to/kernel/liveupdate && "$old") && copy >/dev/null &&
+			"$OVERLAY" apply "$to" || return 1
 	done
 	copy_stays "$to" "$OVERLAY" revert "$K" && echo >>"$K/rust/kernel/lib.rs" &&
 		copy >/dev/null && diff -r -x .flb-version "$K" "$to" || return 1
