@@ -555,6 +555,13 @@ copy_stays() {
 		diff <(echo "$before") <(file_times "$to")
 }
 
+# made_older DIR OLDER: its overlay, in place of that of $K.
+made_older() {
+	local K=$1 LU=$1/kernel/liveupdate
+
+	"$2"
+}
+
 # A copy of a tree with an overlay, also an older one, is as one of a tree without; and one that
 # has an older one itself can have that of today.
 copy_of_a_tree() {
@@ -564,11 +571,12 @@ copy_of_a_tree() {
 		rm -rf "$WORK/cache" && fresh && "$OVERLAY" apply "$K" && "$old" &&
 			to=$(copy) && to=${to% *} && diff -r -x .flb-version "$ORIG" "$to" &&
 			"$OVERLAY" apply "$to" && copy_stays "$to" true &&
-			(K=$to LU=$to/kernel/liveupdate && "$old") && copy >/dev/null &&
+			"$OVERLAY" revert "$K" && made_older "$to" "$old" && copy >/dev/null &&
 			"$OVERLAY" apply "$to" || return 1
 	done
-	copy_stays "$to" "$OVERLAY" revert "$K" && echo >>"$K/rust/kernel/lib.rs" &&
-		copy >/dev/null && diff -r -x .flb-version "$K" "$to" || return 1
+	copy_stays "$to" "$OVERLAY" apply "$K" && "$OVERLAY" revert "$K" &&
+		copy_stays "$to" true && echo >>"$K/rust/kernel/lib.rs" && copy >/dev/null &&
+		diff -r -x .flb-version "$K" "$to" || return 1
 	touch "$K/rust/kernel/liveupdate.rs"
 	! copy >/dev/null && grep 'has its own rust/kernel/liveupdate.rs' "$WORK/copy.err"
 }
