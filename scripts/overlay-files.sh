@@ -38,7 +38,9 @@ declare -A BLOCK=(
 [kernel/liveupdate/Kconfig]='source "kernel/liveupdate/flb/Kconfig"'
 [rust/bindings/bindings_helper.h]='#include <linux/anon_inodes.h>
 #include <linux/kexec_handover.h>
-#include <linux/liveupdate.h>'
+#include <linux/kho/abi/kexec_handover.h>
+#include <linux/liveupdate.h>
+#include <linux/vmalloc.h>'
 [rust/helpers/helpers.c]='#include "liveupdate.c"'
 [rust/kernel/lib.rs]='#[cfg(CONFIG_LIVEUPDATE)]
 pub mod liveupdate;'
