@@ -76,7 +76,6 @@ impl Description {
             .ok()
             .and_then(|len| len.checked_mul(size_of::<T>()))
             .filter(|bytes| bytes.div_ceil(PAGE_SIZE) <= u32::MAX as usize)
-            .filter(|bytes| *bytes <= isize::MAX as usize)
             .ok_or(E2BIG)?;
         if bytes == 0 {
             return Err(EINVAL);
