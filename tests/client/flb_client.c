@@ -27,6 +27,7 @@
 #include <linux/init.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
+#include <linux/kho/abi/memfd.h>
 #include <linux/kstrtox.h>
 #include <linux/list.h>
 #include <linux/liveupdate.h>
@@ -530,7 +531,7 @@ void luo_flb_client_register(struct liveupdate_file_handler *fh)
 	client_setup();
 
 	/* One handler is enough, and keeps the expected counts simple. */
-	if (client_handler)
+	if (client_handler || strcmp(fh->compatible, MEMFD_LUO_FH_COMPATIBLE))
 		return;
 	client_handler = fh;
 
