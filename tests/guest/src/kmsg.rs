@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The kernel log: callbacks as they happen, and what must never be in it.
 
+use crate::notes;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -24,6 +25,13 @@ impl Event {
 
     /// The callback that a line of the log tells of, if it does.
     pub fn parse(line: &str) -> Option<Self> {
+        if let Some((callback, rest)) = notes::callback(line) {
+            return Some(Event {
+                flb: notes::TABLE.into(),
+                callback: callback.into(),
+                rest: rest.into(),
+            });
+        }
         let (flb, said) = match line.strip_prefix("flb_client: ") {
             Some(rest) => rest.split_once(": ")?,
             None => line.strip_prefix("liveupdate test: ")?.split_once(": ")?,
@@ -113,7 +121,7 @@ fn is_alarm(text: &str) -> bool {
         "general protection fault",
         "possible recursive locking",
     ];
-    ALARMS.iter().any(|alarm| text.contains(alarm))
+    ALARMS.iter().any(|alarm| text.contains(alarm)) || notes::is_complaint(text)
 }
 
 #[cfg(test)]
@@ -121,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_of_both_clients() {
+    fn events_of_all_clients() {
         let own = Event::parse("flb_client: demo-pci-v1: preserve #1 returns -12").unwrap();
         assert_eq!(own.short(), "preserve demo-pci-v1");
         assert_eq!(own.rest, "#1 returns -12");
@@ -137,11 +145,15 @@ mod tests {
             None
         );
         assert_eq!(Event::parse("Linux version 7.1"), None);
+        let table = Event::parse("rust_liveupdate: table restored with 2 notes").unwrap();
+        assert_eq!(table.short(), format!("retrieve {}", notes::TABLE));
+        assert_eq!(table.rest, "with 2 notes");
     }
 
     #[test]
     fn alarms() {
         assert!(is_alarm("refcount_t: underflow; use-after-free."));
+        assert!(is_alarm("rust_liveupdate: note 1 is lost"));
         assert!(!is_alarm("KHO: disabled"));
     }
 }

@@ -26,6 +26,7 @@ mod kmsg;
 mod liveupdate;
 mod luo_ser;
 mod memfd;
+mod notes;
 mod report;
 mod run;
 mod scenarios;

@@ -48,6 +48,13 @@ impl Blob {
         Ok(())
     }
 
+    /// The content at once.
+    pub fn content(&self) -> Vec<u8> {
+        let mut content = vec![0; self.size as usize];
+        Random::new(self.seed).fill(&mut content);
+        content
+    }
+
     /// The checksum that the content has to have.
     pub fn checksum(&self) -> u64 {
         let mut random = Random::new(self.seed);
@@ -77,6 +84,13 @@ impl Blob {
         }
         Ok((size, sum.value()))
     }
+}
+
+/// The checksum of what is in memory.
+pub fn checksum(bytes: &[u8]) -> u64 {
+    let mut sum = Checksum::default();
+    sum.update(bytes);
+    sum.value()
 }
 
 /// splitmix64.
@@ -140,6 +154,12 @@ mod tests {
             let file = blob.create("test").unwrap();
             assert_eq!(Blob::measure(&file).unwrap(), (size, blob.checksum()));
         }
+    }
+
+    #[test]
+    fn in_parts_and_at_once() {
+        let blob = Blob::new(5, 2 * CHUNK as u64 + 3);
+        assert_eq!(checksum(&blob.content()), blob.checksum());
     }
 
     #[test]

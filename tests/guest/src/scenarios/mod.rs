@@ -7,6 +7,7 @@ mod lifecycle;
 mod matrix;
 mod outgoing;
 mod registration;
+mod sample;
 
 use crate::run::{Hop, Scenario, Step};
 
@@ -44,6 +45,7 @@ pub fn all() -> impl Iterator<Item = &'static Scenario> {
         .chain(registration::SCENARIOS)
         .chain(outgoing::SCENARIOS)
         .chain(failures::SCENARIOS)
+        .chain(sample::SCENARIOS)
         .chain([&matrix::MATRIX])
 }
 
