@@ -40,6 +40,11 @@ pub const SCENARIOS: &[Scenario] = &[
             hop(GET, three_last),
         ],
     ),
+    scenario(
+        "sample-off",
+        "without live update there are notes all the same",
+        &[hop("", off_0), hop("liveupdate=off", off_1)],
+    ),
 ];
 
 /// Checks what follows every note: the table, and the tree's own FLBs.
@@ -209,7 +214,8 @@ fn notes_1(run: &mut Run) -> io::Result<Vec<Session>> {
     expect_table(run, "preserved again", counts(1, 0, 1, 1));
     drop(again);
     expect_table(run, "dropped", counts(1, 1, 1, 1));
-    grows("a note that was dropped", &back[0]).map(|()| Vec::new())
+    grows("a note that was dropped", &back[0])?;
+    Ok(Vec::new())
 }
 
 /// What of the memory is free, in bytes.
@@ -420,6 +426,20 @@ fn back(run: &mut Run) -> io::Result<Vec<File>> {
     finish("memfd", other);
     expect_shared(run, "all finished", counts(0, 0, 1, 1));
     Ok(carried)
+}
+
+fn off_0(run: &mut Run) -> io::Result<Vec<Session>> {
+    report::holds("live update is on in this kernel", run.enabled());
+    grows("a note", &notes::open()?)?;
+    Ok(Vec::new())
+}
+
+fn off_1(run: &mut Run) -> io::Result<Vec<Session>> {
+    report::holds("there is no live update", !run.enabled());
+    let note = notes::create(&SHELF[1])?;
+    same_text("text of a note", &SHELF[1].content(), &note)?;
+    grows("a note", &note)?;
+    Ok(Vec::new())
 }
 
 #[cfg(test)]
