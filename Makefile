@@ -4,7 +4,7 @@
 # So that nothing of this make reaches those that the scripts run.
 unexport MAKEFLAGS MAKELEVEL
 
-export SERIES KDIR ARCH FLB ONLY JOBS
+export SERIES KDIR ARCH FLB SAMPLE ONLY JOBS
 
 .PHONY: help demo test test-all matrix clean
 help:
@@ -19,6 +19,7 @@ help:
 	@echo '  KDIR=PATH      your own kernel tree or its O= build; it is copied, not changed'
 	@echo '  ARCH=arm64     guests of this architecture (x86_64; for tests: both)'
 	@echo '  FLB=c|rust     demo: which implementation of FLB (rust)'
+	@echo '  SAMPLE=notes   demo: of the sample driver, samples/rust_liveupdate.rs'
 	@echo '  ONLY="..."     tests: only some of overlay host lint kunit kexec interop'
 	@echo '                 selftests matrix chain pages64k kexec-c'
 	@echo '  JOBS=N         how many processes at a time (all processors)'

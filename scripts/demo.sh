@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # demo.sh: a live update in QEMU, told for a person. SERIES (the newest that can be had), or
-# KDIR=TREE; FLB=rust|c.
+# KDIR=TREE; FLB=rust|c; SAMPLE=notes: of the sample driver in place of memfds.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -12,6 +12,10 @@ FLB=${FLB:-rust}
 case $FLB in
 rust|c) ;;
 *) die "FLB=$FLB is neither rust nor c" ;;
+esac
+case ${SAMPLE:-} in
+''|notes) ;;
+*) die "SAMPLE=$SAMPLE is no sample" "leave it out or use SAMPLE=notes" ;;
 esac
 # find_tree: sets TREE and VERSION. Who names a series gets that one or nothing.
 find_tree() {
@@ -45,7 +49,7 @@ IMAGE=$CACHE/image/$(variant "${TREE##*/}" "$FLB")
 "$TOP/scripts/initrd.sh" "$RUN/initrd" "$FLB=$IMAGE"
 printf 'Linux %s %s\n\n' "$VERSION" "$ARCH"
 "$TOP/scripts/boot.sh" "$IMAGE" "$RUN/initrd" "$RUN/console.log" \
-	flb.mode=demo "flb.chain=$FLB,$FLB"
+	flb.mode=demo "flb.chain=$FLB,$FLB" ${SAMPLE:+"flb.sample=$SAMPLE"}
 echo
 faults=$(log_faults "$RUN/console.log") ||
 	die "the kernel complained: $(head -n 1 <<<"$faults")" "log: $RUN/console.log"

@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! flb.mode=demo|scenario|selftest   flb.scenario=NAME
+//! flb.sample=NAME        tell the story of this sample in place of the one of memfds
 //! flb.chain=c,rust,...   label of the kernel of each hop; the last one repeats
 //! flb.hop=N              which kernel of the chain runs (set by the guest itself)
 //! flb.names1=a,b,...     flb_client.names= for hop 1, and so on
@@ -107,9 +108,13 @@ fn boot() -> io::Result<()> {
 
     let mode = cmdline.get("flb.mode").unwrap_or("none").to_string();
     let name = cmdline.get("flb.scenario").unwrap_or(&mode).to_string();
+    let sample = cmdline.get("flb.sample").map(str::to_string);
     let run = Run::start(&name, cmdline)?;
     match mode.as_str() {
-        "demo" => run.play(&story::DEMO),
+        "demo" => match story::find(sample.as_deref()) {
+            Some(story) => run.play(story),
+            None => Err(io::Error::other("flb.sample= is no sample of the demo")),
+        },
         "selftest" => run.play(&selftest::scenario(&name)),
         "scenario" => match scenarios::find(&name) {
             Some(scenario) => run.play(scenario),

@@ -1,33 +1,41 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The demo: a live update that a person can follow.
 
+mod notes;
+
 use crate::client::{self, counts, Counts};
 use crate::kmsg::Event;
 use crate::liveupdate::{LiveUpdate, Session};
 use crate::memfd::Blob;
 use crate::report::{self, story};
-use crate::run::{finish, kernel, same_counts, Hop, Run, Scenario};
+use crate::run::{finish, kernel, same_counts, Hop, Run, Scenario, Step};
 use crate::scenarios::ALL;
 use crate::{fdt, luo_ser};
 use std::fs;
 use std::io;
 
-pub const DEMO: Scenario = Scenario {
+/// The story that is asked for: that of a sample, or the one of memfds.
+pub fn find(sample: Option<&str>) -> Option<&'static Scenario> {
+    match sample {
+        None => Some(&DEMO),
+        Some("notes") => Some(&notes::DEMO),
+        Some(_) => None,
+    }
+}
+
+const DEMO: Scenario = Scenario {
     name: "demo",
     about: "the story of one live update",
-    hops: &[
-        Hop {
-            params: "",
-            step: leave,
-            times: 1,
-        },
-        Hop {
-            params: "",
-            step: arrive,
-            times: 1,
-        },
-    ],
+    hops: &[hop(leave), hop(arrive)],
 };
+
+const fn hop(step: Step) -> Hop {
+    Hop {
+        params: "",
+        step,
+        times: 1,
+    }
+}
 
 const MIB: u64 = 1 << 20;
 
@@ -87,32 +95,18 @@ fn leave(run: &mut Run) -> io::Result<Vec<Session>> {
         sessions.push(session);
     }
 
-    step("2", "What the next kernel will find (KHO subtree \"LUO\")");
-    show(&format!("{DEBUGFS}/out/sub_fdts/LUO"));
-    if !run.contract.fdt {
-        story("    (sessions_pa is set when the kexec begins)");
-    }
+    show_outgoing(run, "2");
 
-    step(
-        "3",
-        &format!("kexec into kernel \"{}\"", run.label_at(run.hop + 1)),
-    );
+    announce_kexec(run, "3");
     let before = totals(run)?;
-    for (flb, found) in &before {
-        same_counts("preserved once", flb, counts(1, 0, 0, 0), *found);
-    }
-    let list: Vec<String> = before
-        .iter()
-        .map(|(flb, found)| format!("{flb}:{}:{}", found.preserve, found.unpreserve))
-        .collect();
-    run.cmdline.set("flb.before", &list.join(","));
+    remember(run, &before);
     Ok(sessions)
 }
 
 fn arrive(run: &mut Run) -> io::Result<Vec<Session>> {
     headline(run, "after the live update");
 
-    show_incoming(run);
+    show_incoming(run, "4");
 
     step(
         "5",
@@ -174,7 +168,8 @@ fn arrive(run: &mut Run) -> io::Result<Vec<Session>> {
     }
 
     step("7", "Callbacks, over both kernels");
-    summary(run)?;
+    let now = totals(run)?;
+    summary(run, &now);
     let files: usize = SESSIONS.iter().map(|(_, items)| items.len()).sum();
     story("");
     story(format_args!(
@@ -244,14 +239,28 @@ fn tell(events: &[Event]) {
     }
 }
 
+fn show_outgoing(run: &Run, number: &str) {
+    step(
+        number,
+        "What the next kernel will find (KHO subtree \"LUO\")",
+    );
+    show(&format!("{DEBUGFS}/out/sub_fdts/LUO"));
+    if !run.contract.fdt {
+        story("    (sessions_pa is set when the kexec begins)");
+    }
+}
+
 /// A structure is given back by the orchestrator once it has read it, so that only KHO's own tree
 /// still tells of it.
-fn show_incoming(run: &Run) {
+fn show_incoming(run: &Run, number: &str) {
     if run.contract.fdt {
-        step("4", "What the previous kernel left (KHO subtree \"LUO\")");
+        step(
+            number,
+            "What the previous kernel left (KHO subtree \"LUO\")",
+        );
         show(&format!("{DEBUGFS}/in/sub_fdts/LUO"));
     } else {
-        step("4", "What the previous kernel left (KHO's own tree)");
+        step(number, "What the previous kernel left (KHO's own tree)");
         show(&format!("{DEBUGFS}/in/fdt"));
     }
 }
@@ -277,13 +286,25 @@ fn show(path: &str) {
     }
 }
 
-/// Counts of all FLBs in this kernel: the client's own, and the tree's from the log.
-fn totals(run: &mut Run) -> io::Result<Vec<(String, Counts)>> {
+fn announce_kexec(run: &Run, number: &str) {
+    let next = run.label_at(run.hop + 1);
+    step(number, &format!("kexec into kernel \"{next}\""));
+}
+
+/// FLBs with the counts of their callbacks.
+type Totals = Vec<(String, Counts)>;
+
+/// Counts in this kernel, as the log tells of them.
+fn logged(run: &mut Run, flbs: &[&str]) -> Totals {
     run.update();
-    let mut all: Vec<(String, Counts)> = Run::tree_flbs()
-        .iter()
+    flbs.iter()
         .map(|flb| (flb.to_string(), run.logged(flb)))
-        .collect();
+        .collect()
+}
+
+/// Counts of all FLBs in this kernel: the client's own, and the tree's from the log.
+fn totals(run: &mut Run) -> io::Result<Totals> {
+    let mut all = logged(run, &Run::tree_flbs());
     let state = client::state()?;
     for flb in ALL {
         let counts = state.get(flb).map(|found| found.counts).unwrap_or_default();
@@ -292,14 +313,27 @@ fn totals(run: &mut Run) -> io::Result<Vec<(String, Counts)>> {
     Ok(all)
 }
 
-fn summary(run: &mut Run) -> io::Result<()> {
+/// Gives the counts of this kernel to the next one.
+fn remember(run: &mut Run, before: &Totals) {
+    for (flb, found) in before {
+        same_counts("preserved once", flb, counts(1, 0, 0, 0), *found);
+    }
+    let list: Vec<String> = before
+        .iter()
+        .map(|(flb, found)| format!("{flb}:{}:{}", found.preserve, found.unpreserve))
+        .collect();
+    run.cmdline.set("flb.before", &list.join(","));
+}
+
+/// Counts of both kernels together.
+fn summary(run: &Run, now: &Totals) {
     let before = run.cmdline.get("flb.before").unwrap_or("").to_string();
     story(format_args!(
         "  {:<24} {:>8} {:>10} {:>8} {:>6}",
         "FLB", "preserve", "unpreserve", "retrieve", "finish"
     ));
-    for (flb, now) in totals(run)? {
-        let mut sum = now;
+    for (flb, now) in now {
+        let mut sum = *now;
         let old = before
             .split(',')
             .find_map(|entry| entry.strip_prefix(&format!("{flb}:")));
@@ -311,9 +345,8 @@ fn summary(run: &mut Run) -> io::Result<()> {
             "  {flb:<24} {:>8} {:>10} {:>8} {:>6}",
             sum.preserve, sum.unpreserve, sum.retrieve, sum.finish
         ));
-        same_counts("each callback once", &flb, counts(1, 0, 1, 1), sum);
+        same_counts("each callback once", flb, counts(1, 0, 1, 1), sum);
     }
-    Ok(())
 }
 
 fn human(bytes: u64) -> String {
