@@ -73,6 +73,10 @@ run_lint() {
 	group "lint-$2" "$TOP/scripts/test-lint.sh" "$1" $option
 }
 
+run_compile-fail() {
+	! builds "$1" rust || group "compile-fail-$2" "$TOP/scripts/test-compile-fail.sh" "$1"
+}
+
 run_kunit() {
 	! builds "$1" kunit || group "kunit-$2" "$TOP/scripts/test-kunit.sh" "$1"
 }

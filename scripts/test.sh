@@ -12,7 +12,7 @@ ARCHES=${ARCH:-x86_64 arm64}
 # shellcheck source=scripts/groups.sh
 . "$TOP/scripts/groups.sh"
 
-ALL='overlay host lint kunit kexec interop selftests matrix chain pages64k kexec-c'
+ALL='overlay host lint compile-fail kunit kexec interop selftests matrix chain pages64k kexec-c'
 ONLY=${ONLY:-$ALL}
 DEADLINE=${FLB_DEADLINE:-3600}
 OPTIONAL=no
@@ -48,7 +48,7 @@ run_required() {
 
 	export ARCH=x86_64
 	for series in $FULL; do
-		on "$series" lint kunit kexec interop selftests
+		on "$series" lint compile-fail kunit kexec interop selftests
 	done
 	# shellcheck disable=SC2086 # series
 	matrix $FULL $PART

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A state of a box that there is not.
+
+//@ error: E0277
+//@ error: Sealed
+
+include!("driver.rs");
+
+struct Mine;
+
+//~
+impl kernel::liveupdate::kho::State for Mine {
+    const RESTORED: bool = false;
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+
+// Included by each of the tests beside it: a whole driver, without a mistake.
+
+use kernel::{
+    fs::File,
+    liveupdate::{
+        file,
+        flb,
+        kho::{
+            Content,
+            Fresh,
+            SliceHandle, //
+        },
+        FileHandler,
+        Flb,
+        Handle,
+        KhoBox,
+        KhoSlice,
+        Published,
+        Restored,
+        RetrieveStatus, //
+    },
+    liveupdate_flb, liveupdate_owner,
+    prelude::*,
+    preserved_data,
+    str::CStr,
+    sync::aref::ARef,
+};
+
+module! {
+    type: Driver,
+    name: "compile_fail",
+    authors: ["The FLB in Rust developers"],
+    description: "Driver with a mistake",
+    license: "GPL",
+}
+
+struct Driver {
+    _files: file::Registration<Files>,
+}
+
+impl kernel::Module for Driver {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        Ok(Self {
+            _files: FILES.register()?.with(&TABLE)?,
+        })
+    }
+}
+
+preserved_data! {
+    /// What all files share.
+    pub struct Table: version 1 {
+        /// How many there were.
+        pub files: u64,
+        /// Their names.
+        pub names: SliceHandle<u8>,
+    }
+}
+
+liveupdate_flb! {
+    static TABLE: Table;
+}
+
+impl Flb for Table {
+    const COMPATIBLE: &'static CStr = c"compile-fail-table-v1";
+    const OWNER: &'static ThisModule = liveupdate_owner!();
+
+    type Data = Handle<Table>;
+    type Outgoing = KhoBox<Table, Published>;
+    type Incoming = KhoBox<Table, Restored>;
+
+    fn preserve() -> Result<(Self::Data, Self::Outgoing)> {
+        let table = KhoBox::<Table>::zeroed()?.publish();
+        Ok((table.handle(), table))
+    }
+
+    fn unpreserve(_data: Self::Data, _table: Self::Outgoing) {}
+
+    fn retrieve(data: Self::Data) -> Result<Self::Incoming> {
+        data.restore()
+    }
+
+    fn finish(_table: Self::Incoming) {}
+}
+
+struct Files;
+
+static FILES: file::Definition<Files> = file::Definition::new();
+
+#[vtable]
+impl FileHandler for Files {
+    const COMPATIBLE: &'static CStr = c"compile-fail-file-v1";
+    const OWNER: &'static ThisModule = liveupdate_owner!();
+
+    type Data = u64;
+    type Private = ();
+
+    fn can_preserve(_file: &File) -> bool {
+        false
+    }
+
+    fn preserve(_file: &File) -> Result<(Self::Data, Self::Private)> {
+        Ok((TABLE.outgoing()?.get().files, ()))
+    }
+
+    fn unpreserve(_file: &File, _data: Self::Data, _private: Self::Private) {}
+
+    fn retrieve(_data: Self::Data) -> Result<ARef<File>> {
+        Err(ENODEV)
+    }
+
+    fn finish(_status: RetrieveStatus<'_>, _data: Self::Data) {}
+}

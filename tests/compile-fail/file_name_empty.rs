@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! No name.
+
+//@ error: E0080
+//@ says: the name is empty
+
+include!("driver.rs");
+
+struct Others;
+
+static OTHERS: file::Definition<Others> = file::Definition::new();
+
+#[vtable]
+impl FileHandler for Others {
+    const COMPATIBLE: &'static CStr = c"";
+    const OWNER: &'static ThisModule = liveupdate_owner!();
+
+    type Data = u64;
+    type Private = ();
+
+    fn can_preserve(_file: &File) -> bool {
+        false
+    }
+
+    fn preserve(_file: &File) -> Result<(Self::Data, Self::Private)> {
+        Ok((0, ()))
+    }
+
+    fn unpreserve(_file: &File, _data: Self::Data, _private: Self::Private) {}
+
+    fn retrieve(_data: Self::Data) -> Result<ARef<File>> {
+        Err(ENODEV)
+    }
+
+    fn finish(_status: RetrieveStatus<'_>, _data: Self::Data) {}
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A file handler without can_preserve.
+
+//@ error: E0046
+//@ error: `can_preserve`
+
+include!("driver.rs");
+
+struct Others;
+
+static OTHERS: file::Definition<Others> = file::Definition::new();
+
+#[vtable]
+//~
+impl FileHandler for Others {
+    const COMPATIBLE: &'static CStr = c"compile-fail-others-v1";
+    const OWNER: &'static ThisModule = liveupdate_owner!();
+
+    type Data = u64;
+    type Private = ();
+
+    fn preserve(_file: &File) -> Result<(Self::Data, Self::Private)> {
+        Ok((0, ()))
+    }
+
+    fn unpreserve(_file: &File, _data: Self::Data, _private: Self::Private) {}
+
+    fn retrieve(_data: Self::Data) -> Result<ARef<File>> {
+        Err(ENODEV)
+    }
+
+    fn finish(_status: RetrieveStatus<'_>, _data: Self::Data) {}
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A file handler without preserve.
+
+//@ error: E0046
+//@ error: `preserve`
+
+include!("driver.rs");
+
+struct Others;
+
+static OTHERS: file::Definition<Others> = file::Definition::new();
+
+#[vtable]
+//~
+impl FileHandler for Others {
+    const COMPATIBLE: &'static CStr = c"compile-fail-others-v1";
+    const OWNER: &'static ThisModule = liveupdate_owner!();
+
+    type Data = u64;
+    type Private = ();
+
+    fn can_preserve(_file: &File) -> bool {
+        false
+    }
+
+    fn unpreserve(_file: &File, _data: Self::Data, _private: Self::Private) {}
+
+    fn retrieve(_data: Self::Data) -> Result<ARef<File>> {
+        Err(ENODEV)
+    }
+
+    fn finish(_status: RetrieveStatus<'_>, _data: Self::Data) {}
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A file handler without retrieve.
+
+//@ error: E0046
+//@ error: `retrieve`
+
+include!("driver.rs");
+
+struct Others;
+
+static OTHERS: file::Definition<Others> = file::Definition::new();
+
+#[vtable]
+//~
+impl FileHandler for Others {
+    const COMPATIBLE: &'static CStr = c"compile-fail-others-v1";
+    const OWNER: &'static ThisModule = liveupdate_owner!();
+
+    type Data = u64;
+    type Private = ();
+
+    fn can_preserve(_file: &File) -> bool {
+        false
+    }
+
+    fn preserve(_file: &File) -> Result<(Self::Data, Self::Private)> {
+        Ok((0, ()))
+    }
+
+    fn unpreserve(_file: &File, _data: Self::Data, _private: Self::Private) {}
+
+    fn finish(_status: RetrieveStatus<'_>, _data: Self::Data) {}
+}

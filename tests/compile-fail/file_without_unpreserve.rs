@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A file handler without unpreserve.
+
+//@ error: E0046
+//@ error: `unpreserve`
+
+include!("driver.rs");
+
+struct Others;
+
+static OTHERS: file::Definition<Others> = file::Definition::new();
+
+#[vtable]
+//~
+impl FileHandler for Others {
+    const COMPATIBLE: &'static CStr = c"compile-fail-others-v1";
+    const OWNER: &'static ThisModule = liveupdate_owner!();
+
+    type Data = u64;
+    type Private = ();
+
+    fn can_preserve(_file: &File) -> bool {
+        false
+    }
+
+    fn preserve(_file: &File) -> Result<(Self::Data, Self::Private)> {
+        Ok((0, ()))
+    }
+
+    fn retrieve(_data: Self::Data) -> Result<ARef<File>> {
+        Err(ENODEV)
+    }
+
+    fn finish(_status: RetrieveStatus<'_>, _data: Self::Data) {}
+}

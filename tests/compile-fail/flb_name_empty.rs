@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! No name.
+
+//@ error: E0080
+//@ says: the name is empty
+
+include!("driver.rs");
+
+struct Other;
+
+liveupdate_flb! {
+    static OTHER: Other;
+}
+
+impl Flb for Other {
+    const COMPATIBLE: &'static CStr = c"";
+    const OWNER: &'static ThisModule = liveupdate_owner!();
+
+    type Data = u64;
+    type Outgoing = ();
+    type Incoming = ();
+
+    fn preserve() -> Result<(Self::Data, Self::Outgoing)> {
+        Ok((0, ()))
+    }
+
+    fn unpreserve(_data: Self::Data, _object: Self::Outgoing) {}
+
+    fn retrieve(_data: Self::Data) -> Result<Self::Incoming> {
+        Ok(())
+    }
+
+    fn finish(_object: Self::Incoming) {}
+}

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A box where the handle is that of a slice.
+
+//@ error: E0308
+
+include!("driver.rs");
+
+pub fn mistake(data: SliceHandle<u8>) -> Result {
+    //~
+    let restored: KhoBox<u8, Restored> = data.restore()?;
+    drop(restored);
+    Ok(())
+}

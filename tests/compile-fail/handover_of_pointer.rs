@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A pointer, handed over: to an address of this kernel.
+
+//@ error: E0277
+//@ error: Handover
+
+include!("driver.rs");
+
+struct Other;
+
+liveupdate_flb! {
+    static OTHER: Other;
+}
+
+impl Flb for Other {
+    const COMPATIBLE: &'static CStr = c"compile-fail-other-v1";
+    const OWNER: &'static ThisModule = liveupdate_owner!();
+
+    //~
+    type Data = *const u64;
+    type Outgoing = ();
+    type Incoming = ();
+
+    fn preserve() -> Result<(Self::Data, Self::Outgoing)> {
+        Err(ENOMEM)
+    }
+
+    fn unpreserve(_data: Self::Data, _object: Self::Outgoing) {}
+
+    fn retrieve(_data: Self::Data) -> Result<Self::Incoming> {
+        Ok(())
+    }
+
+    fn finish(_object: Self::Incoming) {}
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The same without a mistake, and without unsafe code.
+
+#![forbid(unsafe_code)]
+#![allow(dead_code, missing_docs, unused_imports)]
+
+include!("driver.rs");
+
+struct Other;
+
+liveupdate_flb! {
+    static OTHER: Other;
+}
+
+impl Flb for Other {
+    const COMPATIBLE: &'static CStr = c"12345678901234567890123456789012345678901234567";
+    const OWNER: &'static ThisModule = liveupdate_owner!();
+
+    type Data = u64;
+    type Outgoing = ();
+    type Incoming = ();
+
+    fn preserve() -> Result<(Self::Data, Self::Outgoing)> {
+        Ok((0, ()))
+    }
+
+    fn unpreserve(_data: Self::Data, _object: Self::Outgoing) {}
+
+    fn retrieve(_data: Self::Data) -> Result<Self::Incoming> {
+        Ok(())
+    }
+
+    fn finish(_object: Self::Incoming) {}
+}
+
+struct Others;
+
+static OTHERS: file::Definition<Others> = file::Definition::new();
+
+#[vtable]
+impl FileHandler for Others {
+    const COMPATIBLE: &'static CStr = c"12345678901234567890123456789012345678901234567";
+    const OWNER: &'static ThisModule = liveupdate_owner!();
+
+    type Data = u64;
+    type Private = ();
+
+    fn can_preserve(_file: &File) -> bool {
+        false
+    }
+
+    fn preserve(_file: &File) -> Result<(Self::Data, Self::Private)> {
+        Ok((0, ()))
+    }
+
+    fn unpreserve(_file: &File, _data: Self::Data, _private: Self::Private) {}
+
+    fn retrieve(_data: Self::Data) -> Result<ARef<File>> {
+        Err(ENODEV)
+    }
+
+    fn finish(_status: RetrieveStatus<'_>, _data: Self::Data) {}
+}
+
+preserved_data! {
+    struct Data: version 1 {
+        small: u8,
+        spare: [u8; 7],
+        large: u64,
+    }
+
+    #[derive(Clone, Copy)]
+    struct Entry: version 2 {
+        data: Handle<Data>,
+    }
+}
+
+pub fn guards() -> Result {
+    let guard = TABLE.incoming()?;
+    let table = guard.get();
+    pr_info!("{}\n", table.files);
+    drop(guard);
+    let guard = TABLE.outgoing()?;
+    pr_info!("{}\n", guard.get().files);
+    Ok(())
+}
+
+pub fn registrations() -> Result {
+    let files = OTHERS.register()?;
+    let dependency = OTHER.register(&files)?;
+    drop(dependency);
+    drop(files);
+    Ok(())
+}
+
+fn send<T: Send + Sync>(_: T) {}
+
+pub fn memory(data: Handle<Table>) -> Result {
+    let fresh: KhoBox<u64, Fresh> = KhoBox::new(7)?;
+    let published = fresh.publish();
+    let _ = published.handle();
+    send(published.unpublish());
+    let published = KhoSlice::<u8>::zeroed(7)?.publish();
+    let _ = published.handle();
+    let restored: KhoBox<Table, Restored> = data.restore()?;
+    drop(restored.preserve()?.publish());
+    send(TABLE.incoming()?);
+    Ok(())
+}

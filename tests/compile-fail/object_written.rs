@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! An object that is written to without a lock.
+
+//@ error: E0594
+
+include!("driver.rs");
+
+pub fn mistake() -> Result {
+    let guard = TABLE.outgoing()?;
+    //~
+    guard.get().files = 1;
+    Ok(())
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Memory that is lost at the next kexec, handed over.
+
+//@ error: E0308
+
+include!("driver.rs");
+
+struct Other;
+
+liveupdate_flb! {
+    static OTHER: Other;
+}
+
+impl Flb for Other {
+    const COMPATIBLE: &'static CStr = c"compile-fail-other-v1";
+    const OWNER: &'static ThisModule = liveupdate_owner!();
+
+    type Data = Handle<Table>;
+    type Outgoing = KhoBox<Table, Published>;
+    type Incoming = ();
+
+    fn preserve() -> Result<(Self::Data, Self::Outgoing)> {
+        let table = KhoBox::<Table>::zeroed()?;
+        //~
+        Ok((Handle::NOWHERE, table))
+    }
+
+    fn unpreserve(_data: Self::Data, _object: Self::Outgoing) {}
+
+    fn retrieve(_data: Self::Data) -> Result<Self::Incoming> {
+        Ok(())
+    }
+
+    fn finish(_object: Self::Incoming) {}
+}
