@@ -220,6 +220,8 @@ pub const fn built_in() -> &'static ThisModule {
 /// The module that this is used in, for [`Flb::OWNER`] and [`FileHandler::OWNER`].
 ///
 /// The crate root must have the [`module!`](crate::macros::module) if it can be a module.
+// It is the crate of the one who uses it that is meant.
+#[allow(clippy::crate_in_macro_def)]
 #[macro_export]
 macro_rules! liveupdate_owner {
     () => {{

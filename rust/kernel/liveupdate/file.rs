@@ -110,8 +110,8 @@ pub trait FileHandler: Sized + 'static {
     /// Restores a file: a new one, with what was saved.
     ///
     /// Called at most once for a file, if it succeeds or not. The data are what the previous kernel
-    /// says they are: check what you rely on. [`misc::Restored`](super::misc::Restored) makes files
-    /// of misc devices.
+    /// says they are: check what you rely on. [`misc::restored_file`](super::misc::restored_file)
+    /// makes files of misc devices.
     fn retrieve(data: Self::Data) -> Result<ARef<File>>;
 
     /// Whether [`finish`](Self::finish) can be called. If not, `EBUSY` is returned to user space,
@@ -266,8 +266,8 @@ impl<H: FileHandler> Callbacks<H> {
 
     /// # Safety
     ///
-    /// `args` is valid, and holds a preserved file and what `preserve` and `freeze` have left, which
-    /// nobody uses any more.
+    /// `args` is valid, and holds a preserved file and what `preserve` and `freeze` have left,
+    /// which nobody uses any more.
     unsafe extern "C" fn unpreserve(args: *mut bindings::liveupdate_file_op_args) {
         // SAFETY: By the requirements of this function.
         unsafe {

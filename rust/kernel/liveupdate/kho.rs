@@ -73,8 +73,8 @@ pub struct Fresh;
 /// Has a handle, by which the next kernel finds it.
 pub struct Published;
 
-/// Found by its handle, in the memory of the previous kernel. For the next kernel it is lost, unless
-/// it is preserved again.
+/// Found by its handle, in the memory of the previous kernel. For the next kernel it is lost,
+/// unless it is preserved again.
 pub struct Restored;
 
 impl State for Fresh {
@@ -169,7 +169,7 @@ const fn box_size<T: Content>() -> usize {
 ///
 /// # Invariants
 ///
-/// `memory` is a page-aligned allocation of at least [`box_size`] initialised bytes, which this
+/// `memory` is a page-aligned allocation of at least `box_size` initialised bytes, which this
 /// owns: a header, and a `T` after it. In the state [`Restored`] it is a folio of this kernel's, in
 /// the others it came from `kho_alloc_preserve()` or is preserved in the same way. In the state
 /// [`Published`] the header is that of a `T`.

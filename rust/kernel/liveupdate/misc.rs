@@ -31,7 +31,9 @@ fn operations<T: MiscDevice + 'static>() -> *const bindings::file_operations {
 /// What an open file of the misc device `T` has as its own, or [`None`] if it is another file.
 ///
 /// Files that [`restored_file`] has made are files of the device too.
-pub fn private<T: MiscDevice + 'static>(file: &File) -> Option<<T::Ptr as ForeignOwnable>::Borrowed<'_>> {
+pub fn private<T: MiscDevice + 'static>(
+    file: &File,
+) -> Option<<T::Ptr as ForeignOwnable>::Borrowed<'_>> {
     // SAFETY: The operations and the private data of an open file do not change.
     let (fops, private) = unsafe { ((*file.as_ptr()).f_op, (*file.as_ptr()).private_data) };
     if fops != operations::<T>() {

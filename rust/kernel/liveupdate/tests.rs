@@ -23,8 +23,7 @@ use crate::{
         file::flags,
         File, //
     },
-    liveupdate_flb,
-    liveupdate_owner,
+    liveupdate_flb, liveupdate_owner,
     miscdevice::{
         MiscDevice,
         MiscDeviceRegistration, //
@@ -131,13 +130,13 @@ impl Flb for Broken {
         Err(ENOSPC)
     }
 
-    fn unpreserve(_: (), _: ()) {}
+    fn unpreserve((): (), (): ()) {}
 
-    fn retrieve(_: ()) -> Result {
+    fn retrieve((): ()) -> Result {
         Ok(())
     }
 
-    fn finish(_: ()) {}
+    fn finish((): ()) {}
 }
 
 /// A device of which only the files are of interest.
@@ -340,7 +339,10 @@ mod flbs {
     fn guards_are_a_pointer() {
         assert_eq!(size_of::<flb::Incoming<Shared>>(), size_of::<usize>());
         assert_eq!(size_of::<flb::Outgoing<Shared>>(), size_of::<usize>());
-        assert_eq!(size_of::<flb::Registration<'_, Shared, Full>>(), size_of::<usize>());
+        assert_eq!(
+            size_of::<flb::Registration<'_, Shared, Full>>(),
+            size_of::<usize>()
+        );
         assert_eq!(size_of::<file::Registration<Full>>(), size_of::<usize>());
     }
 
@@ -495,7 +497,11 @@ mod locked {
     fn object_is_locked() -> Result {
         let handler = FULL.register()?.with(&SHARED)?;
         let file = Preserved::new(&FULL)?;
-        let held = [is_locked(), SHARED.outgoing().is_ok_and(|_held| is_locked()), is_locked()];
+        let held = [
+            is_locked(),
+            SHARED.outgoing().is_ok_and(|_held| is_locked()),
+            is_locked(),
+        ];
         drop(file);
         let nothing = (SHARED.outgoing().err(), is_locked());
         drop(handler);
@@ -558,7 +564,10 @@ mod files {
     #[test]
     fn files_of_a_device() -> Result {
         let file = device_file(6)?;
-        assert_eq!(misc::private::<Device>(&file).map(|device| device.0), Some(6));
+        assert_eq!(
+            misc::private::<Device>(&file).map(|device| device.0),
+            Some(6)
+        );
         assert!(misc::private::<OtherDevice>(&file).is_none());
         let other = KBox::new(OtherDevice, GFP_KERNEL)?;
         let other = misc::restored_file::<OtherDevice>(c"kunit", other, flags::O_RDWR)?;
@@ -624,7 +633,10 @@ mod files {
         let file = core::ptr::NonNull::new(args.file).ok_or(ENXIO)?;
         // SAFETY: The callback has left a reference to a file.
         let file = unsafe { ARef::<File>::from_raw(file.cast()) };
-        assert_eq!(misc::private::<Device>(&file).map(|device| device.0), Some(31));
+        assert_eq!(
+            misc::private::<Device>(&file).map(|device| device.0),
+            Some(31)
+        );
         assert!(file.flags() & flags::O_ACCMODE == flags::O_RDWR);
         Ok(())
     }
@@ -644,7 +656,10 @@ mod files {
             };
             assert_eq!(seen, can);
         }
-        assert_eq!((PRESERVED.take(), UNPRESERVED.take(), DROPPED.take()), (1, 1, 1));
+        assert_eq!(
+            (PRESERVED.take(), UNPRESERVED.take(), DROPPED.take()),
+            (1, 1, 1)
+        );
         Ok(())
     }
 }

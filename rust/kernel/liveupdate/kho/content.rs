@@ -41,8 +41,8 @@ pub const fn plain_size<T: AsBytes + FromBytes>() -> usize {
 
 /// Declares structures that may cross a kexec, with the version of each.
 ///
-/// They are `repr(C)`. That all fields are plain data, and that there is no padding between them, is
-/// checked at compile time: padding would hand over whatever was in memory. Give spare fields a
+/// They are `repr(C)`. That all fields are plain data, and that there is no padding between them,
+/// is checked at compile time: padding would hand over whatever was in memory. Give spare fields a
 /// name, and zero.
 ///
 /// # Examples

@@ -23,11 +23,11 @@ use core::{
     ptr::NonNull, //
 };
 
-/// Where a published [`KhoBox`] is: its physical address, which fits into the 64 bits that callbacks
-/// hand over, and into preserved data.
+/// Where a published [`KhoBox`] is: its physical address, which fits into the 64 bits that
+/// callbacks hand over, and into preserved data.
 ///
-/// Any 64 bits are a handle. What does not lead to a published `T` is refused, and what was restored
-/// once is not there a second time.
+/// Any 64 bits are a handle. What does not lead to a published `T` is refused, and what was
+/// restored once is not there a second time.
 #[repr(transparent)]
 pub struct Handle<T: Content> {
     address: u64,

@@ -16,7 +16,6 @@ preserved_data! {
     }
 }
 
-
 /// What the next kernel would have after [`Handle::restore`], but for its checks.
 fn handed_over<T: Content>(published: KhoBox<T, Published>) -> KhoBox<T, Restored> {
     let memory = published.memory;
@@ -117,10 +116,7 @@ mod suite {
         let good = Header::of::<Small>;
         assert!(good().check::<Small>().is_ok());
         let bad = [
-            Header {
-                magic: 0,
-                ..good()
-            },
+            Header { magic: 0, ..good() },
             Header {
                 magic: u64::MAX,
                 ..good()
@@ -193,7 +189,10 @@ mod suite {
         let slice = slice.publish();
         assert!(slice.handle().into_bits() != 0);
         let slice = slice.unpublish();
-        assert!(slice.iter().enumerate().all(|(index, byte)| *byte == index as u8));
+        assert!(slice
+            .iter()
+            .enumerate()
+            .all(|(index, byte)| *byte == index as u8));
         Ok(())
     }
 
@@ -222,7 +221,9 @@ mod suite {
 
     #[test]
     fn foreign_and_back() -> Result {
-        let foreign = KhoBox::new(Small { a: 3, b: [0; 4] })?.publish().into_foreign();
+        let foreign = KhoBox::new(Small { a: 3, b: [0; 4] })?
+            .publish()
+            .into_foreign();
         // SAFETY: It came from `into_foreign`, and is used in this order only.
         let back = unsafe {
             KhoBox::<Small, Published>::borrow_mut(foreign).a += 1;
