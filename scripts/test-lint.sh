@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # test-lint.sh TREE [--kernel]: what can be judged from the text (rustfmt, checkpatch, shellcheck,
-# licence tags, where unsafe may be), clippy with the kernel's flags, and the size of the core.
-# --kernel: only the last two, which depend on the tree.
+# licence tags, where unsafe may be), and what depends on the tree: clippy with the kernel's flags,
+# rustdoc, and the size of the core. --kernel: only the latter.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -11,7 +11,8 @@ set -euo pipefail
 
 # What unsafe code looks like; it may only be in these and in what is below tests/.
 UNSAFE='\bunsafe([[:space:]]*[{(]|[[:space:]]+(fn|impl|trait|extern)\b)|\bunsafe$'
-UNSAFE_OK='^(ffi\.rs|raw\.rs|raw/.*|lock\.rs|tests/.*)$'
+UNSAFE_OK='^(ffi\.rs|raw\.rs|raw/.*|lock\.rs|tests/.*|rust/kernel/liveupdate(\.rs|'
+UNSAFE_OK+='/(file|flb|misc|tests|kho|kho/(content|handle|slice|tests))\.rs))$'
 
 # sources PATTERN...: files of the project, committed or about to be.
 sources() {
@@ -85,6 +86,34 @@ clippy_host() {
 	}
 }
 
+# crate LOG TOOL OPTION...: let another tool look at the kernel crate as kbuild has compiled it,
+# without generating code. What it says of our files is a failure.
+crate() {
+	local log=$RUN/$1-$NAME.log tool=$2 command
+	shift 2
+
+	command=$(sed -n 's/^savedcmd_rust\/kernel\.o := \([^;]*\).*/\1/p' \
+		"$BUILD/rust/.kernel.o.cmd" |
+		sed -E "s/ rustc / $tool /; s/ --(emit|remap-path-scope)=[^ ]*//g")
+	[ -n "$command" ] || { echo "no command in $BUILD/rust/.kernel.o.cmd"; return 1; }
+	(cd "$BUILD" && eval "RUSTC_BOOTSTRAP=1 CLIPPY_CONF_DIR=$TREE $command $*") >"$log" 2>&1 ||
+		{ echo "$(log_reason "$log"); see $log"; return 1; }
+	command=$(grep -B 1 -E -m 1 '^ *--> .*rust/kernel/liveupdate' "$log" | tr -d '\n') || true
+	[ -z "$command" ] || { echo "$command; see $log"; return 1; }
+}
+
+# The sample, in a directory of its own.
+clippy_sample() {
+	local log=$RUN/clippy-sample-$NAME.log dir=$RUN/clippy-sample-$NAME
+
+	rm -rf "$dir" && mkdir -p "$dir" && cp "$TOP/samples/rust_liveupdate.rs" "$dir" &&
+		echo 'obj-y += rust_liveupdate.o' >"$dir/Kbuild"
+	make -C "$TREE" O="$BUILD" M="$dir" LLVM="${LLVM_SUFFIX:-1}" ARCH="$ARCH" CLIPPY=1 \
+		rust_liveupdate.o >"$log" 2>&1 ||
+		{ echo "$(log_reason "$log"); see $log"; return 1; }
+	! grep -m 1 '^warning' "$log"
+}
+
 # text FILE...: bytes of code, all sections of that kind.
 text_size() {
 	"llvm-size$LLVM_SUFFIX" "$@" | awk 'NR > 1 { sum += $1 } END { print sum + 0 }'
@@ -123,8 +152,12 @@ text() {
 . "$TOP/scripts/toolchain.sh"
 TREE=$1
 NAME=${TREE##*/}
+BUILD=$CACHE/build/$(variant "$NAME" rust)
 mkdir -p "$RUN"
 use_toolchain
 [ $# -eq 2 ] || text
 check "lint-$NAME/clippy" "$TOP/scripts/build.sh" "$TREE" clippy
+check "lint-$NAME/clippy-api" crate clippy-api clippy-driver --emit=metadata="$RUN/api.rmeta"
+check "lint-$NAME/clippy-sample" clippy_sample
+check "lint-$NAME/api-docs" crate api-docs rustdoc --check --output "$RUN"
 check "lint-$NAME/text-size" size_bound
