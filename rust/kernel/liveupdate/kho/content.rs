@@ -77,10 +77,15 @@ macro_rules! preserved_data {
             $($(#[$field_meta])* $field_vis $field: $ty,)*
         }
 
-        const _: () = assert!(
-            0 $(+ $crate::liveupdate::kho::plain_size::<$ty>())* == size_of::<$name>(),
+        const _: () = ::core::assert!(
+            0 $(+ $crate::liveupdate::kho::plain_size::<$ty>())* == ::core::mem::size_of::<$name>(),
             "there is padding: add spare fields"
         );
+
+        // These are all fields: no attribute has removed or added one.
+        const _: fn(&$name) = |value| {
+            let $name { $($field: _),* } = value;
+        };
 
         // SAFETY: All fields are, as `plain_size` requires it of them.
         unsafe impl $crate::transmute::FromBytes for $name {}
