@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# test-kunit.sh TREE: boot the kunit build with the kernel's own kunit.py; one line a case.
+# test-kunit.sh TREE: boot the kunit build with the kernel's own kunit.py, once for the core, the
+# Rust API and the examples in its documentation each; one line a case.
 # FLB_PAGES=64k: the build with such pages.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
@@ -10,8 +11,8 @@ set -euo pipefail
 # shellcheck source=scripts/accel.sh
 . "$TOP/scripts/accel.sh"
 
-# Only our suites, as the kernel crate has some too. kunit.py's own choice of accelerator hangs
-# where KVM does not work: the wrapper goes first.
+# run_kunit GLOB: only our suites, as the kernel crate has some too. kunit.py's own choice of
+# accelerator hangs where KVM does not work: the wrapper goes first.
 run_kunit() {
 	(
 		cd "$TREE" && PATH=$TOP/scripts/qemu-wrap:$PATH PYTHONDONTWRITEBYTECODE=1 \
@@ -19,13 +20,13 @@ run_kunit() {
 			--build_dir="$BUILD" --timeout="${FLB_TIMEOUT:-120}" --json="$JSON" \
 			--kernel_args=liveupdate=on --kernel_args=kho=on \
 			--kernel_args=panic=-1 ${KERNEL_WORDS:+--kernel_args="$KERNEL_WORDS"} \
-			'luo_flb*'
+			"$1"
 	) >"$LOG" 2>&1 </dev/null
 }
 
 # cases: from the results in JSON, one line each; a suite in a suite has a longer name.
 cases() {
-	python3 - "$JSON" "$GROUP" <<-'PY'
+	python3 - "$JSON" "$PREFIX" <<-'PY'
 	import json, sys
 
 	MARK = {"PASS": "ok", "SKIP": "SKIP"}
@@ -59,30 +60,40 @@ without_expected() {
 	' "$1"
 }
 
+# boot NAME GLOB: the cases of one boot, and what else is to be said of it.
+boot() {
+	local start took found faults mark name rc=0
+	GROUP=$PREFIX$1
+	LOG=$RUN/$GROUP.log
+	JSON=$RUN/$GROUP.json
+
+	rm -f "$JSON" "$BUILD/test.log"
+	start=$(now_ms)
+	run_kunit "$2" || rc=$?
+	took=$(seconds_since "$start")
+	found=$(cases 2>/dev/null) || found=
+	while read -r mark name; do
+		[ -z "$mark" ] || result "$mark" "$name" 0
+	done <<<"$found"
+	cp "$BUILD/test.log" "$RUN/$GROUP-console.log" 2>/dev/null || true
+	if [ -z "$found" ]; then
+		result FAIL "$GROUP/boot" "$took" "$(log_reason "$LOG"); see $LOG"
+	elif ! faults=$(log_faults <(without_expected "$BUILD/test.log")); then
+		result FAIL "$GROUP/boot" "$took" \
+			"$(head -n 1 <<<"$faults"); see $RUN/$GROUP-console.log"
+	elif [ "$rc" -ne 0 ] && ! grep -q '^FAIL' <<<"$found"; then
+		result FAIL "$GROUP/boot" "$took" "kunit.py: $(log_reason "$LOG"); see $LOG"
+	else
+		result ok "$GROUP/boot" "$took"
+	fi
+}
+
 [ $# -eq 1 ] || die "usage: test-kunit.sh TREE"
 TREE=$1
 NAME=${TREE##*/}
 BUILD=$CACHE/build/$(variant "$NAME" "kunit${FLB_PAGES:-}")
-GROUP=kunit-$(arch_name "$NAME")${FLB_PAGES:+-$FLB_PAGES}
-LOG=$RUN/$GROUP.log
-JSON=$RUN/$GROUP.json
+PREFIX=kunit-$(arch_name "$NAME")${FLB_PAGES:+-$FLB_PAGES}
 mkdir -p "$RUN"
-rm -f "$JSON" "$BUILD/test.log"
-start=$(now_ms)
-rc=0
-run_kunit || rc=$?
-took=$(seconds_since "$start")
-found=$(cases 2>/dev/null) || found=
-while read -r mark name; do
-	[ -z "$mark" ] || result "$mark" "$name" 0
-done <<<"$found"
-cp "$BUILD/test.log" "$RUN/$GROUP-console.log" 2>/dev/null || true
-if [ -z "$found" ]; then
-	result FAIL "$GROUP/boot" "$took" "$(log_reason "$LOG"); see $LOG"
-elif ! faults=$(log_faults <(without_expected "$BUILD/test.log")); then
-	result FAIL "$GROUP/boot" "$took" "$(head -n 1 <<<"$faults"); see $RUN/$GROUP-console.log"
-elif [ "$rc" -ne 0 ] && ! grep -q '^FAIL' <<<"$found"; then
-	result FAIL "$GROUP/boot" "$took" "kunit.py: $(log_reason "$LOG"); see $LOG"
-else
-	result ok "$GROUP/boot" "$took"
-fi
+boot '' 'luo_flb*'
+boot -api 'rust_liveupdate*'
+boot -docs 'rust_doctests_kernel.*_liveupdate_*'
