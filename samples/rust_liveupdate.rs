@@ -29,18 +29,23 @@ use kernel::{
     liveupdate::{
         self,
         file,
-        kho::SliceHandle,
+        kho::{
+            SliceHandle,
+            State, //
+        },
         misc,
         FileHandler,
         Flb,
         Handle,
         KhoBox,
         KhoSlice,
+        OpenFile,
+        Owner,
         Published,
         Restored,
         RetrieveStatus, //
     },
-    liveupdate_flb, liveupdate_owner,
+    liveupdate_flb, liveupdate_misc, liveupdate_owner,
     miscdevice::{
         MiscDevice,
         MiscDeviceOptions,
@@ -75,7 +80,7 @@ struct NotesModule {
     // None if live update is off; the device works without.
     _files: Option<file::Registration<Notes>>,
     #[pin]
-    _device: MiscDeviceRegistration<Note>,
+    _device: misc::Registration<Note>,
 }
 
 impl kernel::InPlaceModule for NotesModule {
@@ -90,7 +95,7 @@ impl kernel::InPlaceModule for NotesModule {
             } else {
                 None
             },
-            _device <- MiscDeviceRegistration::register(options),
+            _device <- NOTE.register(options),
         })
     }
 }
@@ -118,6 +123,10 @@ impl Note {
             GFP_KERNEL,
         )
     }
+}
+
+liveupdate_misc! {
+    static NOTE: Note;
 }
 
 #[vtable]
@@ -156,8 +165,10 @@ preserved_data! {
         text: SliceHandle<u8>,
         /// In bytes.
         length: u64,
+        /// How the file was opened.
+        flags: u32,
         /// Whether a note has this entry: 0 or 1.
-        used: u64,
+        used: u32,
     }
 
     struct Table: version 1 {
@@ -171,37 +182,65 @@ liveupdate_flb! {
 
 impl Flb for Table {
     const COMPATIBLE: &'static CStr = c"rust-sample-table-v1";
-    const OWNER: &'static ThisModule = liveupdate_owner!();
+    const OWNER: Owner = liveupdate_owner!();
 
     type Data = Handle<Table>;
-    type Outgoing = Pin<KBox<Mutex<KhoBox<Table, Published>>>>;
-    type Incoming = Pin<KBox<Mutex<KhoBox<Table, Restored>>>>;
+    type Outgoing = Pin<KBox<Shared<Published>>>;
+    type Incoming = Pin<KBox<Shared<Restored>>>;
 
     fn preserve() -> Result<(Self::Data, Self::Outgoing)> {
         let table = KhoBox::<Table>::zeroed()?.publish();
         let handle = table.handle();
-        let table = KBox::pin_init(new_mutex!(table), GFP_KERNEL)?;
+        let shared = Shared::new(|| Ok(table))?;
         pr_info!("table saved\n");
-        Ok((handle, table))
+        Ok((handle, shared))
     }
 
-    fn unpreserve(_handle: Self::Data, _table: Self::Outgoing) {
+    fn unpreserve(_table: Self::Outgoing) {
         pr_info!("table no longer saved\n");
     }
 
     fn retrieve(handle: Self::Data) -> Result<Self::Incoming> {
-        let table = handle.restore()?;
-        let notes = table.entries.iter().filter(|entry| entry.used == 1).count();
+        let shared = Shared::new(|| handle.restore())?;
+        let notes = shared.table.lock().notes();
         pr_info!("table restored with {notes} notes\n");
-        KBox::pin_init(new_mutex!(table), GFP_KERNEL)
+        Ok(shared)
     }
 
-    fn finish(_table: Self::Incoming) {
+    fn finish(shared: Self::Incoming) {
+        // Nobody has taken these.
+        for entry in shared.table.lock().entries {
+            entry.release();
+        }
         pr_info!("table released\n");
     }
 }
 
+/// The table, for all who use it.
+#[pin_data]
+struct Shared<S: State> {
+    #[pin]
+    table: Mutex<KhoBox<Table, S>>,
+}
+
+impl<S: State> Shared<S> {
+    /// Asks for the table when nothing else can fail: it is not restored a second time.
+    fn new(table: impl FnOnce() -> Result<KhoBox<Table, S>>) -> Result<Pin<KBox<Self>>> {
+        KBox::try_pin_init(
+            try_pin_init!(Self {
+                table <- new_mutex!(table()?),
+            }),
+            GFP_KERNEL,
+        )
+    }
+}
+
 impl Table {
+    /// How many notes have an entry.
+    fn notes(&self) -> usize {
+        self.entries.iter().filter(|entry| entry.used == 1).count()
+    }
+
     /// Gives a note an entry, and returns its number.
     fn add(&mut self, new: Entry) -> Result<u64> {
         let free = |(_, entry): &(usize, &mut Entry)| entry.used == 0;
@@ -231,13 +270,18 @@ impl Entry {
     const FREE: Self = Self {
         text: SliceHandle::NOWHERE,
         length: 0,
+        flags: 0,
         used: 0,
     };
 
-    fn of(text: Option<&KhoSlice<u8, Published>>) -> Self {
+    /// How a file was opened, as far as it matters to the next kernel.
+    const FLAGS: u32 = flags::O_ACCMODE | flags::O_NONBLOCK;
+
+    fn of(file: &File, text: Option<&KhoSlice<u8, Published>>) -> Self {
         Self {
             text: text.map_or(SliceHandle::NOWHERE, KhoSlice::handle),
             length: text.map_or(0, |text| text.len() as u64),
+            flags: file.flags() & Self::FLAGS,
             used: 1,
         }
     }
@@ -254,6 +298,13 @@ impl Entry {
         }
         Ok(text)
     }
+
+    /// Gives back the memory that the previous kernel has left for it.
+    fn release(self) {
+        if self.used == 1 && self.length != 0 && self.text.restore().is_err() {
+            pr_err!("note of {} bytes is lost\n", self.length);
+        }
+    }
 }
 
 // How notes are preserved: each by the number of its entry.
@@ -265,59 +316,62 @@ static NOTES: file::Definition<Notes> = file::Definition::new();
 #[vtable]
 impl FileHandler for Notes {
     const COMPATIBLE: &'static CStr = c"rust-sample-note-v1";
-    const OWNER: &'static ThisModule = liveupdate_owner!();
+    const OWNER: Owner = liveupdate_owner!();
 
     type Data = u64;
     /// The text in preserved memory.
     type Private = KBox<Option<KhoSlice<u8, Published>>>;
 
-    fn can_preserve(file: &File) -> bool {
-        misc::private::<Note>(file).is_some()
+    fn can_preserve(file: &OpenFile) -> bool {
+        NOTE.private(file).is_some()
     }
 
-    fn preserve(file: &File) -> Result<(Self::Data, Self::Private)> {
-        let note = misc::private::<Note>(file).ok_or(EINVAL)?;
+    fn preserve(file: &OpenFile) -> Result<(Self::Data, Self::Private)> {
+        let note = NOTE.private(file).ok_or(EINVAL)?;
         let mut inner = note.inner.lock();
         let text = if inner.text.is_empty() {
             None
         } else {
             Some(KhoSlice::copy_of(&inner.text)?.publish())
         };
-        let entry = Entry::of(text.as_ref());
+        let entry = Entry::of(file, text.as_ref());
         let text = KBox::new(text, GFP_KERNEL)?;
-        let slot = TABLE.outgoing()?.get().lock().add(entry)?;
+        let slot = TABLE.outgoing()?.get().table.lock().add(entry)?;
         inner.preserved = true;
         Ok((slot, text))
     }
 
-    fn unpreserve(file: &File, slot: Self::Data, _text: Self::Private) {
-        if let Some(note) = misc::private::<Note>(file) {
+    fn unpreserve(file: &OpenFile, slot: Self::Data, _text: Self::Private) {
+        if let Some(note) = NOTE.private(file) {
             note.inner.lock().preserved = false;
         }
         let removed = TABLE
             .outgoing()
-            .and_then(|table| table.get().lock().take(slot));
+            .and_then(|table| table.get().table.lock().take(slot));
         if removed.is_err() {
             pr_err!("note {slot} is not in the table\n");
         }
     }
 
-    fn retrieve(slot: Self::Data) -> Result<ARef<File>> {
-        let entry = TABLE.incoming()?.get().lock().take(slot)?;
+    fn retrieve(slot: Self::Data) -> Result<ARef<OpenFile>> {
+        let entry = TABLE.incoming()?.get().table.lock().take(slot)?;
+        if entry.flags & !Entry::FLAGS != 0 {
+            return Err(EINVAL);
+        }
         let note = Note::new(entry.restore()?)?;
-        misc::restored_file::<Note>(c"rust-liveupdate", note, flags::O_RDWR)
+        NOTE.restored_file(c"rust-liveupdate", note, entry.flags)
     }
 
     fn finish(status: RetrieveStatus<'_>, slot: Self::Data) {
-        if let RetrieveStatus::NotRetrieved = status {
-            // Restored, it is dropped.
-            let text = TABLE
-                .incoming()
-                .and_then(|table| table.get().lock().take(slot))
-                .and_then(Entry::restore);
-            if text.is_err() {
-                pr_err!("note {slot} is lost\n");
-            }
+        if let RetrieveStatus::Retrieved(_) = status {
+            return;
+        }
+        // Not there any more, if it could not be retrieved.
+        let entry = TABLE
+            .incoming()
+            .and_then(|shared| shared.get().table.lock().take(slot));
+        if let Ok(entry) = entry {
+            entry.release();
         }
     }
 }

@@ -77,6 +77,22 @@ unsafe_confined() {
 	done
 }
 
+# The guide for drivers shows nothing but what is in the sample, line for line.
+guide_is_sample() {
+	python3 - "$TOP/Documentation/rust-driver.rst" "$TOP/samples/rust_liveupdate.rs" <<-'PY'
+	import re, sys
+
+	guide, sample = (open(name).read() for name in sys.argv[1:])
+	sample = "\n".join(line.strip() for line in sample.split("\n"))
+	blocks = re.findall(r"code-block:: rust\n\n((?: .*\n|\n)*)", guide)
+	assert len(blocks) > 10, "too few blocks"
+	for block in blocks:
+	    block = "\n".join(line.strip() for line in block.strip().split("\n"))
+	    if block not in sample:
+	        sys.exit("not in the sample: " + block.split("\n")[0])
+	PY
+}
+
 # The host workspace; the core itself needs the kernel's flags.
 clippy_host() {
 	(cd "$TOP" && CARGO_TARGET_DIR=$CACHE/host cargo clippy --locked --workspace --all-targets \
@@ -144,6 +160,7 @@ text() {
 	fi
 	check lint/spdx spdx_tags
 	check lint/unsafe unsafe_confined
+	check lint/guide guide_is_sample
 	check lint/clippy-host clippy_host
 }
 

@@ -34,7 +34,8 @@
 //! use kernel::{
 //!     fs::File,
 //!     liveupdate::{
-//!         file, FileHandler, Flb, Handle, KhoBox, Published, Restored, RetrieveStatus,
+//!         file, FileHandler, Flb, Handle, KhoBox, OpenFile, Owner, Published, Restored,
+//!         RetrieveStatus,
 //!     },
 //!     liveupdate_flb, liveupdate_owner, preserved_data,
 //!     prelude::*,
@@ -55,7 +56,7 @@
 //!
 //! impl Flb for Shared {
 //!     const COMPATIBLE: &'static CStr = c"doc-shared-v1";
-//!     const OWNER: &'static ThisModule = liveupdate_owner!();
+//!     const OWNER: Owner = liveupdate_owner!();
 //!     type Data = Handle<Shared>;
 //!     type Outgoing = KhoBox<Shared, Published>;
 //!     type Incoming = KhoBox<Shared, Restored>;
@@ -65,7 +66,7 @@
 //!         Ok((shared.handle(), shared))
 //!     }
 //!
-//!     fn unpreserve(_data: Self::Data, _shared: Self::Outgoing) {}
+//!     fn unpreserve(_shared: Self::Outgoing) {}
 //!
 //!     fn retrieve(data: Self::Data) -> Result<Self::Incoming> {
 //!         data.restore()
@@ -79,21 +80,21 @@
 //! #[vtable]
 //! impl FileHandler for Files {
 //!     const COMPATIBLE: &'static CStr = c"doc-files-v1";
-//!     const OWNER: &'static ThisModule = liveupdate_owner!();
+//!     const OWNER: Owner = liveupdate_owner!();
 //!     type Data = u64;
 //!     type Private = ();
 //!
-//!     fn can_preserve(_file: &File) -> bool {
+//!     fn can_preserve(_file: &OpenFile) -> bool {
 //!         false
 //!     }
 //!
-//!     fn preserve(_file: &File) -> Result<(u64, ())> {
+//!     fn preserve(_file: &OpenFile) -> Result<(u64, ())> {
 //!         Ok((SHARED.outgoing()?.get().files, ()))
 //!     }
 //!
-//!     fn unpreserve(_file: &File, _data: u64, _private: ()) {}
+//!     fn unpreserve(_file: &OpenFile, _data: u64, _private: ()) {}
 //!
-//!     fn retrieve(_data: u64) -> Result<ARef<File>> {
+//!     fn retrieve(_data: u64) -> Result<ARef<OpenFile>> {
 //!         Err(ENODEV)
 //!     }
 //!
@@ -124,6 +125,7 @@ mod tests;
 pub use self::{
     file::{
         FileHandler,
+        OpenFile,
         RetrieveStatus, //
     },
     flb::Flb,
@@ -209,12 +211,31 @@ const fn name_field(name: &CStr) -> [c_char; NAME_LENGTH] {
 
 const _: () = assert!(NAME_LENGTH == bindings::LIVEUPDATE_HNDL_COMPAT_LENGTH as usize);
 
-/// The owner of code that is never unloaded.
-#[doc(hidden)]
-pub const fn built_in() -> &'static ThisModule {
-    // SAFETY: A null `THIS_MODULE` is that of built-in code.
-    const BUILT_IN: ThisModule = unsafe { ThisModule::from_ptr(core::ptr::null_mut()) };
-    &BUILT_IN
+/// The module that callbacks are part of, which [`liveupdate_owner!`](crate::liveupdate_owner) finds.
+///
+/// # Invariants
+///
+/// It is null in code that is never unloaded, and else the module that it was made in.
+#[derive(Clone, Copy)]
+pub struct Owner(*mut bindings::module);
+
+impl Owner {
+    /// For [`liveupdate_owner!`](crate::liveupdate_owner).
+    ///
+    /// # Safety
+    ///
+    /// The caller is part of this module, or was built in if there is none.
+    #[doc(hidden)]
+    pub const unsafe fn new(module: Option<&ThisModule>) -> Self {
+        match module {
+            Some(module) => Self(module.as_ptr()),
+            None => Self(core::ptr::null_mut()),
+        }
+    }
+
+    const fn as_ptr(self) -> *mut bindings::module {
+        self.0
+    }
 }
 
 /// The module that this is used in, for [`Flb::OWNER`] and [`FileHandler::OWNER`].
@@ -226,11 +247,14 @@ pub const fn built_in() -> &'static ThisModule {
 macro_rules! liveupdate_owner {
     () => {{
         #[cfg(not(MODULE))]
-        let owner = $crate::liveupdate::built_in();
+        let module = ::core::option::Option::None;
         #[cfg(all(MODULE, CONFIG_LIVEUPDATE_RUST_HAS_THIS_MODULE))]
-        let owner = &<crate::LocalModule as $crate::ModuleMetadata>::THIS_MODULE;
+        let module = ::core::option::Option::Some(
+            &<crate::LocalModule as $crate::ModuleMetadata>::THIS_MODULE,
+        );
         #[cfg(all(MODULE, not(CONFIG_LIVEUPDATE_RUST_HAS_THIS_MODULE)))]
-        let owner = &crate::THIS_MODULE;
-        owner
+        let module = ::core::option::Option::Some(&crate::THIS_MODULE);
+        // SAFETY: It is the module that this is used in.
+        unsafe { $crate::liveupdate::Owner::new(module) }
     }};
 }

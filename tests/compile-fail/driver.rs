@@ -17,6 +17,8 @@ use kernel::{
         Handle,
         KhoBox,
         KhoSlice,
+        OpenFile,
+        Owner,
         Published,
         Restored,
         RetrieveStatus, //
@@ -64,7 +66,7 @@ liveupdate_flb! {
 
 impl Flb for Table {
     const COMPATIBLE: &'static CStr = c"compile-fail-table-v1";
-    const OWNER: &'static ThisModule = liveupdate_owner!();
+    const OWNER: Owner = liveupdate_owner!();
 
     type Data = Handle<Table>;
     type Outgoing = KhoBox<Table, Published>;
@@ -75,7 +77,7 @@ impl Flb for Table {
         Ok((table.handle(), table))
     }
 
-    fn unpreserve(_data: Self::Data, _table: Self::Outgoing) {}
+    fn unpreserve(_table: Self::Outgoing) {}
 
     fn retrieve(data: Self::Data) -> Result<Self::Incoming> {
         data.restore()
@@ -91,22 +93,22 @@ static FILES: file::Definition<Files> = file::Definition::new();
 #[vtable]
 impl FileHandler for Files {
     const COMPATIBLE: &'static CStr = c"compile-fail-file-v1";
-    const OWNER: &'static ThisModule = liveupdate_owner!();
+    const OWNER: Owner = liveupdate_owner!();
 
     type Data = u64;
     type Private = ();
 
-    fn can_preserve(_file: &File) -> bool {
+    fn can_preserve(_file: &OpenFile) -> bool {
         false
     }
 
-    fn preserve(_file: &File) -> Result<(Self::Data, Self::Private)> {
+    fn preserve(_file: &OpenFile) -> Result<(Self::Data, Self::Private)> {
         Ok((TABLE.outgoing()?.get().files, ()))
     }
 
-    fn unpreserve(_file: &File, _data: Self::Data, _private: Self::Private) {}
+    fn unpreserve(_file: &OpenFile, _data: Self::Data, _private: Self::Private) {}
 
-    fn retrieve(_data: Self::Data) -> Result<ARef<File>> {
+    fn retrieve(_data: Self::Data) -> Result<ARef<OpenFile>> {
         Err(ENODEV)
     }
 

@@ -14,22 +14,22 @@ static OTHERS: file::Definition<Others> = file::Definition::new();
 #[vtable]
 impl FileHandler for Others {
     const COMPATIBLE: &'static CStr = c"123456789012345678901234567890123456789012345678";
-    const OWNER: &'static ThisModule = liveupdate_owner!();
+    const OWNER: Owner = liveupdate_owner!();
 
     type Data = u64;
     type Private = ();
 
-    fn can_preserve(_file: &File) -> bool {
+    fn can_preserve(_file: &OpenFile) -> bool {
         false
     }
 
-    fn preserve(_file: &File) -> Result<(Self::Data, Self::Private)> {
+    fn preserve(_file: &OpenFile) -> Result<(Self::Data, Self::Private)> {
         Ok((0, ()))
     }
 
-    fn unpreserve(_file: &File, _data: Self::Data, _private: Self::Private) {}
+    fn unpreserve(_file: &OpenFile, _data: Self::Data, _private: Self::Private) {}
 
-    fn retrieve(_data: Self::Data) -> Result<ARef<File>> {
+    fn retrieve(_data: Self::Data) -> Result<ARef<OpenFile>> {
         Err(ENODEV)
     }
 

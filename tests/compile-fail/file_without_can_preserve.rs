@@ -15,18 +15,18 @@ static OTHERS: file::Definition<Others> = file::Definition::new();
 //~
 impl FileHandler for Others {
     const COMPATIBLE: &'static CStr = c"compile-fail-others-v1";
-    const OWNER: &'static ThisModule = liveupdate_owner!();
+    const OWNER: Owner = liveupdate_owner!();
 
     type Data = u64;
     type Private = ();
 
-    fn preserve(_file: &File) -> Result<(Self::Data, Self::Private)> {
+    fn preserve(_file: &OpenFile) -> Result<(Self::Data, Self::Private)> {
         Ok((0, ()))
     }
 
-    fn unpreserve(_file: &File, _data: Self::Data, _private: Self::Private) {}
+    fn unpreserve(_file: &OpenFile, _data: Self::Data, _private: Self::Private) {}
 
-    fn retrieve(_data: Self::Data) -> Result<ARef<File>> {
+    fn retrieve(_data: Self::Data) -> Result<ARef<OpenFile>> {
         Err(ENODEV)
     }
 

@@ -15,18 +15,18 @@ static OTHERS: file::Definition<Others> = file::Definition::new();
 //~
 impl FileHandler for Others {
     const COMPATIBLE: &'static CStr = c"compile-fail-others-v1";
-    const OWNER: &'static ThisModule = liveupdate_owner!();
+    const OWNER: Owner = liveupdate_owner!();
 
     type Data = u64;
     type Private = ();
 
-    fn can_preserve(_file: &File) -> bool {
+    fn can_preserve(_file: &OpenFile) -> bool {
         false
     }
 
-    fn unpreserve(_file: &File, _data: Self::Data, _private: Self::Private) {}
+    fn unpreserve(_file: &OpenFile, _data: Self::Data, _private: Self::Private) {}
 
-    fn retrieve(_data: Self::Data) -> Result<ARef<File>> {
+    fn retrieve(_data: Self::Data) -> Result<ARef<OpenFile>> {
         Err(ENODEV)
     }
 

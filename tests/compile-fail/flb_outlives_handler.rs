@@ -14,7 +14,7 @@ liveupdate_flb! {
 
 impl Flb for Other {
     const COMPATIBLE: &'static CStr = c"compile-fail-other-v1";
-    const OWNER: &'static ThisModule = liveupdate_owner!();
+    const OWNER: Owner = liveupdate_owner!();
 
     type Data = u64;
     type Outgoing = ();
@@ -24,7 +24,7 @@ impl Flb for Other {
         Ok((0, ()))
     }
 
-    fn unpreserve(_data: Self::Data, _object: Self::Outgoing) {}
+    fn unpreserve(_object: Self::Outgoing) {}
 
     fn retrieve(_data: Self::Data) -> Result<Self::Incoming> {
         Ok(())

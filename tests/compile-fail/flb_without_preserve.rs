@@ -16,13 +16,13 @@ liveupdate_flb! {
 //~
 impl Flb for Other {
     const COMPATIBLE: &'static CStr = c"compile-fail-other-v1";
-    const OWNER: &'static ThisModule = liveupdate_owner!();
+    const OWNER: Owner = liveupdate_owner!();
 
     type Data = u64;
     type Outgoing = ();
     type Incoming = ();
 
-    fn unpreserve(_data: Self::Data, _object: Self::Outgoing) {}
+    fn unpreserve(_object: Self::Outgoing) {}
 
     fn retrieve(_data: Self::Data) -> Result<Self::Incoming> {
         Ok(())

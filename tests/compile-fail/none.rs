@@ -15,7 +15,7 @@ liveupdate_flb! {
 
 impl Flb for Other {
     const COMPATIBLE: &'static CStr = c"12345678901234567890123456789012345678901234567";
-    const OWNER: &'static ThisModule = liveupdate_owner!();
+    const OWNER: Owner = liveupdate_owner!();
 
     type Data = u64;
     type Outgoing = ();
@@ -25,7 +25,7 @@ impl Flb for Other {
         Ok((0, ()))
     }
 
-    fn unpreserve(_data: Self::Data, _object: Self::Outgoing) {}
+    fn unpreserve(_object: Self::Outgoing) {}
 
     fn retrieve(_data: Self::Data) -> Result<Self::Incoming> {
         Ok(())
@@ -41,22 +41,22 @@ static OTHERS: file::Definition<Others> = file::Definition::new();
 #[vtable]
 impl FileHandler for Others {
     const COMPATIBLE: &'static CStr = c"12345678901234567890123456789012345678901234567";
-    const OWNER: &'static ThisModule = liveupdate_owner!();
+    const OWNER: Owner = liveupdate_owner!();
 
     type Data = u64;
     type Private = ();
 
-    fn can_preserve(_file: &File) -> bool {
+    fn can_preserve(_file: &OpenFile) -> bool {
         false
     }
 
-    fn preserve(_file: &File) -> Result<(Self::Data, Self::Private)> {
+    fn preserve(_file: &OpenFile) -> Result<(Self::Data, Self::Private)> {
         Ok((0, ()))
     }
 
-    fn unpreserve(_file: &File, _data: Self::Data, _private: Self::Private) {}
+    fn unpreserve(_file: &OpenFile, _data: Self::Data, _private: Self::Private) {}
 
-    fn retrieve(_data: Self::Data) -> Result<ARef<File>> {
+    fn retrieve(_data: Self::Data) -> Result<ARef<OpenFile>> {
         Err(ENODEV)
     }
 

@@ -8,13 +8,12 @@ use crate::{
     raw,
 };
 use kernel::{
-    liveupdate::{flb::Definition, Flb, Handle, Handover, KhoBox, Published, Restored},
+    liveupdate::{flb::Definition, Flb, Handle, Handover, KhoBox, Owner, Published, Restored},
     liveupdate_flb, liveupdate_owner,
     prelude::*,
     preserved_data,
     sync::atomic::{Atomic, Relaxed},
     types::ForeignOwnable,
-    ThisModule,
 };
 
 preserved_data! {
@@ -37,7 +36,7 @@ const FINISH: i32 = 100;
 
 impl Flb for Pools {
     const COMPATIBLE: &'static CStr = c"kunit-pools-v1";
-    const OWNER: &'static ThisModule = liveupdate_owner!();
+    const OWNER: Owner = liveupdate_owner!();
     type Data = Handle<Pools>;
     type Outgoing = KhoBox<Pools, Published>;
     type Incoming = KBox<Pools>;
@@ -47,8 +46,8 @@ impl Flb for Pools {
         Ok((pools.handle(), pools))
     }
 
-    fn unpreserve(data: Self::Data, pools: Self::Outgoing) {
-        if data.into_bits() == pools.handle().into_bits() {
+    fn unpreserve(pools: Self::Outgoing) {
+        if pools.pages == 512 {
             ENDED.fetch_add(UNPRESERVE, Relaxed);
         }
     }

@@ -10,7 +10,8 @@ use super::{
         Defined, //
     },
     name_field,
-    Handover, //
+    Handover,
+    Owner, //
 };
 use crate::{
     bindings,
@@ -26,17 +27,60 @@ use crate::{
     macros::vtable,
     prelude::build_error,
     str::CStr,
-    sync::aref::ARef,
+    sync::aref::{
+        ARef,
+        AlwaysRefCounted, //
+    },
     types::{
         ForeignOwnable,
         Opaque, //
-    },
-    ThisModule, //
+    }, //
 };
 use core::{
     marker::PhantomData,
-    mem::forget, //
+    mem::forget,
+    ops::Deref,
+    ptr::NonNull, //
 };
+
+/// A file that is open: it was opened with success, and is not released as long as this is borrowed.
+///
+/// That is more than is known of a [`File`], which a driver may also have in hand while the file is
+/// opened or released, and it is what
+/// [`misc::Definition::private`](super::misc::Definition::private) needs.
+#[repr(transparent)]
+pub struct OpenFile(File);
+
+impl OpenFile {
+    /// # Safety
+    ///
+    /// The file is one that [`File::from_raw_file`] can be called with. It was opened, with success,
+    /// and stays referenced for `'a`.
+    pub(super) unsafe fn from_raw<'a>(file: *mut bindings::file) -> &'a Self {
+        // SAFETY: By the requirements of this function; it is transparent.
+        unsafe { &*core::ptr::from_ref(File::from_raw_file(file)).cast() }
+    }
+}
+
+// SAFETY: A file is always reference-counted.
+unsafe impl AlwaysRefCounted for OpenFile {
+    fn inc_ref(&self) {
+        self.0.inc_ref();
+    }
+
+    unsafe fn dec_ref(file: NonNull<Self>) {
+        // SAFETY: By the requirements of this function; it is transparent.
+        unsafe { File::dec_ref(file.cast()) };
+    }
+}
+
+impl Deref for OpenFile {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        &self.0
+    }
+}
 
 /// What has become of a file that was handed over.
 pub enum RetrieveStatus<'a> {
@@ -45,7 +89,7 @@ pub enum RetrieveStatus<'a> {
     /// [`FileHandler::retrieve`] has failed, with this error. It is not tried again.
     Failed(Error),
     /// It was restored.
-    Retrieved(&'a File),
+    Retrieved(&'a OpenFile),
 }
 
 /// A kind of files that survive a kexec.
@@ -64,7 +108,7 @@ pub trait FileHandler: Sized + 'static {
     /// preserved files.
     ///
     /// [`liveupdate_owner!`]: crate::liveupdate_owner
-    const OWNER: &'static ThisModule;
+    const OWNER: Owner;
 
     /// What is handed over: for anything larger than 64 bits a [`Handle`](super::Handle).
     type Data: Handover;
@@ -76,22 +120,22 @@ pub trait FileHandler: Sized + 'static {
     /// Whether this is a file of this kind.
     ///
     /// Called with `luo_register_rwlock` held for reading: nothing may be registered.
-    fn can_preserve(file: &File) -> bool;
+    fn can_preserve(file: &OpenFile) -> bool;
 
     /// Saves a file. All [`Flb`](super::Flb)s of the handler are preserved at this time, and their
     /// [`outgoing`](flb::Definition::outgoing) objects can be used.
     ///
     /// The file may be used until the kexec: what can change must be saved or refused by then, see
     /// [`freeze`](Self::freeze).
-    fn preserve(file: &File) -> Result<(Self::Data, Self::Private)>;
+    fn preserve(file: &OpenFile) -> Result<(Self::Data, Self::Private)>;
 
     /// Undoes [`preserve`](Self::preserve); never called if the kexec takes place.
-    fn unpreserve(file: &File, data: Self::Data, private: Self::Private);
+    fn unpreserve(file: &OpenFile, data: Self::Data, private: Self::Private);
 
     /// Saves what has changed since, and returns what is to be handed over now. Called in the
     /// `reboot()` system call; an error aborts the live update.
     fn freeze(
-        _file: &File,
+        _file: &OpenFile,
         _data: Self::Data,
         _private: <Self::Private as ForeignOwnable>::Borrowed<'_>,
     ) -> Result<Self::Data> {
@@ -100,7 +144,7 @@ pub trait FileHandler: Sized + 'static {
 
     /// Undoes [`freeze`](Self::freeze), as the live update was aborted.
     fn unfreeze(
-        _file: &File,
+        _file: &OpenFile,
         _data: Self::Data,
         _private: <Self::Private as ForeignOwnable>::Borrowed<'_>,
     ) {
@@ -110,9 +154,9 @@ pub trait FileHandler: Sized + 'static {
     /// Restores a file: a new one, with what was saved.
     ///
     /// Called at most once for a file, if it succeeds or not. The data are what the previous kernel
-    /// says they are: check what you rely on. [`misc::restored_file`](super::misc::restored_file)
-    /// makes files of misc devices.
-    fn retrieve(data: Self::Data) -> Result<ARef<File>>;
+    /// says they are: check what you rely on. [`misc`](super::misc) makes files of
+    /// misc devices.
+    fn retrieve(data: Self::Data) -> Result<ARef<OpenFile>>;
 
     /// Whether [`finish`](Self::finish) can be called. If not, `EBUSY` is returned to user space,
     /// which has to do something about the files of this session first.
@@ -242,9 +286,10 @@ impl<H: FileHandler> Callbacks<H> {
         _handler: *mut bindings::liveupdate_file_handler,
         file: *mut bindings::file,
     ) -> bool {
-        // SAFETY: By the requirements of this function. The system call of this thread is an
-        // `ioctl` on another file, and other threads lock the position as the file is shared.
-        H::can_preserve(unsafe { File::from_raw_file(file) })
+        // SAFETY: By the requirements of this function. The orchestrator has a reference of its own,
+        // by `fget()` in an `ioctl()` on another file: this thread does not use the position, and
+        // others that do have locked it, as the file is shared.
+        H::can_preserve(unsafe { OpenFile::from_raw(file) })
     }
 
     /// # Safety
@@ -333,7 +378,7 @@ impl<H: FileHandler> Callbacks<H> {
 
     /// # Safety
     ///
-    /// `args` is valid for `'a`.
+    /// `args` is valid.
     unsafe fn data(args: *const bindings::liveupdate_file_op_args) -> H::Data {
         // SAFETY: By the requirements of this function.
         H::Data::from_bits(unsafe { (*args).serialized_data })
@@ -342,10 +387,11 @@ impl<H: FileHandler> Callbacks<H> {
     /// # Safety
     ///
     /// `args` is valid, and its file stays in use for `'a`.
-    unsafe fn file<'a>(args: *const bindings::liveupdate_file_op_args) -> &'a File {
-        // SAFETY: By the requirements of this function. The system call of this thread is not one
-        // that uses the position of this file, and other threads lock it as the file is shared.
-        unsafe { File::from_raw_file((*args).file) }
+    unsafe fn file<'a>(args: *const bindings::liveupdate_file_op_args) -> &'a OpenFile {
+        // SAFETY: By the requirements of this function. The orchestrator has a reference of its own,
+        // by `fget()` in an `ioctl()` on another file, or from `retrieve`: this thread does not use
+        // the position, and others that do have locked it, as the file is shared.
+        unsafe { OpenFile::from_raw((*args).file) }
     }
 
     /// # Safety

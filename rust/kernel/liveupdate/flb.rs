@@ -10,7 +10,8 @@ use super::{
         FileHandler, //
     },
     name_field,
-    Handover, //
+    Handover,
+    Owner, //
 };
 use crate::{
     bindings,
@@ -24,13 +25,17 @@ use crate::{
         c_int,
         c_void, //
     },
+    prelude::pr_err,
     str::CStr,
+    sync::atomic::{
+        Atomic,
+        Full, //
+    },
     types::{
         ForeignOwnable,
         NotThreadSafe,
         Opaque, //
-    },
-    ThisModule, //
+    }, //
 };
 use core::{
     marker::PhantomData,
@@ -43,9 +48,11 @@ use core::{
 /// [`Self::Outgoing`] and [`Self::Incoming`]. [`liveupdate_flb!`] makes a static of it that can be
 /// registered with file handlers, and through which the live objects are found.
 ///
-/// All callbacks run in process context and may sleep. A mutex of this FLB and this direction is
-/// held: they must not ask for this FLB in the same direction. They may use other FLBs, as long as
-/// all do so in the same order.
+/// All callbacks run in process context and may sleep. A mutex of this FLB and this direction may be
+/// held: they must not ask for this FLB in the same direction. `luo_register_rwlock` may be held for
+/// reading: nothing may be registered, and no registration be dropped. All FLBs have one lockdep
+/// class a direction, so lockdep complains of a callback that asks for another FLB, although that
+/// is right if all do it in one order.
 ///
 /// [`liveupdate_flb!`]: crate::liveupdate_flb
 pub trait Flb: Sized + 'static {
@@ -59,7 +66,7 @@ pub trait Flb: Sized + 'static {
     /// live object.
     ///
     /// [`liveupdate_owner!`]: crate::liveupdate_owner
-    const OWNER: &'static ThisModule;
+    const OWNER: Owner;
 
     /// What is handed over: for anything larger than 64 bits a [`Handle`](super::Handle).
     type Data: Handover;
@@ -77,14 +84,18 @@ pub trait Flb: Sized + 'static {
     /// An error is that of preserving the file.
     fn preserve() -> Result<(Self::Data, Self::Outgoing)>;
 
-    /// Undoes [`preserve`](Self::preserve). Called after the last file that depends on it was
-    /// unpreserved and the last [`Outgoing`] was dropped; never if the kexec takes place.
-    fn unpreserve(data: Self::Data, object: Self::Outgoing);
+    /// Undoes [`preserve`](Self::preserve); often dropping the object is all. Called after the last
+    /// file that depends on it was unpreserved and the last [`Outgoing`] was dropped; never if the
+    /// kexec takes place.
+    fn unpreserve(object: Self::Outgoing);
 
-    /// Restores the state. Called when it is first asked for, or when the last file is finished.
+    /// Restores the state. Called when it is first asked for, or when the last file is finished. The
+    /// implementation in C only does the former: there, a handler whose files depend on it should
+    /// ask for it in `retrieve` and `finish`.
     ///
     /// The data are what the previous kernel says they are: check what you rely on. An error is
-    /// that of [`Definition::incoming`]; whether there is a second attempt depends on the kernel.
+    /// that of [`Definition::incoming`]; whether there is a second attempt depends on the kernel, and
+    /// what was restored by then is not there a second time. So do last what cannot be done again.
     fn retrieve(data: Self::Data) -> Result<Self::Incoming>;
 
     /// Releases the state. Called after the last file that depends on it was finished and the last
@@ -104,17 +115,18 @@ pub unsafe trait Defined: Flb {
 
 /// The static through which an [`Flb`] is registered and found; made by
 /// [`liveupdate_flb!`](crate::liveupdate_flb).
-#[repr(transparent)]
 pub struct Definition<F: Flb> {
     inner: Opaque<bindings::liveupdate_flb>,
+    incoming: Kept,
+    outgoing: Kept,
     _flb: PhantomData<F>,
 }
 
-// SAFETY: The C structure has its own locks; the objects that can be reached through it may be
-// shared, and sent to where they are released.
+// SAFETY: The C structure has its own locks, which are taken where this file looks into it; the
+// objects that can be reached through it may be shared, and sent to where they are released.
 unsafe impl<F: Flb> Sync for Definition<F> {}
 
-impl<F: Flb> Definition<F> {
+impl<F: Defined> Definition<F> {
     /// For [`liveupdate_flb!`](crate::liveupdate_flb).
     ///
     /// # Safety
@@ -128,7 +140,25 @@ impl<F: Flb> Definition<F> {
                 compatible: name_field(F::COMPATIBLE),
                 ..pin_init::zeroed()
             }),
+            incoming: Kept::new(),
+            outgoing: Kept::new(),
             _flb: PhantomData,
+        }
+    }
+
+    /// There is a guard less; an object that has ended meanwhile is released after the last.
+    fn leave_incoming(&self) {
+        if let Some(object) = self.incoming.leave() {
+            // SAFETY: It came from `retrieve`, has ended, and nobody uses it.
+            F::finish(unsafe { F::Incoming::from_foreign(object.as_ptr()) });
+        }
+    }
+
+    /// As above.
+    fn leave_outgoing(&self) {
+        if let Some(object) = self.outgoing.leave() {
+            // SAFETY: It came from `preserve`, has ended, and nobody uses it.
+            F::unpreserve(unsafe { F::Outgoing::from_foreign(object.as_ptr()) });
         }
     }
 
@@ -146,8 +176,12 @@ impl<F: Defined> Definition<F> {
     /// # Errors
     ///
     /// [`EEXIST`] if that is so already, or if another FLB has this name; [`ENOSPC`] if there are
-    /// too many; [`ENOMEM`]. Some implementations refuse with [`EBUSY`] while files of the handler
-    /// are preserved.
+    /// too many; [`ENOMEM`]; `EOPNOTSUPP` if live update is off. The implementation in Rust says
+    /// [`EBUSY`] while files of the handler are preserved, and `EDEADLK` in a callback.
+    ///
+    /// Register before there are files, and unregister when there are none: the implementation in C
+    /// counts the FLBs of a file as they are, not as they were when it was preserved, and may then
+    /// end the object too early or never.
     ///
     /// Context: process, may sleep. Takes `luo_register_rwlock` for writing.
     pub fn register<'h, H: FileHandler>(
@@ -170,20 +204,26 @@ impl<F: Defined> Definition<F> {
     /// # Errors
     ///
     /// [`ENOENT`] or `ENODATA` if nothing was handed over by this name, or all is finished; what
-    /// [`Flb::retrieve`] has returned; `EOPNOTSUPP` if live update is off.
+    /// [`Flb::retrieve`] has returned; [`ENODEV`] if the owner is going away; `EOPNOTSUPP` if live
+    /// update is off. The implementation in Rust also says [`EINVAL`] if what was handed over was
+    /// refused, [`EBUSY`] if another FLB of this name has the object, `EDEADLK` in a callback, and
+    /// `EOVERFLOW`.
     ///
     /// Context: process, may sleep. Takes the mutex of this FLB for incoming objects.
     pub fn incoming(&'static self) -> Result<Incoming<F>> {
         let mut object = core::ptr::null_mut();
+        self.incoming.enter();
         // SAFETY: The FLB is a static. It gets valid callbacks, even if it is not registered.
-        to_result(unsafe { bindings::liveupdate_flb_get_incoming(self.as_raw(), &mut object) })?;
-        // INVARIANT: A reference to the object was taken, which is given to the guard. The object
-        // came from `retrieve` below, and `finish` is not called before the reference is put.
-        let object = NonNull::new(object).ok_or(ENOENT)?;
-        Ok(Incoming {
-            object,
-            _flb: PhantomData,
-        })
+        to_result(unsafe { bindings::liveupdate_flb_get_incoming(self.as_raw(), &mut object) })
+            .and_then(|()| NonNull::new(object).ok_or(ENOENT))
+            // INVARIANT: A reference to the object was taken, which is given to the guard. The object
+            // came from `retrieve` below, so it is not null, and is kept since before it was asked
+            // for.
+            .map(|object| Incoming {
+                object,
+                _flb: PhantomData,
+            })
+            .inspect_err(|_| self.leave_incoming())
     }
 
     /// The object that will be handed over to the next kernel.
@@ -193,7 +233,8 @@ impl<F: Defined> Definition<F> {
     ///
     /// # Errors
     ///
-    /// [`ENOENT`] if no file that depends on it is preserved; `EOPNOTSUPP` if live update is off.
+    /// [`ENOENT`] if no file that depends on it is preserved; `EOPNOTSUPP` if live update is off. The
+    /// implementation in Rust also says `EDEADLK` in a callback, and `EOVERFLOW`.
     ///
     /// Context: process, may sleep. Takes the mutex of this FLB for outgoing objects. Where the
     /// kernel does not count these references (there is no `liveupdate_flb_put_outgoing()`) that
@@ -201,18 +242,75 @@ impl<F: Defined> Definition<F> {
     /// meanwhile, and neither preserve nor unpreserve files.
     pub fn outgoing(&'static self) -> Result<Outgoing<F>> {
         let mut object = core::ptr::null_mut();
+        self.outgoing.enter();
         // SAFETY: The FLB is a static.
-        to_result(unsafe { bindings::liveupdate_flb_get_outgoing(self.as_raw(), &mut object) })?;
-        #[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING))]
-        let object = self.lock_outgoing();
-        // INVARIANT: A reference to the object was taken, or the lock that `unpreserve` is called
-        // with; it is given to the guard. The object came from `preserve` below.
-        let object = NonNull::new(object).ok_or(ENOENT)?;
-        Ok(Outgoing {
-            object,
-            _flb: PhantomData,
-            _not_thread_safe: NotThreadSafe,
-        })
+        to_result(unsafe { bindings::liveupdate_flb_get_outgoing(self.as_raw(), &mut object) })
+            .and_then(|()| {
+                #[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING))]
+                let object = self.lock_outgoing();
+                NonNull::new(object).ok_or(ENOENT)
+            })
+            // INVARIANT: A reference to the object was taken, or the lock that `unpreserve` is called
+            // with; it is given to the guard. The object came from `preserve` below, so it is not
+            // null unless there is none, and is kept since before it was asked for.
+            .map(|object| Outgoing {
+                object,
+                _flb: PhantomData,
+                _not_thread_safe: NotThreadSafe,
+            })
+            .inspect_err(|_| self.leave_outgoing())
+    }
+}
+
+/// Keeps an object as long as there are guards, whatever the orchestrator counts.
+///
+/// Not every implementation counts references apart from files, and one that takes a reference for a
+/// file ends an object that is in use. So guards are counted here too, from before they ask for the
+/// object until they no longer use it; an object that ends meanwhile is left to the last of them.
+///
+/// All is fully ordered: the last guard sees what others have done to the object, and no guard that
+/// may have found it is missed.
+struct Kept {
+    guards: Atomic<usize>,
+    /// The object that has ended while there were guards, or zero.
+    ended: Atomic<usize>,
+}
+
+impl Kept {
+    const fn new() -> Self {
+        Self {
+            guards: Atomic::new(0),
+            ended: Atomic::new(0),
+        }
+    }
+
+    /// There is a guard more. What it will find has not ended yet.
+    fn enter(&self) {
+        self.guards.fetch_add(1, Full);
+    }
+
+    /// There is a guard less; returns what has ended meanwhile if nobody can be using it.
+    fn leave(&self) -> Option<NonNull<c_void>> {
+        if self.guards.fetch_sub(1, Full) != 1 {
+            return None;
+        }
+        let ended = NonNull::new(self.ended.xchg(0, Full) as *mut c_void)?;
+        // It may have ended just now, and a guard that came since may have found it before. Guards
+        // that come from now on have not.
+        if self.guards.fetch_add(0, Full) == 0 {
+            return Some(ended);
+        }
+        self.end(ended.as_ptr())
+    }
+
+    /// The orchestrator has ended an object; returns it if nobody can be using it.
+    fn end(&self, object: *mut c_void) -> Option<NonNull<c_void>> {
+        self.enter();
+        if self.ended.xchg(object as usize, Full) != 0 {
+            // Somebody has been there since before the present object was made.
+            pr_err!("liveupdate: an object in use has ended, and is lost\n");
+        }
+        self.leave()
     }
 }
 
@@ -268,8 +366,7 @@ impl<F: Defined, H: FileHandler> Drop for Registration<'_, F, H> {
 ///
 /// # Invariants
 ///
-/// `object` is what [`Flb::retrieve`] has returned, and is not released before the reference, which
-/// this owns, is put.
+/// `object` is what [`Flb::retrieve`] has returned. This owns a reference to it, and keeps it.
 #[must_use = "the reference is put when this is dropped"]
 pub struct Incoming<F: Defined> {
     object: NonNull<c_void>,
@@ -291,6 +388,7 @@ impl<F: Defined> Incoming<F> {
 
 impl<F: Defined> Drop for Incoming<F> {
     fn drop(&mut self) {
+        F::definition().leave_incoming();
         // SAFETY: By the invariant there is a reference to this FLB.
         unsafe { bindings::liveupdate_flb_put_incoming(F::definition().as_raw()) };
     }
@@ -300,8 +398,7 @@ impl<F: Defined> Drop for Incoming<F> {
 ///
 /// # Invariants
 ///
-/// `object` is what [`Flb::preserve`] has returned, and is not released before the reference, which
-/// this owns, is put.
+/// `object` is what [`Flb::preserve`] has returned. This owns a reference to it, and keeps it.
 #[must_use = "the reference is put when this is dropped"]
 pub struct Outgoing<F: Defined> {
     object: NonNull<c_void>,
@@ -320,6 +417,7 @@ impl<F: Defined> Outgoing<F> {
 
 impl<F: Defined> Drop for Outgoing<F> {
     fn drop(&mut self) {
+        F::definition().leave_outgoing();
         #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING)]
         // SAFETY: By the invariant there is a reference to this FLB.
         unsafe {
@@ -331,9 +429,9 @@ impl<F: Defined> Drop for Outgoing<F> {
 }
 
 /// The callbacks of an [`Flb`], for C.
-struct Callbacks<F: Flb>(PhantomData<F>);
+struct Callbacks<F: Defined>(PhantomData<F>);
 
-impl<F: Flb> Callbacks<F> {
+impl<F: Defined> Callbacks<F> {
     const OPS: bindings::liveupdate_flb_ops = bindings::liveupdate_flb_ops {
         preserve: Some(Self::preserve),
         unpreserve: Some(Self::unpreserve),
@@ -359,11 +457,14 @@ impl<F: Flb> Callbacks<F> {
 
     /// # Safety
     ///
-    /// `args` is valid, and holds what `preserve` has left, which nobody uses any more.
+    /// `args` is valid, and holds what `preserve` has left, which only guards still use.
     unsafe extern "C" fn unpreserve(args: *mut bindings::liveupdate_flb_op_args) {
         // SAFETY: By the requirements of this function.
-        let (data, object) = unsafe { ((*args).data, F::Outgoing::from_foreign((*args).obj)) };
-        F::unpreserve(F::Data::from_bits(data), object);
+        let object = unsafe { (*args).obj };
+        if let Some(object) = F::definition().outgoing.end(object) {
+            // SAFETY: It came from `preserve`, and nobody uses it.
+            F::unpreserve(unsafe { F::Outgoing::from_foreign(object.as_ptr()) });
+        }
     }
 
     /// # Safety
@@ -381,10 +482,14 @@ impl<F: Flb> Callbacks<F> {
 
     /// # Safety
     ///
-    /// `args` is valid, and holds what `retrieve` has left, which nobody uses any more.
+    /// `args` is valid, and holds what `retrieve` has left, which only guards still use.
     unsafe extern "C" fn finish(args: *mut bindings::liveupdate_flb_op_args) {
         // SAFETY: By the requirements of this function.
-        F::finish(unsafe { F::Incoming::from_foreign((*args).obj) });
+        let object = unsafe { (*args).obj };
+        if let Some(object) = F::definition().incoming.end(object) {
+            // SAFETY: It came from `retrieve`, and nobody uses it.
+            F::finish(unsafe { F::Incoming::from_foreign(object.as_ptr()) });
+        }
     }
 }
 
@@ -409,4 +514,55 @@ macro_rules! liveupdate_flb {
             }
         }
     };
+}
+
+#[cfg(CONFIG_RUST_LIVEUPDATE_KUNIT_TEST)]
+#[crate::macros::kunit_tests(rust_liveupdate_kept)]
+mod tests {
+    use super::*;
+
+    /// What stands for objects: addresses that nobody looks at.
+    const A: *mut c_void = 8 as *mut c_void;
+    const B: *mut c_void = 16 as *mut c_void;
+
+    #[test]
+    fn ends_at_once_without_guards() {
+        let kept = Kept::new();
+        assert!(kept.end(A) == NonNull::new(A));
+        assert!(kept.end(B) == NonNull::new(B));
+        kept.enter();
+        assert!(kept.leave().is_none());
+    }
+
+    #[test]
+    fn ends_with_the_last_guard() {
+        let kept = Kept::new();
+        kept.enter();
+        kept.enter();
+        assert!(kept.end(A).is_none());
+        assert!(kept.leave().is_none());
+        assert!(kept.leave() == NonNull::new(A));
+        assert!(kept.end(B) == NonNull::new(B));
+    }
+
+    #[test]
+    fn object_in_use_is_rather_lost() {
+        let kept = Kept::new();
+        kept.enter();
+        assert!(kept.end(A).is_none());
+        // The guard may be of A.
+        assert!(kept.end(B).is_none());
+        assert!(kept.leave() == NonNull::new(B));
+        kept.enter();
+        assert!(kept.leave().is_none());
+    }
+
+    #[test]
+    fn no_object_is_none() {
+        let kept = Kept::new();
+        assert!(kept.end(core::ptr::null_mut()).is_none());
+        kept.enter();
+        assert!(kept.end(core::ptr::null_mut()).is_none());
+        assert!(kept.leave().is_none());
+    }
 }

@@ -8,7 +8,7 @@
 //! the next kernel   KhoBox<_, Restored> ◀──────────────Handle::restore──────── Handle
 //! ```
 //!
-//! A box owns its memory, in each of its states: dropped, it gives it back. There is nothing to do
+//! A box owns its memory, in each of its states: dropped, it gives it back, which may sleep. There is nothing to do
 //! to hand it over but to keep it until the kexec, and to tell the next kernel its [`Handle`].
 //!
 //! In front of the data is a header that says what they are, so that a handle that leads elsewhere
@@ -24,7 +24,10 @@ mod slice;
 mod tests;
 
 #[doc(hidden)]
-pub use self::content::plain_size;
+pub use self::content::{
+    mix,
+    plain_size, //
+};
 pub use self::{
     content::Content,
     handle::Handle,
@@ -44,9 +47,14 @@ use crate::{
     ffi::c_void,
     page::PAGE_SIZE,
     prelude::*,
+    sync::atomic::{
+        Atomic,
+        Full, //
+    },
     types::ForeignOwnable, //
 };
 use core::{
+    any::TypeId,
     marker::PhantomData,
     mem::{
         align_of,
@@ -109,19 +117,35 @@ struct Header {
     offset: u32,
     /// How many bytes they have.
     size: u64,
+    /// [`Content::VERSIONS`].
+    versions: u64,
 }
 
 impl Header {
     const MAGIC: u64 = u64::from_le_bytes(*b"rustKHO1");
+    /// Of the description of a slice, which nothing that a driver publishes can pass for.
+    const SLICE: u64 = u64::from_le_bytes(*b"rustKHOs");
     const EMPTY: u64 = 0;
 
     /// What the header of a published `T` is.
-    const fn of<T: Content>() -> Self {
+    fn of<T: Content>() -> Self {
         Self {
-            magic: Self::MAGIC,
+            magic: match TypeId::of::<T>() == TypeId::of::<slice::Description>() {
+                true => Self::SLICE,
+                false => Self::MAGIC,
+            },
             version: T::VERSION,
             offset: offset_of_data::<T>() as u32,
             size: size_of::<T>() as u64,
+            versions: T::VERSIONS,
+        }
+    }
+
+    /// What it is before it is published.
+    fn empty<T: Content>() -> Self {
+        Self {
+            magic: Self::EMPTY,
+            ..Self::of::<T>()
         }
     }
 
@@ -129,7 +153,7 @@ impl Header {
     fn check<T: Content>(&self) -> Result {
         let wanted = Self::of::<T>();
         if self.magic != wanted.magic {
-            pr_err!("liveupdate: memory that was not published is handed over\n");
+            pr_err!("liveupdate: memory that was not published so is handed over\n");
         } else if self.version != wanted.version {
             pr_err!(
                 "liveupdate: data of version {} are handed over, {} is wanted\n",
@@ -144,6 +168,8 @@ impl Header {
                 wanted.size,
                 wanted.offset
             );
+        } else if self.versions != wanted.versions {
+            pr_err!("liveupdate: parts of the data are of other versions\n");
         } else {
             return Ok(());
         }
@@ -207,6 +233,37 @@ unsafe impl<T: Content, S: State> Send for KhoBox<T, S> {}
 // SAFETY: A box owns its value, which is `Sync`.
 unsafe impl<T: Content, S: State> Sync for KhoBox<T, S> {}
 
+/// One restores at a time: KHO looks whether memory was restored already, and notes that it is, without
+/// a lock.
+struct Restoring;
+
+/// Bit 0 is the lock.
+static RESTORING: Atomic<usize> = Atomic::new(0);
+
+impl Restoring {
+    fn lock() -> Self {
+        // SAFETY: The word is a static. The function sleeps until it has set the bit.
+        unsafe {
+            bindings::out_of_line_wait_on_bit_lock(
+                RESTORING.as_ptr().cast(),
+                0,
+                Some(bindings::bit_wait),
+                bindings::TASK_UNINTERRUPTIBLE,
+            )
+        };
+        Self
+    }
+}
+
+impl Drop for Restoring {
+    fn drop(&mut self) {
+        // Fully ordered, as the waiters are looked for after it.
+        RESTORING.xchg(0, Full);
+        // SAFETY: The word is a static.
+        unsafe { bindings::wake_up_bit(RESTORING.as_ptr().cast(), 0) };
+    }
+}
+
 /// Whether memory can be preserved at all, which is decided on the command line (`kho=`).
 #[inline]
 pub fn is_enabled() -> bool {
@@ -237,7 +294,8 @@ impl<T: Content> KhoBox<T> {
         })
     }
 
-    /// Moves a value to memory that is preserved.
+    /// Moves a value to memory that is preserved. It is on the stack before: what is large should be
+    /// written in place, to a box that is [`zeroed`](Self::zeroed).
     ///
     /// # Errors
     ///
@@ -267,15 +325,12 @@ impl<T: Content> KhoBox<T, Published> {
 
     /// Takes it back: no handle leads to it any more.
     pub fn unpublish(self) -> KhoBox<T> {
-        self.into_state(Header {
-            magic: Header::EMPTY,
-            ..Header::of::<T>()
-        })
+        self.into_state(Header::empty::<T>())
     }
 }
 
 impl<T: Content> KhoBox<T, Restored> {
-    /// Refuses memory that is not a published `T`. It is kept as it is: whose it is is not known.
+    /// Refuses memory that is not a published `T`. It is not given back: whose it is is not known.
     fn checked(self) -> Result<Self> {
         // SAFETY: By the invariant there is room for a header, and any bytes are one.
         match unsafe { self.memory.as_ref() }.check::<T>() {
@@ -291,7 +346,7 @@ impl<T: Content> KhoBox<T, Restored> {
     ///
     /// # Errors
     ///
-    /// [`ENOMEM`]; it is dropped then.
+    /// [`ENOMEM`]; the box is dropped then, and its memory given back.
     ///
     /// Context: process, may sleep.
     pub fn preserve(self) -> Result<KhoBox<T>> {
@@ -300,10 +355,7 @@ impl<T: Content> KhoBox<T, Restored> {
             bindings::kho_preserve_folio(bindings::virt_to_folio(self.memory.as_ptr().cast()))
         })?;
         // INVARIANT: It is preserved now.
-        Ok(self.into_state(Header {
-            magic: Header::EMPTY,
-            ..Header::of::<T>()
-        }))
+        Ok(self.into_state(Header::empty::<T>()))
     }
 }
 

@@ -7,9 +7,10 @@
 use super::{
     file,
     flb,
-    misc,
     FileHandler,
     Flb,
+    OpenFile,
+    Owner,
     RetrieveStatus, //
 };
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
         file::flags,
         File, //
     },
-    liveupdate_flb, liveupdate_owner,
+    liveupdate_flb, liveupdate_misc, liveupdate_owner,
     miscdevice::{
         MiscDevice,
         MiscDeviceRegistration, //
@@ -86,7 +87,7 @@ liveupdate_flb! {
 
 impl Flb for Shared {
     const COMPATIBLE: &'static CStr = c"kunit-shared-v1";
-    const OWNER: &'static ThisModule = liveupdate_owner!();
+    const OWNER: Owner = liveupdate_owner!();
     type Data = u64;
     type Outgoing = KBox<Object>;
     type Incoming = KBox<Object>;
@@ -96,8 +97,8 @@ impl Flb for Shared {
         Ok((42, KBox::new(Object(43), GFP_KERNEL)?))
     }
 
-    fn unpreserve(data: u64, object: KBox<Object>) {
-        if (data, object.0) == (42, 43) {
+    fn unpreserve(object: KBox<Object>) {
+        if object.0 == 43 {
             UNPRESERVED.up();
         }
     }
@@ -121,7 +122,7 @@ liveupdate_flb! {
 impl Flb for Broken {
     // As long as a name can be.
     const COMPATIBLE: &'static CStr = c"kunit-broken-0123456789-0123456789-0123456-v001";
-    const OWNER: &'static ThisModule = liveupdate_owner!();
+    const OWNER: Owner = liveupdate_owner!();
     type Data = ();
     type Outgoing = ();
     type Incoming = ();
@@ -130,7 +131,7 @@ impl Flb for Broken {
         Err(ENOSPC)
     }
 
-    fn unpreserve((): (), (): ()) {}
+    fn unpreserve((): ()) {}
 
     fn retrieve((): ()) -> Result {
         Ok(())
@@ -142,6 +143,10 @@ impl Flb for Broken {
 /// A device of which only the files are of interest.
 struct Device(u32);
 
+liveupdate_misc! {
+    static DEVICE: Device;
+}
+
 #[vtable]
 impl MiscDevice for Device {
     type Ptr = KBox<Self>;
@@ -151,8 +156,13 @@ impl MiscDevice for Device {
     }
 }
 
-/// Another device, which can do something more.
-struct OtherDevice;
+/// Another device, which does the same.
+#[allow(dead_code)]
+struct OtherDevice(u32);
+
+liveupdate_misc! {
+    static OTHER_DEVICE: OtherDevice;
+}
 
 #[vtable]
 impl MiscDevice for OtherDevice {
@@ -161,15 +171,11 @@ impl MiscDevice for OtherDevice {
     fn open(_file: &File, _device: &MiscDeviceRegistration<Self>) -> Result<KBox<Self>> {
         Err(ENODEV)
     }
-
-    fn ioctl(_device: &Self, _file: &File, _cmd: u32, _arg: usize) -> Result<isize> {
-        Err(ENOTTY)
-    }
 }
 
-fn device_file(number: u32) -> Result<ARef<File>> {
+fn device_file(number: u32) -> Result<ARef<OpenFile>> {
     let device = KBox::new(Device(number), GFP_KERNEL)?;
-    misc::restored_file::<Device>(c"kunit", device, flags::O_RDWR)
+    DEVICE.restored_file(c"kunit", device, flags::O_RDWR)
 }
 
 /// Has all callbacks.
@@ -180,39 +186,39 @@ static FULL: file::Definition<Full> = file::Definition::new();
 #[vtable]
 impl FileHandler for Full {
     const COMPATIBLE: &'static CStr = c"kunit-full-v1";
-    const OWNER: &'static ThisModule = liveupdate_owner!();
+    const OWNER: Owner = liveupdate_owner!();
     type Data = u64;
     type Private = KBox<Object>;
 
-    fn can_preserve(file: &File) -> bool {
-        misc::private::<Device>(file).is_some()
+    fn can_preserve(file: &OpenFile) -> bool {
+        DEVICE.private(file).is_some()
     }
 
-    fn preserve(file: &File) -> Result<(u64, KBox<Object>)> {
-        let number = misc::private::<Device>(file).ok_or(EBADF)?.0.into();
+    fn preserve(file: &OpenFile) -> Result<(u64, KBox<Object>)> {
+        let number = DEVICE.private(file).ok_or(EBADF)?.0.into();
         Ok((number, KBox::new(Object(number + 1), GFP_KERNEL)?))
     }
 
-    fn unpreserve(_file: &File, data: u64, private: KBox<Object>) {
+    fn unpreserve(_file: &OpenFile, data: u64, private: KBox<Object>) {
         if data + 1 == private.0 {
             UNPRESERVED.up();
         }
     }
 
-    fn freeze(_file: &File, data: u64, private: &Object) -> Result<u64> {
+    fn freeze(_file: &OpenFile, data: u64, private: &Object) -> Result<u64> {
         match private.0 {
             8 => Ok(data + 100),
             _ => Err(EBUSY),
         }
     }
 
-    fn unfreeze(_file: &File, data: u64, private: &Object) {
+    fn unfreeze(_file: &OpenFile, data: u64, private: &Object) {
         if (data, private.0) == (7, 8) {
             UNPRESERVED.up();
         }
     }
 
-    fn retrieve(data: u64) -> Result<ARef<File>> {
+    fn retrieve(data: u64) -> Result<ARef<OpenFile>> {
         device_file(u32::try_from(data)?)
     }
 
@@ -241,21 +247,21 @@ static PLAIN: file::Definition<Plain> = file::Definition::new();
 #[vtable]
 impl FileHandler for Plain {
     const COMPATIBLE: &'static CStr = c"kunit-plain-v1";
-    const OWNER: &'static ThisModule = liveupdate_owner!();
+    const OWNER: Owner = liveupdate_owner!();
     type Data = ();
     type Private = ();
 
-    fn can_preserve(_file: &File) -> bool {
+    fn can_preserve(_file: &OpenFile) -> bool {
         false
     }
 
-    fn preserve(_file: &File) -> Result<((), ())> {
+    fn preserve(_file: &OpenFile) -> Result<((), ())> {
         Err(ENODEV)
     }
 
-    fn unpreserve(_file: &File, _data: (), _private: ()) {}
+    fn unpreserve(_file: &OpenFile, _data: (), _private: ()) {}
 
-    fn retrieve(_data: ()) -> Result<ARef<File>> {
+    fn retrieve(_data: ()) -> Result<ARef<OpenFile>> {
         Err(ENODEV)
     }
 
@@ -263,7 +269,7 @@ impl FileHandler for Plain {
 }
 
 /// The callbacks as C sees them.
-fn flb_ops<F: Flb>(flb: &flb::Definition<F>) -> &bindings::liveupdate_flb_ops {
+fn flb_ops<F: flb::Defined>(flb: &flb::Definition<F>) -> &bindings::liveupdate_flb_ops {
     // SAFETY: A static has valid callbacks.
     unsafe { &*(*flb.as_raw()).ops }
 }
@@ -299,7 +305,7 @@ fn call_file(
     to_result(unsafe { callback.ok_or(ENXIO)?(args) })
 }
 
-fn file_args(file: Option<&File>, data: u64) -> bindings::liveupdate_file_op_args {
+fn file_args(file: Option<&OpenFile>, data: u64) -> bindings::liveupdate_file_op_args {
     bindings::liveupdate_file_op_args {
         file: file.map_or(core::ptr::null_mut(), |file| file.as_ptr()),
         serialized_data: data,
@@ -564,14 +570,11 @@ mod files {
     #[test]
     fn files_of_a_device() -> Result {
         let file = device_file(6)?;
-        assert_eq!(
-            misc::private::<Device>(&file).map(|device| device.0),
-            Some(6)
-        );
-        assert!(misc::private::<OtherDevice>(&file).is_none());
-        let other = KBox::new(OtherDevice, GFP_KERNEL)?;
-        let other = misc::restored_file::<OtherDevice>(c"kunit", other, flags::O_RDWR)?;
-        assert!(misc::private::<Device>(&other).is_none());
+        assert_eq!(DEVICE.private(&file).map(|device| device.0), Some(6));
+        assert!(OTHER_DEVICE.private(&file).is_none());
+        let other = KBox::new(OtherDevice(0), GFP_KERNEL)?;
+        let other = OTHER_DEVICE.restored_file(c"kunit", other, flags::O_RDWR)?;
+        assert!(DEVICE.private(&other).is_none());
         let can = file_ops(&FULL).can_preserve.ok_or(ENXIO)?;
         // SAFETY: The files are in use.
         let seen = unsafe {
@@ -618,8 +621,8 @@ mod files {
         let mut args = file_args(None, u64::MAX);
         assert!(call_file(ops.retrieve, &mut args) == Err(EINVAL));
         assert!(args.file.is_null());
-        let other = KBox::new(OtherDevice, GFP_KERNEL)?;
-        let other = misc::restored_file::<OtherDevice>(c"kunit", other, flags::O_RDWR)?;
+        let other = KBox::new(OtherDevice(0), GFP_KERNEL)?;
+        let other = OTHER_DEVICE.restored_file(c"kunit", other, flags::O_RDWR)?;
         let mut args = file_args(Some(&other), 0);
         assert!(call_file(ops.preserve, &mut args) == Err(EBADF));
         assert!(args.private_data.is_null());
@@ -632,11 +635,8 @@ mod files {
         call_file(file_ops(&FULL).retrieve, &mut args)?;
         let file = core::ptr::NonNull::new(args.file).ok_or(ENXIO)?;
         // SAFETY: The callback has left a reference to a file.
-        let file = unsafe { ARef::<File>::from_raw(file.cast()) };
-        assert_eq!(
-            misc::private::<Device>(&file).map(|device| device.0),
-            Some(31)
-        );
+        let file = unsafe { ARef::<OpenFile>::from_raw(file.cast()) };
+        assert_eq!(DEVICE.private(&file).map(|device| device.0), Some(31));
         assert!(file.flags() & flags::O_ACCMODE == flags::O_RDWR);
         Ok(())
     }

@@ -29,6 +29,11 @@ pub fn open() -> io::Result<File> {
     File::options().read(true).write(true).open(DEVICE)
 }
 
+/// A new note that cannot be written to.
+pub fn open_to_read() -> io::Result<File> {
+    File::open(DEVICE)
+}
+
 /// A new note with the content of a blob.
 pub fn create(blob: &Blob) -> io::Result<File> {
     let note = open()?;

@@ -13,8 +13,22 @@ use crate::transmute::{
 /// [`preserved_data!`](crate::preserved_data) makes structures of this kind.
 pub trait Content: AsBytes + FromBytes + Send + Sync + Sized + 'static {
     /// The version of the layout and of the meaning of the fields. Change it with them: data of
-    /// another version are refused by [`Handle::restore`](super::Handle::restore).
+    /// another version, or with a part of another version, are refused by
+    /// [`Handle::restore`](super::Handle::restore).
     const VERSION: u32;
+
+    /// The versions of this and of all that is in it; compared as well.
+    #[doc(hidden)]
+    const VERSIONS: u64 = mix(0, Self::VERSION as u64);
+}
+
+/// Adds a number to others, in a way that depends on their order.
+#[doc(hidden)]
+pub const fn mix(before: u64, number: u64) -> u64 {
+    (before ^ number)
+        .wrapping_add(0x9e37_79b9_7f4a_7c15)
+        .wrapping_mul(0xbf58_476d_1ce4_e5b9)
+        .rotate_left(31)
 }
 
 macro_rules! plain {
@@ -31,11 +45,12 @@ plain!(u8 u16 u32 u64 i8 i16 i32 i64);
 
 impl<T: Content, const N: usize> Content for [T; N] {
     const VERSION: u32 = T::VERSION;
+    const VERSIONS: u64 = mix(T::VERSIONS, N as u64);
 }
 
 /// How large `T` is, if it may be part of preserved data.
 #[doc(hidden)]
-pub const fn plain_size<T: AsBytes + FromBytes>() -> usize {
+pub const fn plain_size<T: Content>() -> usize {
     size_of::<T>()
 }
 
@@ -95,6 +110,16 @@ macro_rules! preserved_data {
 
         impl $crate::liveupdate::kho::Content for $name {
             const VERSION: u32 = $version;
+            const VERSIONS: u64 = {
+                let versions = $crate::liveupdate::kho::mix(0, $version);
+                $(
+                    let versions = $crate::liveupdate::kho::mix(
+                        versions,
+                        <$ty as $crate::liveupdate::kho::Content>::VERSIONS,
+                    );
+                )*
+                versions
+            };
         }
     )*};
 }

@@ -7,7 +7,8 @@ use super::{
     box_size,
     Content,
     KhoBox,
-    Restored, //
+    Restored,
+    Restoring, //
 };
 use crate::{
     bindings,
@@ -47,6 +48,11 @@ unsafe impl<T: Content> FromBytes for Handle<T> {}
 // SAFETY: A number and nothing else.
 unsafe impl<T: Content> AsBytes for Handle<T> {}
 
+// What it leads to has a header of its own.
+impl<T: Content> Content for Handle<T> {
+    const VERSION: u32 = 0;
+}
+
 impl<T: Content> Handover for Handle<T> {
     #[inline]
     fn into_bits(self) -> u64 {
@@ -76,8 +82,9 @@ impl<T: Content> Handle<T> {
     /// # Errors
     ///
     /// [`EINVAL`] if the address is not one that can be, or if what is there is of another version
-    /// or size, which the kernel log tells; it is kept as it is then. [`ENOENT`] if there is no
-    /// preserved memory, or no longer, of which KHO warns once.
+    /// or size, which the kernel log tells. It is lost then, as it was taken from KHO and whose it is
+    /// is not known. [`ENOENT`] if there is no preserved memory, or no longer, of which KHO warns
+    /// once.
     ///
     /// Context: process, may sleep.
     pub fn restore(self) -> Result<KhoBox<T, Restored>> {
@@ -88,9 +95,11 @@ impl<T: Content> Handle<T> {
             );
             return Err(EINVAL);
         }
+        let restoring = Restoring::lock();
         // SAFETY: The function takes any address: it looks whether there is memory, and whether it
-        // was preserved and not restored yet.
+        // was preserved and not restored yet, which nobody else does meanwhile.
         let folio = unsafe { bindings::kho_restore_folio(self.address) };
+        drop(restoring);
         if folio.is_null() {
             return Err(ENOENT);
         }

@@ -10,6 +10,7 @@ use super::{
     KhoBox,
     Published,
     Restored,
+    Restoring,
     State, //
 };
 use crate::{
@@ -41,7 +42,7 @@ use core::{
 
 preserved_data! {
     /// What the next kernel needs to know of a slice.
-    struct Description: version 1 {
+    pub(super) struct Description: version 1 {
         /// `struct kho_vmalloc`: which pages there are.
         first: u64,
         total_pages: u32,
@@ -49,6 +50,8 @@ preserved_data! {
         order: u16,
         /// Where they are mapped in the kernel that owns this; of no meaning to another.
         values: u64,
+        /// [`Content::VERSIONS`] of a value.
+        versions: u64,
         /// How many values there are, of which size and version.
         len: u64,
         size: u32,
@@ -56,7 +59,12 @@ preserved_data! {
     }
 }
 
+/// How many pages one page of the list of pages names, after the address of the next one.
+const PAGES_IN_ONE: usize = PAGE_SIZE / size_of::<u64>() - 1;
+
 const _: () = {
+    assert!(size_of::<bindings::kho_vmalloc_chunk>() == PAGE_SIZE);
+    assert!(offset_of!(bindings::kho_vmalloc_chunk, phys) == size_of::<u64>());
     assert!(offset_of!(Description, values) == size_of::<bindings::kho_vmalloc>());
     assert!(offset_of!(Description, total_pages) == offset_of!(bindings::kho_vmalloc, total_pages));
     assert!(offset_of!(Description, flags) == offset_of!(bindings::kho_vmalloc, flags));
@@ -85,7 +93,10 @@ impl Description {
 
     /// [`EINVAL`] unless this describes values of type `T` in pages such as we hand over.
     fn check<T: Content>(&self) -> Result {
-        if self.version != T::VERSION || self.size as usize != size_of::<T>() {
+        if self.version != T::VERSION
+            || self.versions != T::VERSIONS
+            || self.size as usize != size_of::<T>()
+        {
             pr_err!(
                 "liveupdate: values of version {} with {} bytes are handed over, not {} with {}\n",
                 self.version,
@@ -98,7 +109,7 @@ impl Description {
         let pages = Self::bytes::<T>(self.len)
             .map_err(|_| EINVAL)?
             .div_ceil(PAGE_SIZE);
-        if self.total_pages as usize != pages || self.order != 0 || !self.is_in_memory() {
+        if self.total_pages as usize != pages || self.order != 0 || !self.list_is_sound(pages) {
             pr_err!("liveupdate: the pages of {} values are damaged\n", self.len);
             return Err(EINVAL);
         }
@@ -113,12 +124,27 @@ impl Description {
         self.len as usize
     }
 
-    /// Whether the list of pages begins where there is memory.
-    fn is_in_memory(&self) -> bool {
-        self.first % PAGE_SIZE as u64 == 0
-            && self.first != 0
+    /// Whether the list of so many pages is in memory, and ends. KHO follows it without a look; what
+    /// it names is checked when it is restored.
+    fn list_is_sound(&self, pages: usize) -> bool {
+        let mut next = self.first;
+        for index in 0..=pages / PAGES_IN_ONE + 1 {
+            if next == 0 {
+                return index > 0;
+            }
             // SAFETY: The functions take any address.
-            && unsafe { bindings::virt_addr_valid(bindings::phys_to_virt(self.first)) }
+            let (page, valid) = unsafe {
+                let page = bindings::phys_to_virt(next);
+                (page, bindings::virt_addr_valid(page))
+            };
+            if !valid || next % PAGE_SIZE as u64 != 0 {
+                return false;
+            }
+            // SAFETY: There is memory, which is aligned. Should it not be what is handed over, somebody
+            // may write to it.
+            next = unsafe { page.cast::<u64>().read_volatile() };
+        }
+        false
     }
 }
 
@@ -177,6 +203,7 @@ impl<T: Content> KhoSlice<T> {
         description.len = len as u64;
         description.size = size_of::<T>() as u32;
         description.version = T::VERSION;
+        description.versions = T::VERSIONS;
         // SAFETY: The memory came from `vzalloc`; the description is ours to write.
         to_result(unsafe { bindings::kho_preserve_vmalloc(values, description.as_kho_vmalloc()) })
             .inspect_err(|_| {
@@ -334,6 +361,11 @@ unsafe impl<T: Content> FromBytes for SliceHandle<T> {}
 // SAFETY: A number and nothing else.
 unsafe impl<T: Content> AsBytes for SliceHandle<T> {}
 
+// What it leads to has a header of its own.
+impl<T: Content> Content for SliceHandle<T> {
+    const VERSION: u32 = 0;
+}
+
 impl<T: Content> Handover for SliceHandle<T> {
     #[inline]
     fn into_bits(self) -> u64 {
@@ -362,16 +394,20 @@ impl<T: Content> SliceHandle<T> {
     ///
     /// # Errors
     ///
-    /// Those of [`Handle::restore`], and [`ENOENT`] too if some of the pages are not there. What is
-    /// there is kept as it is. The list of pages is followed by KHO, which trusts it: only its
-    /// beginning and its length are checked here.
+    /// Those of [`Handle::restore`], and [`ENOENT`] too if some of the pages are not there, or if
+    /// there is no memory to map them. What was there is lost then.
     ///
     /// Context: process, may sleep.
     pub fn restore(self) -> Result<KhoSlice<T, Restored>> {
         let mut description = self.description.restore()?;
         let values = match description.check::<T>() {
-            // SAFETY: The list of pages begins in memory, and has a valid length.
-            Ok(()) => unsafe { bindings::kho_restore_vmalloc(description.as_kho_vmalloc()) },
+            Ok(()) => {
+                let _restoring = Restoring::lock();
+                // SAFETY: The list of pages is in memory, and has an end. The function looks whether
+                // what it names was preserved and not restored yet, which nobody else does
+                // meanwhile.
+                unsafe { bindings::kho_restore_vmalloc(description.as_kho_vmalloc()) }
+            }
             Err(error) => {
                 forget(description);
                 return Err(error);
@@ -387,5 +423,93 @@ impl<T: Content> SliceHandle<T> {
             description,
             _values: PhantomData,
         })
+    }
+}
+
+#[cfg(CONFIG_RUST_LIVEUPDATE_KUNIT_TEST)]
+#[crate::macros::kunit_tests(rust_liveupdate_slice)]
+mod tests {
+    use super::*;
+
+    /// Changes a description of three pages that is right, and looks whether it is refused.
+    fn refused(change: impl FnOnce(&mut Description)) -> Result<bool> {
+        let mut slice = KhoSlice::<u32>::zeroed(PAGE_SIZE / 2 + 1)?;
+        let first = slice.description.first;
+        let total_pages = slice.description.total_pages;
+        let order = slice.description.order;
+        change(&mut slice.description);
+        let result = slice.description.check::<u32>();
+        slice.description.first = first;
+        slice.description.total_pages = total_pages;
+        slice.description.order = order;
+        Ok(result == Err(EINVAL))
+    }
+
+    #[test]
+    fn right_description() -> Result {
+        assert!(!refused(|_| ())?);
+        Ok(())
+    }
+
+    #[test]
+    fn other_values_are_refused() -> Result {
+        assert!(refused(|description| description.version = 1)?);
+        assert!(refused(|description| description.versions ^= 1)?);
+        assert!(refused(|description| description.size = 8)?);
+        let bytes = KhoSlice::<u8>::zeroed(4)?;
+        assert!(bytes.description.check::<i8>().is_ok());
+        assert!(bytes.description.check::<u16>() == Err(EINVAL));
+        Ok(())
+    }
+
+    #[test]
+    fn wrong_numbers_are_refused() -> Result {
+        for len in [0, 1, PAGE_SIZE as u64, u64::MAX, u64::MAX / 4 + 1] {
+            assert!(refused(|description| description.len = len)?);
+        }
+        for pages in [0, 2, 4, u32::MAX] {
+            assert!(refused(|description| description.total_pages = pages)?);
+        }
+        assert!(refused(|description| description.order = 1)?);
+        Ok(())
+    }
+
+    #[test]
+    fn list_that_leads_astray_is_refused() -> Result {
+        // Nowhere; not aligned; above all memory that there can be.
+        for first in [0, 1, !0, !0 << 20] {
+            assert!(refused(|description| description.first = first)?);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn list_without_an_end_is_refused() -> Result {
+        let slice = KhoSlice::<u8>::zeroed(1)?;
+        // SAFETY: The functions take any address; the page is ours until it is preserved no more.
+        let next = unsafe {
+            let page = bindings::phys_to_virt(slice.description.first).cast::<u64>();
+            core::mem::replace(&mut *page, slice.description.first)
+        };
+        let result = slice.description.check::<u8>();
+        // SAFETY: As above.
+        unsafe {
+            *bindings::phys_to_virt(slice.description.first).cast::<u64>() = next;
+        }
+        assert!(result == Err(EINVAL));
+        Ok(())
+    }
+
+    #[test]
+    fn lists_of_several_pages() -> Result {
+        for pages in [PAGES_IN_ONE - 1, PAGES_IN_ONE, PAGES_IN_ONE + 1] {
+            // With pages of 64 KiB these are 512 MiB.
+            if pages > 1000 {
+                break;
+            }
+            let slice = KhoSlice::<u8>::zeroed(pages * PAGE_SIZE)?;
+            assert!(slice.description.check::<u8>().is_ok());
+        }
+        Ok(())
     }
 }

@@ -16,6 +16,28 @@ preserved_data! {
     }
 }
 
+mod before {
+    super::preserved_data! {
+        pub(super) struct Part: version 1 {
+            a: u64,
+        }
+    }
+}
+
+preserved_data! {
+    struct Part: version 2 {
+        a: u64,
+    }
+
+    struct Before: version 5 {
+        part: before::Part,
+    }
+
+    struct After: version 5 {
+        part: Part,
+    }
+}
+
 /// What the next kernel would have after [`Handle::restore`], but for its checks.
 fn handed_over<T: Content>(published: KhoBox<T, Published>) -> KhoBox<T, Restored> {
     let memory = published.memory;
@@ -146,6 +168,29 @@ mod suite {
             assert!(header.check::<Small>() == Err(EINVAL));
         }
         assert!(good().check::<Large>() == Err(EINVAL));
+    }
+
+    #[test]
+    fn parts_of_other_versions_are_refused() {
+        let of_another_part = Header {
+            versions: Small::VERSIONS ^ 1,
+            ..Header::of::<Small>()
+        };
+        assert!(of_another_part.check::<Small>() == Err(EINVAL));
+        // The same size, the same version, and a part of another one.
+        assert!(Header::of::<Before>().size == Header::of::<After>().size);
+        assert!(Header::of::<Before>().check::<After>() == Err(EINVAL));
+        assert!(<[u16; 4]>::VERSIONS != <[u16; 2]>::VERSIONS);
+    }
+
+    #[test]
+    fn no_box_is_a_slice() {
+        let looks_like_it = Header {
+            magic: Header::MAGIC,
+            ..Header::of::<slice::Description>()
+        };
+        assert!(looks_like_it.check::<slice::Description>() == Err(EINVAL));
+        assert!(Header::of::<slice::Description>().check::<Small>() == Err(EINVAL));
     }
 
     #[test]

@@ -131,6 +131,8 @@ const DESK: [Blob; 3] = [
 /// The first is empty.
 const SHELF: [Blob; 2] = [Blob::new(0xe1, 0), Blob::new(0xe2, 70_001)];
 const MEMFD: Blob = Blob::new(0xf1, 65_537);
+/// The token of a note that was opened to be read.
+const READ_ONLY: u64 = 0xe3;
 
 fn notes_0(run: &mut Run) -> io::Result<Vec<Session>> {
     let luo = LiveUpdate::open()?;
@@ -151,6 +153,7 @@ fn notes_0(run: &mut Run) -> io::Result<Vec<Session>> {
     );
     expect("only notes preserved", &ALL, counts(0, 0, 0, 0))?;
     let shelf = save_notes(&luo, "shelf", &SHELF)?;
+    shelf.preserve(notes::open_to_read()?, READ_ONLY)?;
     shelf.preserve(MEMFD.create("memfd")?, MEMFD.token)?;
     expect("a memfd preserved", &ALL, counts(1, 0, 0, 0))?;
     expect_shared(run, "all preserved", counts(1, 0, 0, 0));
@@ -176,7 +179,7 @@ fn notes_1(run: &mut Run) -> io::Result<Vec<Session>> {
     let shelf = luo.retrieve("shelf")?;
     let mut back = vec![restore_note(&shelf, &SHELF[0])?];
     expect_arrived(run, "a note retrieved", counts(0, 0, 1, 0), 0);
-    let entries = (DESK.len() + SHELF.len()).to_string();
+    let entries = (DESK.len() + SHELF.len() + 1).to_string();
     let told = run.events.iter().find(|event| event.flb == TABLE);
     report::equal(
         "notes in the table",
@@ -184,6 +187,13 @@ fn notes_1(run: &mut Run) -> io::Result<Vec<Session>> {
         told.map(|event| event.rest.clone()),
     );
     restore(&shelf, &MEMFD)?;
+    let read_only = shelf.retrieve(READ_ONLY)?;
+    same_text("a note that was opened to be read", b"", &read_only)?;
+    report::errno(
+        "write to a note that was opened to be read",
+        libc::EBADF,
+        &notes::append(&read_only, b"!"),
+    );
     back.push(restore_note(&shelf, &SHELF[1])?);
     for blob in DESK.iter().rev() {
         back.push(restore_note(&desk, blob)?);

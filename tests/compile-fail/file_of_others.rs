@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A file is given back that need not be open.
+
+//@ error: E0308
+//@ says: expected `ARef<OpenFile>`, found `ARef<File>`
+
+#![allow(dead_code, missing_docs, unused_imports)]
+
+include!("driver.rs");
+
+struct Other;
+
+#[vtable]
+impl FileHandler for Other {
+    const COMPATIBLE: &'static CStr = c"compile-fail-other-v1";
+    const OWNER: Owner = liveupdate_owner!();
+
+    type Data = u64;
+    type Private = ();
+
+    fn can_preserve(_file: &OpenFile) -> bool {
+        false
+    }
+
+    fn preserve(_file: &OpenFile) -> Result<(u64, ())> {
+        Err(ENODEV)
+    }
+
+    fn unpreserve(_file: &OpenFile, _data: u64, _private: ()) {}
+
+    fn retrieve(_data: u64) -> Result<ARef<OpenFile>> {
+        //~
+        Ok(kept())
+    }
+
+    fn finish(_status: RetrieveStatus<'_>, _data: u64) {}
+}
+
+fn kept() -> ARef<File> {
+    loop {}
+}
