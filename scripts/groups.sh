@@ -79,6 +79,7 @@ run_compile-fail() {
 
 run_kunit() {
 	! builds "$1" kunit || group "kunit-$2" "$TOP/scripts/test-kunit.sh" "$1"
+	! builds "$1" c || group "kunit-$2-c" "$TOP/scripts/test-kunit.sh" "$1" c
 }
 
 run_kexec() {

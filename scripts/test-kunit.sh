@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# test-kunit.sh TREE: boot the kunit build with the kernel's own kunit.py, once for the core, the
-# Rust API and the examples in its documentation each; one line a case.
+# test-kunit.sh TREE [c]: boot the kunit build with the kernel's own kunit.py, once for the core, the
+# Rust API and the examples in its documentation each; or the build with the C core, for the Rust API
+# over it. One line a case.
 # FLB_PAGES=64k: the build with such pages.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
@@ -19,6 +20,7 @@ run_kunit() {
 			python3 tools/testing/kunit/kunit.py exec --arch="$ARCH" \
 			--build_dir="$BUILD" --timeout="${FLB_TIMEOUT:-120}" --json="$JSON" \
 			--kernel_args=liveupdate=on --kernel_args=kho=on \
+			--kernel_args=kunit.enable=1 --kernel_args=kunit.autorun=1 \
 			--kernel_args=panic=-1 ${KERNEL_WORDS:+--kernel_args="$KERNEL_WORDS"} \
 			"$1"
 	) >"$LOG" 2>&1 </dev/null
@@ -88,12 +90,18 @@ boot() {
 	fi
 }
 
-[ $# -eq 1 ] || die "usage: test-kunit.sh TREE"
+[ $# -eq 1 ] || [ "${2:-}" = c ] || die "usage: test-kunit.sh TREE [c]"
 TREE=$1
+KIND=${2:-kunit}
 NAME=${TREE##*/}
-BUILD=$CACHE/build/$(variant "$NAME" "kunit${FLB_PAGES:-}")
+BUILD=$CACHE/build/$(variant "$NAME" "$KIND${FLB_PAGES:-}")
 PREFIX=kunit-$(arch_name "$NAME")${FLB_PAGES:+-$FLB_PAGES}
 mkdir -p "$RUN"
-boot '' 'luo_flb*'
-boot -api 'rust_liveupdate*'
-boot -docs 'rust_doctests_kernel.*_liveupdate_*'
+if [ "$KIND" = c ]; then
+	PREFIX+=-c
+	boot -api 'rust_liveupdate*'
+else
+	boot '' 'luo_flb*'
+	boot -api 'rust_liveupdate*'
+	boot -docs 'rust_doctests_kernel.*_liveupdate_*'
+fi
