@@ -19,8 +19,8 @@
 //! ```
 //!
 //! Everything here is a thin layer over the C interface: it works with any implementation of it.
-//! It adds no allocation and no lock to a call, its guards are one pointer wide, and the tables of
-//! callbacks are constants.
+//! It adds no allocation and no lock to a call of the orchestrator or of a callback, its guards are
+//! one pointer wide, and the tables of callbacks are constants.
 //!
 //! C headers: [`include/linux/liveupdate.h`](srctree/include/linux/liveupdate.h),
 //! [`include/linux/kexec_handover.h`](srctree/include/linux/kexec_handover.h)
