@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# test-kunit.sh TREE [c]: boot the kunit build with the kernel's own kunit.py, once for the core, the
-# Rust API and the examples in its documentation each; or the build with the C core, for the Rust API
-# over it. One line a case.
+# test-kunit.sh TREE [c]: boot the kunit build with the kernel's own kunit.py, once for the core,
+# the Rust API and the examples in its documentation each; or the build with the C core, for the
+# Rust API over it. One line a case.
 # FLB_PAGES=64k: the build with such pages.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh

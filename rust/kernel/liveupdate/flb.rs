@@ -316,7 +316,7 @@ impl Kept {
 
 /// Stands for a reference where the kernel has none: the lock that `unpreserve` is called with.
 #[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING))]
-impl<F: Flb> Definition<F> {
+impl<F: Defined> Definition<F> {
     /// Takes the lock if there is an object, and returns the object or null.
     fn lock_outgoing(&self) -> *mut c_void {
         let state = self.outgoing_state();
