@@ -135,7 +135,7 @@ impl Header {
                 false => Self::MAGIC,
             },
             version: T::VERSION,
-            offset: offset_of_data::<T>() as u32,
+            offset: const { offset_of_data::<T>() as u32 },
             size: size_of::<T>() as u64,
             versions: T::VERSIONS,
         }
@@ -285,7 +285,8 @@ impl<T: Content> KhoBox<T> {
             return Err(Error::from_errno(-(bindings::EOPNOTSUPP as i32)));
         }
         // SAFETY: The function may be called with any size.
-        let memory = from_err_ptr(unsafe { bindings::kho_alloc_preserve(box_size::<T>()) })?;
+        let memory =
+            from_err_ptr(unsafe { bindings::kho_alloc_preserve(const { box_size::<T>() }) })?;
         let memory = NonNull::new(memory.cast()).ok_or(ENOMEM)?;
         // INVARIANT: It is new, as large as it was asked for, and zero, which is a valid `T`.
         Ok(Self {
@@ -375,7 +376,7 @@ impl<T: Content, S: State> KhoBox<T, S> {
 
     fn data(&self) -> NonNull<T> {
         // SAFETY: By the invariant there is a `T`.
-        unsafe { self.memory.byte_add(offset_of_data::<T>()).cast() }
+        unsafe { self.memory.byte_add(const { offset_of_data::<T>() }).cast() }
     }
 }
 
@@ -432,11 +433,11 @@ unsafe impl<T: Content, S: State> ForeignOwnable for KhoBox<T, S> {
 
     unsafe fn borrow<'a>(memory: *mut c_void) -> &'a T {
         // SAFETY: By the requirements of this function; there is a `T` behind the header.
-        unsafe { &*memory.byte_add(offset_of_data::<T>()).cast() }
+        unsafe { &*memory.byte_add(const { offset_of_data::<T>() }).cast() }
     }
 
     unsafe fn borrow_mut<'a>(memory: *mut c_void) -> &'a mut T {
         // SAFETY: As above.
-        unsafe { &mut *memory.byte_add(offset_of_data::<T>()).cast() }
+        unsafe { &mut *memory.byte_add(const { offset_of_data::<T>() }).cast() }
     }
 }

