@@ -5,7 +5,7 @@
 use super::*;
 
 #[kunit_tests(rust_liveupdate_file)]
-mod files {
+mod suite {
     use super::*;
 
     #[test]

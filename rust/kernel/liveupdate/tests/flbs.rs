@@ -5,7 +5,7 @@
 use super::*;
 
 #[kunit_tests(rust_liveupdate_flb)]
-mod flbs {
+mod suite {
     use super::*;
 
     #[test]
