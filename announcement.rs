@@ -28,6 +28,31 @@ pub(crate) trait Announced {
 pub(crate) trait Announce {
     /// Adds the physical address of the block; [`ENOSPC`] if there is no room.
     fn announce(&mut self, address: u64) -> Result;
+
+    /// What another address can be written to when the orchestrator is set up, if there is such a
+    /// thing.
+    fn into_announcement(self) -> Option<Announcement>;
+}
+
+/// State for the next kernel's orchestrator that is in place.
+#[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_FDT))]
+pub(crate) use crate::raw::OutgoingField as Announcement;
+/// State for the next kernel's orchestrator that is in place.
+#[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
+pub(crate) use crate::raw::OutgoingTree as Announcement;
+
+impl Announcement {
+    /// Replaces the physical address of the block; [`ENOSPC`] if that is not possible.
+    pub(crate) fn update(&mut self, address: u64) -> Result {
+        #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
+        return fdt_v1::update(self, address).map_err(|error| {
+            let (what, number) = error.describe();
+            raw::report(b"outgoing", what, number as i64);
+            ENOSPC
+        });
+        #[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_FDT))]
+        self.announce(address)
+    }
 }
 
 impl<T: fdt_v1::Reader> Announced for T {
@@ -40,9 +65,14 @@ impl<T: fdt_v1::Reader> Announced for T {
     }
 }
 
-impl<T: fdt_v1::Writer<Error = Error>> Announce for T {
+#[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
+impl Announce for raw::TreeBuilder {
     fn announce(&mut self, address: u64) -> Result {
         fdt_v1::write(self, address)
+    }
+
+    fn into_announcement(self) -> Option<Announcement> {
+        Some(self.into_tree())
     }
 }
 
@@ -52,10 +82,15 @@ impl Announced for luo_v5::Received {
     }
 }
 
-impl Announce for luo_v5::Field<'_> {
+#[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_FDT))]
+impl Announce for raw::OutgoingField {
     fn announce(&mut self, address: u64) -> Result {
-        luo_v5::write(self, address);
+        luo_v5::write(&mut self.as_format(), address);
         Ok(())
+    }
+
+    fn into_announcement(self) -> Option<Announcement> {
+        Some(self)
     }
 }
 

@@ -8,13 +8,16 @@
 
 #[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_FDT))]
 use crate::abi::luo_v5;
+#[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_FDT))]
+use crate::raw::OutgoingField;
 #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
 use crate::raw::{Tree, TreeBuilder};
 use crate::{
     bindings,
     instance::{Instance, Switch},
+    lifecycle,
     lock::RegisterWrite,
-    raw::{Flb, Handler, Object},
+    raw::{Direction, Flb, Handler, Object},
 };
 use core::ffi::{c_int, c_void};
 use kernel::prelude::*;
@@ -69,6 +72,43 @@ unsafe fn to_caller(objp: *mut *mut c_void, get: impl FnOnce() -> Result<Object>
     }))
 }
 
+/// Stores the object of a direction for the caller, by `get` unless it is alive.
+///
+/// This is called for each device that comes up: of what is not alive nothing is in line, not even
+/// room on the stack.
+///
+/// # Safety
+///
+/// As for the entry points.
+#[inline(always)]
+unsafe fn get(
+    flb: *mut bindings::liveupdate_flb,
+    objp: *mut *mut c_void,
+    direction: Direction,
+    get: fn(&Instance, Option<Flb>) -> Result<Object>,
+) -> c_int {
+    #[inline(never)]
+    unsafe fn get_slowly(
+        flb: *mut bindings::liveupdate_flb,
+        objp: *mut *mut c_void,
+        get: fn(&Instance, Option<Flb>) -> Result<Object>,
+    ) -> c_int {
+        // SAFETY: By the requirements of this function.
+        unsafe { to_caller(objp, || get(&LUO_FLB, Flb::from_raw(flb))) }
+    }
+
+    if !objp.is_null() {
+        // SAFETY: By the requirements of this function.
+        if let Some(object) = lifecycle::get_alive(unsafe { Flb::from_raw(flb) }, direction) {
+            // SAFETY: As above, and it is not null.
+            unsafe { *objp = object.as_ptr() };
+            return 0;
+        }
+    }
+    // SAFETY: By the requirements of this function.
+    unsafe { get_slowly(flb, objp, get) }
+}
+
 export! {
     /// See [`Instance::register`].
     fn liveupdate_register_flb(
@@ -97,7 +137,7 @@ export! {
         flb: *mut bindings::liveupdate_flb, objp: *mut *mut c_void
     ) -> c_int {
         // SAFETY: By the requirements of this function.
-        unsafe { to_caller(objp, || LUO_FLB.get_incoming(Flb::from_raw(flb))) }
+        unsafe { get(flb, objp, Direction::Incoming, Instance::get_incoming) }
     }
 }
 
@@ -116,7 +156,7 @@ export! {
         flb: *mut bindings::liveupdate_flb, objp: *mut *mut c_void
     ) -> c_int {
         // SAFETY: By the requirements of this function.
-        unsafe { to_caller(objp, || LUO_FLB.get_outgoing(Flb::from_raw(flb))) }
+        unsafe { get(flb, objp, Direction::Outgoing, Instance::get_outgoing) }
     }
 }
 
@@ -204,10 +244,9 @@ export! {
     /// See [`Instance::setup_outgoing`].
     fn luo_flb_setup_outgoing(flbs_pa: *mut u64) -> c_int {
         pr_info!("Rust FLB core\n");
-        // SAFETY: By the requirements of this function; the structure is the caller's alone, and the
-        // field is aligned in it, see `raw/luo_ser.rs`.
-        let field = unsafe { flbs_pa.as_mut() }.map(luo_v5::Field);
-        to_errno(LUO_FLB.setup_outgoing(field))
+        // SAFETY: By the requirements of this function; the structure is for the next kernel, and the
+        // orchestrator keeps it. The field is aligned in it, see `raw/luo_ser.rs`.
+        to_errno(LUO_FLB.setup_outgoing(unsafe { OutgoingField::from_raw(flbs_pa) }))
     }
 }
 

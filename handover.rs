@@ -3,63 +3,128 @@
 //! The block for the next kernel, and the table from the previous one.
 //!
 //! The table is read once at boot: the block is validated, its entries are copied, and the memory
-//! is given back, unless it turned out not to be such a block. From then on the table does not change; the state of each entry does.
+//! is given back, unless it turned out not to be such a block. From then on the table does not
+//! change; the state of each entry does.
 //!
-//! The block is written once, when the kernel is about to jump to the next one. There is no way back
-//! from there, so from then on what it says stays true: the outgoing direction is frozen.
+//! There is always a block in which all FLBs fit that are registered: one that does not is only
+//! registered when there is a larger one, which is announced in place of the one before. The block is
+//! written once, when the kernel is about to jump to the next one. There is no way back from there,
+//! so from then on what it says stays true: the outgoing direction is frozen.
 
 #![forbid(unsafe_code)]
 
 use crate::{
     abi::{
-        block::{self, Block},
-        name,
+        block::{self, Failure},
+        name::Name,
     },
-    announcement::{refuse, Announce, Announced},
-    chain::Chain,
+    announcement::{refuse, Announce, Announced, Announcement},
     lifecycle::Entry,
-    lock::{self, ByRegistry, OutgoingGuard},
+    lock::{self, ByRegistry, OutgoingGuard, Task},
     raw::{errno, Preserved, Restored, ENODATA},
     registry::Registry,
+    word::Count,
 };
-use kernel::{page::PAGE_SIZE, prelude::*, sync::SetOnce};
+use kernel::{
+    page::PAGE_SIZE,
+    prelude::*,
+    rbtree::RBTree,
+    sync::{Arc, SetOnce},
+};
 
-/// Pages of the block.
-const PAGES: usize = 1;
+/// The most FLBs that there has to be room for.
+const MOST_FLBS: usize = 65_536;
+
+/// The most pages of a block.
+pub(crate) const MOST_PAGES: usize = block::pages(MOST_FLBS, PAGE_SIZE).next_power_of_two();
+
+/// The block for the next kernel.
+struct Outgoing {
+    block: Preserved,
+    /// Where the address of the block can be changed.
+    announcement: Option<Announcement>,
+}
+
+/// The entries that were handed over, by name.
+type Table = RBTree<Name, Arc<Entry>>;
 
 /// What is handed over, in both directions.
 pub(crate) struct Handover {
-    block: ByRegistry<Option<Preserved>>,
-    /// The block is what the next kernel gets.
-    frozen: SetOnce<()>,
-    /// The entries that were handed over.
-    table: Chain<Entry>,
-    /// The table is complete, or what was handed over is refused.
-    received: SetOnce<Result>,
+    outgoing: ByRegistry<Option<Outgoing>>,
+    /// The most pages that the block may have.
+    most_pages: usize,
+    /// Not zero once the block is what the next kernel gets.
+    frozen: Count,
+    /// The table, or why what was handed over is refused.
+    received: SetOnce<Result<Table>>,
 }
 
 impl Handover {
-    /// Nothing was handed over, and nothing can be.
-    pub(crate) const fn new() -> Self {
+    /// Nothing was handed over, and nothing can be. The block may grow to so many pages.
+    pub(crate) const fn new(most_pages: usize) -> Self {
         Self {
-            block: ByRegistry::new(None),
-            frozen: SetOnce::new(),
-            table: Chain::new(),
+            outgoing: ByRegistry::new(None),
+            most_pages,
+            frozen: Count::new(0),
             received: SetOnce::new(),
         }
     }
 
-    /// Prepares the block and announces it to the next kernel. May sleep.
+    /// Prepares the block, with room for what is registered already, and announces it to the next
+    /// kernel. May sleep.
     ///
     /// Errors: [`ENOMEM`], or [`ENOSPC`] if it cannot be announced; then nothing is kept.
-    pub(crate) fn setup_outgoing(&self, state: &mut impl Announce) -> Result {
-        let mut block = Preserved::new(PAGES * PAGE_SIZE)?;
-        if let Some(empty) = block::Writer::new(block.bytes(), PAGES as u64) {
-            empty.finish();
-        }
+    pub(crate) fn setup_outgoing(&self, mut state: impl Announce, registry: &Registry) -> Result {
+        let mut token = lock::Registry::lock();
+        let block = empty_block(self.pages(registry.flbs(&mut token))?)?;
         state.announce(block.address())?;
-        *self.block.get(&mut lock::Registry::lock()) = Some(block);
+        *self.outgoing.get(&mut token) = Some(Outgoing {
+            block,
+            announcement: state.into_announcement(),
+        });
         Ok(())
+    }
+
+    /// Whether so many FLBs fit into the block, or it is yet to be made for them.
+    #[inline]
+    pub(crate) fn has_room(&self, token: &mut lock::Registry<'_>, flbs: usize) -> bool {
+        match self.outgoing.get(token) {
+            Some(outgoing) => flbs <= block::capacity(outgoing.block.pages() * PAGE_SIZE),
+            None => flbs <= block::capacity(self.most_pages * PAGE_SIZE),
+        }
+    }
+
+    /// Sees to it that so many FLBs fit into the block. May sleep.
+    ///
+    /// Errors: [`ENOSPC`] if they are more than there may be, or the larger block that they need cannot
+    /// be announced; [`ENOMEM`] if there are no contiguous pages for it; [`EBUSY`] if the block has been
+    /// written. Then all is as it was.
+    #[cold]
+    pub(crate) fn reserve(&self, token: &mut lock::Registry<'_>, flbs: usize) -> Result {
+        let pages = self.pages(flbs)?;
+        if self.has_room(token, flbs) {
+            return Ok(());
+        }
+        if self.is_frozen() {
+            return Err(EBUSY);
+        }
+        let outgoing = self.outgoing.get(token).as_mut().ok_or(ENOSPC)?;
+        let announcement = outgoing.announcement.as_mut().ok_or(ENOSPC)?;
+        let block = empty_block(pages)?;
+        announcement.update(block.address())?;
+        outgoing.block = block;
+        Ok(())
+    }
+
+    /// How many pages the block is to have for so many FLBs; [`ENOSPC`] if they are too many.
+    ///
+    /// It grows by doubling, so that few registrations have to wait for it.
+    fn pages(&self, flbs: usize) -> Result<usize> {
+        let pages = block::pages(flbs, PAGE_SIZE);
+        if pages > self.most_pages {
+            return Err(ENOSPC);
+        }
+        Ok(pages.next_power_of_two().min(self.most_pages))
     }
 
     /// Takes over the block that the previous kernel announced, if any. To be called once. May sleep.
@@ -71,104 +136,137 @@ impl Handover {
     pub(crate) fn setup_incoming(&self, state: &impl Announced) -> Result {
         match state.address() {
             Ok(None) => Ok(()),
-            Ok(Some(address)) => self.conclude(self.take_over(address)),
+            Ok(Some(address)) => self.conclude(take_over(address)),
             Err(error) => self.conclude(Err(error)),
         }
-    }
-
-    /// Takes over the block at a physical address.
-    fn take_over(&self, address: u64) -> Result {
-        let Some(block) = Restored::new(address) else {
-            return Err(refuse((c"no preserved memory at", address), EINVAL));
-        };
-        self.read(block.bytes())?;
-        block.give_back();
-        Ok(())
     }
 
     /// Takes over a block that is somewhere else; as [`Handover::setup_incoming`].
     #[cfg(CONFIG_LIVEUPDATE_FLB_KUNIT_TEST)]
     pub(crate) fn receive(&self, bytes: &[u8]) -> Result {
-        self.conclude(self.read(bytes))
-    }
-
-    /// Validates a block and copies its entries.
-    fn read(&self, bytes: &[u8]) -> Result {
-        // As many pages as the format has; more would take ever longer to look through.
-        let ours = bytes.get(..PAGES * PAGE_SIZE).unwrap_or(bytes);
-        let block =
-            Block::decode(ours, PAGE_SIZE).map_err(|error| refuse(error.describe(), EINVAL))?;
-        for (index, entry) in block.entries().enumerate() {
-            let kept = self.table.push(Entry::new(entry));
-            kept.map_err(|error| refuse((c"no memory for entry", index as u64), error))?;
-        }
-        Ok(())
+        self.conclude(read(bytes))
     }
 
     /// Makes known how the handover went.
-    fn conclude(&self, result: Result) -> Result {
+    fn conclude(&self, result: Result<Table>) -> Result {
+        let summary = result.as_ref().map(|_| ()).map_err(|error| *error);
         self.received.populate(result);
-        result
+        summary
     }
 
     /// The entry with a name. Works from the start, and takes no lock.
     ///
     /// Errors: `ENODATA` if nothing was handed over, [`ENOENT`] if no entry has the name; or why what
     /// was handed over is refused.
-    pub(crate) fn entry(&self, name: &name::Field) -> Result<&Entry> {
-        (*self.received.as_ref().ok_or(errno(ENODATA))?)?;
-        let mut entries = self.table.iter();
-        entries.find(|entry| entry.is_named(name)).ok_or(ENOENT)
+    pub(crate) fn entry(&self, name: Name) -> Result<&Arc<Entry>> {
+        match self.received.as_ref().ok_or(errno(ENODATA))? {
+            Ok(table) => table.get(&name).ok_or(ENOENT),
+            Err(error) => Err(*error),
+        }
     }
 
     /// Whether the block has been written, so that nothing may change any more.
+    #[inline(always)]
     pub(crate) fn is_frozen(&self) -> bool {
-        self.frozen.as_ref().is_some()
+        self.frozen.load() != 0
     }
 
     /// Writes the FLBs on which preserved files depend into the block, the first time that it is
     /// called. May sleep.
     ///
-    /// From then on no reference to an FLB that was looked at here is put, as its lock was taken after
-    /// the core was frozen. Another one may be on its way; it cannot take away what is handed over.
+    /// From then on no last reference to an FLB that was looked at here is put, as its lock was taken
+    /// after the core was frozen. Another one may be on its way; it cannot take away what is handed
+    /// over.
     pub(crate) fn serialize(&self, registry: &Registry) {
-        if self.frozen.populate(()) {
-            self.write(registry);
+        let mut token = lock::Registry::lock();
+        if !self.is_frozen() {
+            self.frozen.store_release(1);
+            self.write(&mut token, registry);
         }
     }
 
     /// Writes the block. May sleep.
-    pub(crate) fn write(&self, registry: &Registry) {
-        let mut token = lock::Registry::lock();
-        let Some(mut block) = self.block.get(&mut token).take() else {
+    fn write(&self, token: &mut lock::Registry<'_>, registry: &Registry) {
+        let Some(mut outgoing) = self.outgoing.get(token).take() else {
             return;
         };
-        if let Some(mut writer) = block::Writer::new(block.bytes(), PAGES as u64) {
-            registry.for_each(&mut token, |flb| {
-                let written = match OutgoingGuard::lock(flb).map(|outgoing| outgoing.handover()) {
-                    Ok(Some((data, files))) => {
-                        let name = flb.name_field();
-                        writer.push(&block::Entry { name, data, files })
-                    }
-                    Ok(None) => true,
-                    Err(_) => false,
-                };
+        let task = Task::current();
+        let pages = outgoing.block.pages() as u64;
+        if let Some(mut writer) = block::Writer::new(outgoing.block.bytes(), pages) {
+            registry.for_each(token, |flb, name, files| {
+                // Waits for its callbacks, with or without files.
+                let written = OutgoingGuard::lock(flb, task).is_ok_and(|outgoing| {
+                    let data = outgoing.data();
+                    files == 0 || writer.push(&block::Entry { name, data, files })
+                });
                 if !written {
-                    flb.complain(c"not handed over", 0);
+                    flb.complain(c"not handed over", files.into());
                 }
             });
             writer.finish();
         }
-        *self.block.get(&mut token) = Some(block);
+        *self.outgoing.get(token) = Some(outgoing);
+    }
+
+    /// Writes the block as [`Handover::serialize`] would, and freezes nothing.
+    #[cfg(CONFIG_LIVEUPDATE_FLB_KUNIT_TEST)]
+    pub(crate) fn preview(&self, registry: &Registry) {
+        self.write(&mut lock::Registry::lock(), registry);
     }
 
     /// A copy of the block for the next kernel; [`ENXIO`] if there is none.
     #[cfg(CONFIG_LIVEUPDATE_FLB_KUNIT_TEST)]
-    pub(crate) fn block(&self) -> Result<KVec<u8>> {
-        let mut copy = KVec::new();
+    pub(crate) fn block(&self) -> Result<KVVec<u8>> {
+        let mut copy = KVVec::new();
         let mut token = lock::Registry::lock();
-        let block = self.block.get(&mut token).as_mut().ok_or(ENXIO)?;
-        copy.extend_from_slice(block.bytes(), GFP_KERNEL)?;
+        let outgoing = self.outgoing.get(&mut token).as_mut().ok_or(ENXIO)?;
+        copy.extend_from_slice(outgoing.block.bytes(), GFP_KERNEL)?;
         Ok(copy)
+    }
+}
+
+/// A block of so many pages, without entries.
+fn empty_block(pages: usize) -> Result<Preserved> {
+    let mut block = Preserved::new(pages)?;
+    if let Some(empty) = block::Writer::new(block.bytes(), pages as u64) {
+        empty.finish();
+    }
+    Ok(block)
+}
+
+/// Takes over the block at a physical address.
+fn take_over(address: u64) -> Result<Table> {
+    let Some(mut block) = Restored::new(address) else {
+        return Err(refuse((c"no preserved memory at", address), EINVAL));
+    };
+    // A block has as many pages as the format has; more would take ever longer to look through. That
+    // there are too few, or too many, is found when it is read.
+    if let Some(pages @ ..=MOST_PAGES) = block::announced_pages(block.bytes()) {
+        block.extend(pages * PAGE_SIZE);
+    }
+    let table = read(block.bytes())?;
+    block.give_back();
+    Ok(table)
+}
+
+/// Validates a block and copies its entries.
+fn read(bytes: &[u8]) -> Result<Table> {
+    let ours = bytes.get(..MOST_PAGES * PAGE_SIZE).unwrap_or(bytes);
+    let mut table = Table::new();
+    match block::read(ours, PAGE_SIZE, &mut table) {
+        Ok(()) => Ok(table),
+        Err(Failure::Refused(error)) => Err(refuse(error.describe(), EINVAL)),
+        Err(Failure::Index(number, error)) => Err(refuse((c"no memory for entry", number), error)),
+    }
+}
+
+impl block::Index for Table {
+    type Error = Error;
+
+    fn insert(&mut self, entry: block::Entry) -> Result<bool> {
+        let block::Entry { name, data, files } = entry;
+        let entry = Arc::pin_init(Entry::new(data, files), GFP_KERNEL)?;
+        let replaced = self.try_create_and_insert(name, entry, GFP_KERNEL)?;
+        Ok(replaced.is_none())
     }
 }

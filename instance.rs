@@ -6,10 +6,10 @@
 
 use crate::{
     announcement::{Announce, Announced},
-    handover::Handover,
+    handover::{Handover, MOST_PAGES},
     lifecycle::{self, Entry},
-    lock::{OutgoingGuard, RegisterWrite},
-    raw::{self, errno, Flb, Handler, Object, EOPNOTSUPP},
+    lock::RegisterWrite,
+    raw::{self, errno, Direction, Flb, Handler, Object, EOPNOTSUPP},
     registry::Registry,
 };
 use kernel::prelude::*;
@@ -36,7 +36,17 @@ impl Instance {
         Self {
             switch,
             registry: Registry::new(),
-            handover: Handover::new(),
+            handover: Handover::new(MOST_PAGES),
+        }
+    }
+
+    /// The same, with a block that does not grow beyond so many pages.
+    #[cfg(CONFIG_LIVEUPDATE_FLB_KUNIT_TEST)]
+    pub(crate) const fn limited(switch: Switch, most_pages: usize) -> Self {
+        Self {
+            switch,
+            registry: Registry::new(),
+            handover: Handover::new(most_pages),
         }
     }
 
@@ -62,7 +72,7 @@ impl Instance {
     pub(crate) fn register(&self, handler: Option<Handler>, flb: Option<Flb>) -> Result {
         self.check_on()?;
         let (handler, flb) = handler.zip(flb).ok_or(EINVAL)?;
-        self.registry.register(handler, flb)
+        self.registry.register(handler, flb, &self.handover)
     }
 
     /// Takes back what [`Instance::register`] did; see [`Registry::unregister`].
@@ -79,83 +89,122 @@ impl Instance {
         }
     }
 
-    /// A file of `handler` is about to be preserved; see [`Registry::preserve_file`].
+    /// A file of `handler` is about to be preserved; see [`Registry::preserve_file`]. Takes no lock if
+    /// another one is preserved already.
     ///
     /// Errors: `EOPNOTSUPP` if live update is off; [`EINVAL`] if the pointer is null; [`EBUSY`] once
     /// [`Instance::serialize`] has been called.
+    #[inline(always)]
     pub(crate) fn preserve_file(&self, handler: Option<Handler>) -> Result {
-        self.check_on()?;
-        let handler = handler.ok_or(EINVAL)?;
-        if self.handover.is_frozen() {
+        match handler {
+            // If live update is off nothing is counted.
+            Some(handler) if !self.is_frozen() && self.registry.count_file(handler) => Ok(()),
+            _ => self.preserve_first_file(handler),
+        }
+    }
+
+    #[inline(never)]
+    fn preserve_first_file(&self, handler: Option<Handler>) -> Result {
+        let Some(handler) = handler else {
+            self.check_on()?;
+            return Err(EINVAL);
+        };
+        if self.is_frozen() {
+            self.check_on()?;
             return Err(EBUSY);
         }
-        self.registry.preserve_file(handler)
+        self.registry.preserve_file(handler, || self.check_on())
     }
 
     /// A file of `handler` is not preserved any more; see [`Registry::unpreserve_file`]. Does nothing
     /// once [`Instance::serialize`] has been called: the next kernel gets the file.
+    #[inline(always)]
     pub(crate) fn unpreserve_file(&self, handler: Option<Handler>) {
-        let open = self.is_on() && !self.handover.is_frozen();
-        if let (true, Some(handler)) = (open, handler) {
-            self.registry.unpreserve_file(handler);
+        match handler {
+            // If live update is off nothing was preserved.
+            Some(handler) if !self.is_frozen() => self.registry.unpreserve_file(handler),
+            _ => {}
         }
     }
 
-    /// A file of `handler` that was handed over is finished: puts its FLBs, in reverse. FLBs that
-    /// were not handed over are left alone. May sleep.
+    /// A file of `handler` that was handed over is finished; see [`Registry::finish_file`]. May sleep.
     pub(crate) fn finish_file(&self, handler: Option<Handler>) {
         if let (true, Some(handler)) = (self.is_on(), handler) {
-            self.registry.for_each_reverse(handler, |flb| {
-                if let Ok(entry) = self.entry(flb) {
-                    entry.finish_file(flb);
-                }
-            });
+            self.registry.finish_file(handler, &self.handover);
         }
     }
 
     /// The object that the previous kernel handed over, and a reference to it; see [`Entry::get`].
-    /// Works before registration and before any initcall. May sleep.
+    /// Works before registration and before any initcall. May sleep, unless the caller knows that the
+    /// object is alive.
     ///
     /// Errors: `EOPNOTSUPP` if live update is off; [`EINVAL`] if the pointer is null or leads to a
     /// name that is empty or not terminated; `ENODATA` if nothing was handed over; [`ENOENT`] if
     /// this FLB was not; or why what was handed over is refused, see [`Handover::setup_incoming`].
     pub(crate) fn get_incoming(&self, flb: Option<Flb>) -> Result<Object> {
+        if let Some(object) = lifecycle::get_alive(flb, Direction::Incoming) {
+            return Ok(object);
+        }
         self.check_on()?;
         let flb = flb.ok_or(EINVAL)?;
         self.entry(&flb)?.get(&flb)
     }
 
-    /// Gives back a reference of [`Instance::get_incoming`]; see [`Entry::put`].
+    /// Gives back a reference of [`Instance::get_incoming`]; see [`Entry::put`]. May sleep, unless the
+    /// caller knows that it is not the last.
+    #[inline(always)]
     pub(crate) fn put_incoming(&self, flb: Option<Flb>) {
-        if let (true, Some(flb)) = (self.is_on(), flb) {
-            if let Ok(entry) = self.entry(&flb) {
-                entry.put(&flb);
+        if let Some(flb) = flb {
+            if !lifecycle::put_alive(&flb, Direction::Incoming) {
+                self.put_entry(flb);
             }
         }
     }
 
-    /// The object that `preserve` made, and a reference to it; see [`lifecycle::get`]. May sleep.
+    #[inline(never)]
+    fn put_entry(&self, flb: Flb) {
+        if let (true, Ok(entry)) = (self.is_on(), self.entry(&flb)) {
+            entry.put(&flb);
+        }
+    }
+
+    /// The object that `preserve` made, and a reference to it; see [`lifecycle::get`]. May sleep,
+    /// unless the caller knows that the object is alive.
     ///
     /// The object is valid until the reference is put, whatever becomes of the files. The next kernel
     /// is not told of the reference.
     ///
     /// Errors: `EOPNOTSUPP` if live update is off; [`EINVAL`] if the pointer is null.
     pub(crate) fn get_outgoing(&self, flb: Option<Flb>) -> Result<Object> {
+        if let Some(object) = lifecycle::get_alive(flb, Direction::Outgoing) {
+            return Ok(object);
+        }
         self.check_on()?;
         lifecycle::get(&flb.ok_or(EINVAL)?)
     }
 
-    /// Gives back a reference of [`Instance::get_outgoing`]; see [`lifecycle::put`]. May sleep.
+    /// Gives back a reference of [`Instance::get_outgoing`]; see [`lifecycle::put`]. May sleep, unless
+    /// the caller knows that it is not the last.
     ///
-    /// Does nothing once [`Instance::serialize`] has been called: an FLB that was not handed over for
-    /// want of files stays as it is too, as its callback might need what is being shut down.
+    /// The last does nothing once [`Instance::serialize`] has been called: an FLB that was not handed
+    /// over for want of files stays as it is too, as its callback might need what is being shut down.
+    #[inline(always)]
     pub(crate) fn put_outgoing(&self, flb: Option<Flb>) {
-        if let (true, Some(flb)) = (self.is_on(), flb) {
-            lifecycle::put(&flb, || self.handover.is_frozen());
+        if let Some(flb) = flb {
+            if !lifecycle::put_alive(&flb, Direction::Outgoing) {
+                self.put_preserved(flb);
+            }
         }
     }
 
-    /// The object that `preserve` made, `None` if the FLB is not preserved. May sleep.
+    #[inline(never)]
+    fn put_preserved(&self, flb: Flb) {
+        if self.is_on() {
+            lifecycle::put(&flb, || self.is_frozen());
+        }
+    }
+
+    /// The object that `preserve` made, `None` if the FLB is not preserved. May sleep, unless it is.
     ///
     /// No reference is taken: the object is valid as long as the caller knows that a file which
     /// depends on the FLB stays preserved.
@@ -163,15 +212,22 @@ impl Instance {
     /// Errors: `EOPNOTSUPP` if live update is off; [`EINVAL`] if the pointer is null; `EDEADLK`
     /// from its own callback.
     pub(crate) fn peek_outgoing(&self, flb: Option<Flb>) -> Result<Option<Object>> {
+        if let Some(object) = lifecycle::peek_alive(flb) {
+            return Ok(Some(object));
+        }
         self.check_on()?;
-        let flb = flb.ok_or(EINVAL)?;
-        let outgoing = OutgoingGuard::lock(&flb)?;
-        Ok(outgoing.object())
+        lifecycle::peek(&flb.ok_or(EINVAL)?)
+    }
+
+    #[inline(always)]
+    fn is_frozen(&self) -> bool {
+        self.handover.is_frozen()
     }
 
     /// See [`Handover::setup_outgoing`]; [`EINVAL`] if the pointer is null.
     pub(crate) fn setup_outgoing(&self, state: Option<impl Announce>) -> Result {
-        self.handover.setup_outgoing(&mut state.ok_or(EINVAL)?)
+        self.handover
+            .setup_outgoing(state.ok_or(EINVAL)?, &self.registry)
     }
 
     /// See [`Handover::setup_incoming`]; [`EINVAL`] if the pointer is null.
@@ -187,7 +243,15 @@ impl Instance {
     /// Writes the block as [`Instance::serialize`] would now, and leaves everything open.
     #[cfg(CONFIG_LIVEUPDATE_FLB_KUNIT_TEST)]
     pub(crate) fn preview(&self) {
-        self.handover.write(&self.registry);
+        self.handover.preview(&self.registry);
+    }
+
+    /// Sets how many files of a handler are preserved.
+    #[cfg(CONFIG_LIVEUPDATE_FLB_KUNIT_TEST)]
+    pub(crate) fn set_files(&self, handler: Option<Handler>, files: u32) {
+        if let Some(handler) = handler {
+            self.registry.set_files(handler, files);
+        }
     }
 
     /// What is handed over, in both directions.
@@ -199,6 +263,6 @@ impl Instance {
     /// The entry that was handed over under the name of `flb`.
     #[inline(never)]
     fn entry(&self, flb: &Flb) -> Result<&Entry> {
-        self.handover.entry(flb.name()?)
+        Ok(self.handover.entry(flb.name()?)?)
     }
 }

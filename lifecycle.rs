@@ -2,90 +2,109 @@
 
 //! What happens to one FLB: lock, transition, callback, commit.
 //!
-//! Every function here may sleep, and runs callbacks under the lock of the direction concerned.
+//! An object that is alive is got and put without a lock, by one atomic instruction, in any
+//! context. Whatever else is here may sleep, and runs callbacks under the lock of the direction
+//! concerned.
 
 #![forbid(unsafe_code)]
 
 use crate::{
-    abi::{
-        block::{self, MAX_FILES},
-        name,
-    },
-    lock::{self, OutgoingGuard},
-    raw::{self, errno, Flb, Object, Outgoing, Pin as ModulePin, ENODATA},
-    state::{self, Added, Got, Holder, Put, Removed},
+    lock::{Left, OutgoingGuard, Task},
+    raw::{self, errno, Direction, Flb, Object, Pin as ModulePin, Ready, ENODATA},
+    refs::{Holder, Refs, Released, Taken},
+    state::{self, Got, Put},
 };
 use kernel::{new_mutex, prelude::*, sync::Mutex};
 
-/// One more file depends on `flb`. The first runs `preserve`.
+/// The first file of a handler depends on `flb`. If it is the first of all, runs `preserve`.
 ///
-/// Errors: [`ENODEV`] if the owner is going away; [`EOVERFLOW`]; `EDEADLK` from its own callback; or
-/// what `preserve` returned.
-#[inline(never)]
-pub(crate) fn preserve(flb: &Flb) -> Result {
-    let mut outgoing = OutgoingGuard::lock(flb)?;
-    if !count(&mut outgoing, Holder::File)? {
+/// Errors: [`ENODEV`] if the owner is going away; `EDEADLK` from its own callback; or what `preserve`
+/// returned.
+#[inline(always)]
+pub(crate) fn preserve(flb: &Ready, task: Task) -> Result {
+    let mut outgoing = OutgoingGuard::lock(flb, task)?;
+    if !outgoing.hold() {
         let pin = flb.pin()?;
         let saved = flb.preserve(&pin)?;
-        outgoing.set(Outgoing::preserved(saved, pin));
+        outgoing.preserved(saved, pin);
     }
     Ok(())
 }
 
-/// Counts a reference to the object that `preserve` made.
-///
-/// Errors: [`ENOENT`] if there is none; [`EOVERFLOW`]; `EDEADLK` from its own callback.
-pub(crate) fn get(flb: &Flb) -> Result<Object> {
-    let mut outgoing = OutgoingGuard::lock(flb)?;
-    count(&mut outgoing, Holder::User)?;
-    outgoing.object().ok_or(ENOENT)
-}
-
-/// Counts one more holder, if there is something to hold; whether there is.
-fn count(outgoing: &mut OutgoingGuard<'_>, holder: Holder) -> Result<bool> {
-    match outgoing.take().add(holder, MAX_FILES) {
-        Added::Idle => Ok(false),
-        Added::Counted(state) => {
-            outgoing.set(state);
-            Ok(true)
-        }
-        Added::Full(state) => {
-            outgoing.set(state);
-            Err(EOVERFLOW)
-        }
+/// Counts a reference to the object of a direction, if there is one and it is alive. Takes no lock.
+#[inline(always)]
+pub(crate) fn get_alive(flb: Option<Flb>, direction: Direction) -> Option<Object> {
+    let flb = flb?;
+    match flb.refs(direction).get() {
+        Taken::Counted => Some(flb.object(direction)),
+        Taken::Dead | Taken::Full => None,
     }
 }
 
-/// One file fewer depends on `flb`. If it was the last holder, runs `unpreserve`.
-pub(crate) fn unpreserve(flb: &Flb) {
-    release(flb, Holder::File, || false);
+/// Gives a reference to the object of a direction back, if others remain; whether it did. Takes no lock.
+#[inline(always)]
+pub(crate) fn put_alive(flb: &Flb, direction: Direction) -> bool {
+    flb.refs(direction).put()
+}
+
+/// Counts a reference to the object that `preserve` made, once no callback runs.
+///
+/// Errors: [`ENOENT`] if there is none; [`EOVERFLOW`]; `EDEADLK` from its own callback.
+pub(crate) fn get(flb: &Flb) -> Result<Object> {
+    let flb = flb.ready();
+    let _outgoing = OutgoingGuard::lock(&flb, Task::current())?;
+    match flb.refs(Direction::Outgoing).get() {
+        Taken::Counted => Ok(flb.object(Direction::Outgoing)),
+        Taken::Dead => Err(ENOENT),
+        Taken::Full => Err(EOVERFLOW),
+    }
+}
+
+/// The object that `preserve` made, once no callback runs, `None` if there is none; `EDEADLK` from its
+/// own callback.
+pub(crate) fn peek(flb: &Flb) -> Result<Option<Object>> {
+    let flb = flb.ready();
+    let outgoing = OutgoingGuard::lock(&flb, Task::current())?;
+    let object = || flb.object(Direction::Outgoing);
+    Ok(outgoing.is_alive().then(object))
+}
+
+/// The object that `preserve` made, `None` if there is none at the moment. Takes no lock.
+#[inline(always)]
+pub(crate) fn peek_alive(flb: Option<Flb>) -> Option<Object> {
+    let flb = flb?;
+    let refs = flb.refs(Direction::Outgoing);
+    refs.is_published().then(|| flb.object(Direction::Outgoing))
+}
+
+/// A handler has no file any more that depends on `flb`. If nobody else holds it, runs `unpreserve`.
+#[inline(always)]
+pub(crate) fn unpreserve(flb: &Ready, task: Task) {
+    release(flb, task, Holder::Files, || false);
 }
 
 /// One reference fewer of [`get`] is held, unless what is outgoing is frozen. If it was the last
 /// holder, runs `unpreserve`.
 pub(crate) fn put(flb: &Flb, is_frozen: impl FnOnce() -> bool) {
-    release(flb, Holder::User, is_frozen);
+    release(&flb.ready(), Task::current(), Holder::User, is_frozen);
 }
 
 /// A holder lets go, unless `is_frozen` under the lock; the last runs `unpreserve`.
-fn release(flb: &Flb, holder: Holder, is_frozen: impl FnOnce() -> bool) {
-    let Ok(mut outgoing) = OutgoingGuard::lock(flb) else {
+#[inline(always)]
+fn release(flb: &Ready, task: Task, holder: Holder, is_frozen: impl FnOnce() -> bool) {
+    let Ok(mut outgoing) = OutgoingGuard::lock(flb, task) else {
         return flb.complain(c"released from its own callback", 0);
     };
     if is_frozen() {
         return;
     }
-    let pin = match outgoing.take().remove(holder) {
-        Removed::Counted(state) => {
-            outgoing.set(state);
-            None
-        }
-        Removed::Last(saved, pin) => {
+    let pin = match outgoing.release(holder) {
+        Left::Held => None,
+        Left::Ended(saved, pin) => {
             flb.unpreserve(saved, &pin);
             Some(pin)
         }
-        Removed::Unbalanced(state) => {
-            outgoing.set(state);
+        Left::Unbalanced => {
             flb.complain(c"released, but not held", 0);
             None
         }
@@ -96,29 +115,24 @@ fn release(flb: &Flb, holder: Holder, is_frozen: impl FnOnce() -> bool) {
 }
 
 /// The incoming state of an FLB.
-type Incoming = state::Incoming<Flb, Object, ModulePin, Error>;
+type Incoming = state::Incoming<Flb, ModulePin, Error>;
 
 /// An FLB that the previous kernel handed over. Its state outlives the FLBs that bear its name.
 #[pin_data]
 pub(crate) struct Entry {
-    name: name::Field,
+    /// The files that were handed over with it and are not finished yet, as if each were a user.
+    files: Refs,
     #[pin]
     state: Mutex<Incoming>,
 }
 
 impl Entry {
-    /// What was handed over, with its name.
-    pub(crate) fn new<'a>(entry: block::Entry<'a>) -> impl PinInit<Self> + 'a {
-        let block::Entry { name, data, files } = entry;
+    /// What was handed over with so many files, at least one.
+    pub(crate) fn new(data: u64, files: u32) -> impl PinInit<Self> {
         pin_init!(Self {
-            name: *name,
-            state <- new_mutex!(Incoming::Untouched { files, data }, "luo_flb_entry"),
+            files: Refs::new(files),
+            state <- new_mutex!(Incoming::Untouched { data }, "luo_flb_entry"),
         })
-    }
-
-    /// Whether this is the entry with a name.
-    pub(crate) fn is_named(&self, name: &name::Field) -> bool {
-        name::same(&self.name, name)
     }
 
     /// Counts a reference to the object; the first runs `retrieve`. If that fails, it is tried again
@@ -128,14 +142,15 @@ impl Entry {
     /// [`EOVERFLOW`], `EDEADLK` from its own callback, [`ENODEV`] if the owner is going away, or
     /// what `retrieve` returned.
     pub(crate) fn get(&self, flb: &Flb) -> Result<Object> {
-        let mut state = lock::mutex(&self.state)?;
-        Err(match state.get(flb, MAX_FILES) {
-            Got::Counted(obj) => return Ok(obj),
+        let mut state = Task::current().lock(&self.state)?;
+        Err(match state.get(flb) {
+            Got::Counted => return Ok(flb.object(Direction::Incoming)),
             Got::Retrieve(data) => {
                 let pin = pin(flb)?;
                 match flb.retrieve(data, &pin) {
                     Ok(obj) => {
-                        state.retrieved(*flb, obj, pin);
+                        flb.set_incoming(obj);
+                        state.retrieved(*flb, pin);
                         return Ok(obj);
                     }
                     Err(error) if raw::RETRIEVES_ONCE => fail(&mut state, flb, error),
@@ -154,25 +169,37 @@ impl Entry {
         self.release(flb, Holder::User);
     }
 
-    /// A file that depends on the FLB is finished. The last runs `finish`, on an object that is
-    /// retrieved for it if nobody has asked for it before.
+    /// A file that depends on the FLB is finished. The last runs `finish`, unless there are users, on
+    /// an object that is retrieved for it if nobody has asked for it before.
+    #[inline]
     pub(crate) fn finish_file(&self, flb: &Flb) {
-        self.release(flb, Holder::File);
+        if !self.files.put() {
+            self.release(flb, Holder::Files);
+        }
     }
 
     /// `holder` lets go; the last ends the life of the object.
     #[inline(never)]
     fn release(&self, flb: &Flb, holder: Holder) {
-        let Ok(mut state) = lock::mutex(&self.state) else {
+        let Ok(mut state) = Task::current().lock(&self.state) else {
             return flb.complain(c"put from its own callback", 0);
         };
         let put = match holder {
             Holder::User => state.put_user(flb),
-            Holder::File => state.put_file(),
+            Holder::Files => match self.files.release(Holder::User) {
+                Released::Last => state.put_files(),
+                Released::Held => Put::Held,
+                Released::Unbalanced => Put::Unbalanced,
+            },
         };
         match put {
-            Put::Counted | Put::Unbalanced => {}
-            Put::Finish(live) => live.flb.finish(live.obj, &live.pin),
+            Put::Held | Put::Unbalanced => {}
+            Put::Finish(live, pin) => {
+                let obj = live.object(Direction::Incoming);
+                live.set_incoming(Object::NULL);
+                live.finish(obj, &pin);
+                // The FLB may go away with its owner, but the lock is not in it.
+            }
             Put::Retrieve(data) => {
                 if let Err(error) = retrieve_and_finish(flb, data) {
                     fail(&mut state, flb, error);

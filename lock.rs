@@ -8,9 +8,16 @@
 
 use crate::{
     bindings,
-    raw::{errno, Flb, Object, Outgoing, EDEADLK},
+    raw::{errno, Direction, Object, Pin, Ready, EDEADLK},
+    refs::{Holder, Refs, Released},
+    state::{Outgoing, Saved},
+    word::Pointer,
 };
-use core::{cell::UnsafeCell, ptr::addr_of_mut};
+use core::{
+    cell::UnsafeCell,
+    ffi::c_void,
+    ptr::{addr_of, addr_of_mut},
+};
 use kernel::{
     prelude::*,
     sync::lock::{mutex::MutexBackend, Guard},
@@ -18,51 +25,75 @@ use kernel::{
     types::NotThreadSafe,
 };
 
-/// Locks `mutex`; `EDEADLK` if this task holds it already.
-///
-/// A callback that calls back into the core for its own FLB would wait for itself. May sleep.
-pub(crate) fn mutex<T>(mutex: &Mutex<T>) -> Result<Guard<'_, T, MutexBackend>> {
-    let raw: *const Mutex<T> = mutex;
-    // SAFETY: A `Mutex` starts with its `struct mutex` (`Lock` is `repr(C)`), which is initialised
-    // and valid as long as `mutex` is. C only touches it in ways that any task may at any time.
-    unsafe { acquire(raw.cast_mut().cast())? };
-    // SAFETY: The mutex has just been locked.
-    Ok(unsafe { Guard::new(mutex, ()) })
+/// The task that runs.
+#[derive(Clone, Copy)]
+pub(crate) struct Task {
+    current: *mut bindings::task_struct,
 }
 
-/// `EDEADLK` if this task holds `mutex`.
-pub(crate) fn check_not_held<T>(mutex: &Mutex<T>) -> Result {
-    let raw: *const Mutex<T> = mutex;
-    // SAFETY: As in `mutex`.
-    unsafe { check(raw.cast_mut().cast()) }
+impl Task {
+    /// This task.
+    #[inline]
+    pub(crate) fn current() -> Self {
+        // SAFETY: There always is one.
+        let current = unsafe { bindings::get_current() };
+        Self { current }
+    }
+
+    /// Locks `mutex`; `EDEADLK` if this task holds it already.
+    ///
+    /// A callback that calls back into the core for its own FLB would wait for itself. May sleep.
+    #[inline]
+    pub(crate) fn lock<T>(self, mutex: &Mutex<T>) -> Result<Guard<'_, T, MutexBackend>> {
+        self.check_not_held(mutex)?;
+        Ok(mutex.lock())
+    }
+
+    /// `EDEADLK` if this task holds `mutex`.
+    #[inline]
+    pub(crate) fn check_not_held<T>(self, mutex: &Mutex<T>) -> Result {
+        let raw: *const Mutex<T> = mutex;
+        // SAFETY: A `Mutex` starts with its `struct mutex` (`Lock` is `repr(C)`), which is initialised
+        // and valid as long as `mutex` is.
+        unsafe { self.check(raw.cast()) }
+    }
+
+    /// `EDEADLK` if this task holds a C mutex.
+    ///
+    /// # Safety
+    ///
+    /// `mutex` is initialised and valid.
+    #[inline]
+    unsafe fn check(self, mutex: *const bindings::mutex) -> Result {
+        // SAFETY: By the requirements of this function.
+        match unsafe { owner(mutex) } == self.current.cast() {
+            true => Err(errno(EDEADLK)),
+            false => Ok(()),
+        }
+    }
 }
 
-/// `EDEADLK` if this task holds a C mutex.
+/// The task that holds a C mutex, at this moment; null if none does.
 ///
 /// # Safety
 ///
 /// `mutex` is initialised and valid.
-unsafe fn check(mutex: *mut bindings::mutex) -> Result {
-    // SAFETY: By the requirements of this function.
-    match unsafe { bindings::luo_flb_shim_held_by_current(mutex) } {
-        true => Err(errno(EDEADLK)),
-        false => Ok(()),
-    }
+#[cfg(not(CONFIG_PREEMPT_RT))]
+#[inline]
+unsafe fn owner(mutex: *const bindings::mutex) -> *mut c_void {
+    /// Flags in the lowest bits; a task is aligned to more than that.
+    const FLAGS: usize = 7;
+
+    // SAFETY: The field is as large as a pointer, and may be read at any time, as one.
+    let owner: &Pointer = unsafe { &*addr_of!((*mutex).owner).cast() };
+    owner.load().map_addr(|owner| owner & !FLAGS)
 }
 
-/// Locks a C mutex; `EDEADLK` if this task holds it already.
-///
-/// # Safety
-///
-/// `mutex` is initialised and valid.
-#[inline(never)]
-unsafe fn acquire(mutex: *mut bindings::mutex) -> Result {
-    // SAFETY: By the requirements of this function.
-    unsafe {
-        check(mutex)?;
-        bindings::mutex_lock(mutex);
-    }
-    Ok(())
+/// Where a mutex is an rt_mutex it is not known who holds it.
+#[cfg(CONFIG_PREEMPT_RT)]
+#[inline]
+unsafe fn owner(_mutex: *const bindings::mutex) -> *mut c_void {
+    core::ptr::null_mut()
 }
 
 /// `luo_register_rwlock` is held for reading.
@@ -151,43 +182,101 @@ impl<T> ByRegistry<T> {
 }
 
 /// The outgoing lock of an FLB is held.
+///
+/// # Invariants
+///
+/// `mutex` is that of `flb`, and this task has locked it.
 pub(crate) struct OutgoingGuard<'a> {
-    flb: &'a Flb,
-    _guard: Guard<'a, (), MutexBackend>,
+    flb: &'a Ready,
+    mutex: *mut bindings::mutex,
+    _not_send: NotThreadSafe,
+}
+
+impl Drop for OutgoingGuard<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: By the invariant.
+        unsafe { bindings::mutex_unlock(self.mutex) };
+    }
 }
 
 impl<'a> OutgoingGuard<'a> {
     /// Takes the lock; `EDEADLK` if this task holds it already. May sleep.
-    pub(crate) fn lock(flb: &'a Flb) -> Result<Self> {
-        // SAFETY: The mutex is initialised and valid as long as the FLB is.
-        let lock = unsafe { Mutex::from_raw(flb.outgoing_mutex()) };
+    #[inline]
+    pub(crate) fn lock(flb: &'a Ready, task: Task) -> Result<Self> {
+        let mutex = flb.outgoing_mutex();
+        // SAFETY: The mutex is initialised, and valid as long as the FLB is.
+        unsafe {
+            task.check(mutex)?;
+            bindings::mutex_lock(mutex);
+        }
+        // INVARIANT: The mutex has just been locked.
         Ok(Self {
             flb,
-            _guard: mutex(lock)?,
+            mutex,
+            _not_send: NotThreadSafe,
         })
     }
 
-    /// The live object, if the FLB is preserved.
-    pub(crate) fn object(&self) -> Option<Object> {
+    /// A handler has its first file; whether the FLB was preserved, see [`Outgoing::hold`].
+    pub(crate) fn hold(&mut self) -> bool {
+        self.change(Outgoing::hold)
+    }
+
+    /// `preserve` has run for the first file of a handler, see [`Outgoing::preserved`].
+    pub(crate) fn preserved(&mut self, saved: Saved<Object>, pin: Pin) {
+        // SAFETY: The lock is held. As `hold` has said, nothing is preserved.
+        unsafe { self.flb.keep(saved, pin) };
+        self.change(Outgoing::preserved);
+    }
+
+    /// One holder fewer, see [`Outgoing::release`].
+    pub(crate) fn release(&mut self, holder: Holder) -> Left {
+        match self.change(|state, refs| state.release(refs, holder)) {
+            Released::Held => Left::Held,
+            Released::Unbalanced => Left::Unbalanced,
+            Released::Last => {
+                // SAFETY: The lock is held, and nobody holds the object any more, so somebody did, which
+                // `preserved` has made possible, and nothing since has ended.
+                let (saved, pin) = unsafe { self.flb.take() };
+                Left::Ended(saved, pin)
+            }
+        }
+    }
+
+    /// Whether the FLB is preserved.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.refs().is_alive()
+    }
+
+    /// The handle for the next kernel; zero if the FLB is not preserved.
+    pub(crate) fn data(&self) -> u64 {
         // SAFETY: The lock is held.
-        unsafe { self.flb.outgoing_object() }
+        unsafe { self.flb.outgoing_data() }
     }
 
-    /// The handle and the number of files, if files depend on the FLB.
-    pub(crate) fn handover(&self) -> Option<(u64, u32)> {
-        // SAFETY: The lock is held.
-        unsafe { self.flb.outgoing_handover() }
+    fn refs(&self) -> &Refs {
+        self.flb.refs(Direction::Outgoing)
     }
 
-    /// Takes the state out and leaves [`Outgoing::Idle`](crate::state::Outgoing::Idle).
-    pub(crate) fn take(&mut self) -> Outgoing {
+    /// Does a transition.
+    #[inline]
+    fn change<T>(&mut self, transition: impl FnOnce(&mut Outgoing, &Refs) -> T) -> T {
         // SAFETY: The lock is held, and the guard borrowed exclusively.
-        unsafe { self.flb.take_outgoing() }
-    }
-
-    /// Stores the state.
-    pub(crate) fn set(&mut self, state: Outgoing) {
-        // SAFETY: The lock is held, and the guard borrowed exclusively.
+        let mut state = unsafe { self.flb.outgoing() };
+        let result = transition(&mut state, self.refs());
+        // SAFETY: As above.
         unsafe { self.flb.set_outgoing(state) };
+        result
     }
+}
+
+/// What has become of an FLB when a holder has let go.
+pub(crate) enum Left {
+    /// Others hold it.
+    Held,
+    /// It was the last: `unpreserve` has to run, with the owner pinned.
+    Ended(Saved<Object>, Pin),
+    /// It did not hold anything.
+    Unbalanced,
 }

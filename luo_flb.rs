@@ -36,9 +36,11 @@
 //! | `ffi` | the C entry points |
 //! | `instance` | all state of the core in one place: the kernel's, or a test's |
 //! | `raw` | the fields of C structures, C callbacks, libfdt and KHO |
-//! | `chain` | a list that is read without a lock |
+//! | `word` | words that several tasks use at a time |
+//! | `refs` | who holds an object, without a lock |
 //! | `lock` | the locks, and the evidence that one is held |
-//! | `registry` | who is registered with whom |
+//! | `registry` | who is registered with whom, and how many files they have |
+//! | `order` | a list in the order of arrival |
 //! | `lifecycle` | lock, transition, callback, commit |
 //! | `state` | the two state machines |
 //! | `handover` | the block for the next kernel, the table from the previous one |
@@ -62,15 +64,17 @@
 
 mod abi;
 mod announcement;
-mod chain;
 mod ffi;
 mod handover;
 mod instance;
 mod lifecycle;
 mod lock;
+mod order;
 mod raw;
+mod refs;
 mod registry;
 mod state;
+mod word;
 
 /// Bindings to C: those of the kernel crate, and those of the FLB headers.
 #[allow(

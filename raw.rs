@@ -14,10 +14,12 @@ mod luo_ser;
 mod module;
 
 #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
-pub(crate) use fdt::{Tree, TreeBuilder};
-pub(crate) use flb::{Flb, Object, Outgoing};
+pub(crate) use fdt::{OutgoingTree, Tree, TreeBuilder};
+pub(crate) use flb::{Direction, Flb, Object, Ready};
 pub(crate) use handler::Handler;
 pub(crate) use kho::{Preserved, Restored};
+#[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_FDT))]
+pub(crate) use luo_ser::OutgoingField;
 pub(crate) use module::Pin;
 
 pub(crate) use crate::bindings::{EDEADLK, ENODATA, EOPNOTSUPP};

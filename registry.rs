@@ -2,10 +2,17 @@
 
 //! Who is registered with whom.
 //!
-//! A file handler that takes part has a [`Record`], made when its first FLB is registered or its
+//! A file handler that takes part has a [`Record`], from when its first FLB is registered or its
 //! first file preserved. The record's lock is held while callbacks run for one of its files, so its
 //! FLBs stay as they are for that long, and nobody else's registration waits. Records are found
-//! without a lock: they form a list that only grows, and one whose handler is gone is used again.
+//! without a lock: there is a fixed number of them, and one whose handler is gone is used again.
+//!
+//! An FLB is held by each handler that has preserved files, once, and a handler counts its files. So
+//! only the first file of a handler and the last have to do with FLBs; all others cost one atomic
+//! instruction, however many FLBs there are.
+//!
+//! All registrations are in one tree, in the order of names, so that an FLB is found by its name, and
+//! everything that is registered under it.
 //!
 //! The orchestrator says which handler a file belongs to when the file is preserved and
 //! unpreserved, but not which file. So that each file releases exactly what it acquired, the FLBs of
@@ -17,122 +24,325 @@
 #![forbid(unsafe_code)]
 
 use crate::{
-    abi::{block, name},
-    chain::Chain,
-    lifecycle,
-    lock::{self, ByRegistry, RegisterRead, RegisterWrite},
-    raw::{self, Flb, Handler},
+    abi::{block::MAX_FILES, name::Name},
+    handover::Handover,
+    lifecycle::{self, Entry},
+    lock::{self, ByRegistry, RegisterRead, RegisterWrite, Task},
+    order::{Order, Place},
+    raw::{self, Flb, Handler, Ready},
+    refs::{Holder, Refs, Released, Taken},
+    word::Pointer,
 };
 use kernel::{
     new_mutex,
-    page::PAGE_SIZE,
     prelude::*,
+    rbtree::{self, RBTree, RBTreeNodeReservation},
     sync::{
-        atomic::{Atomic, Relaxed},
         lock::{mutex::MutexBackend, Guard},
-        Mutex,
+        Arc, Mutex, SetOnce,
     },
 };
 
-/// The most FLBs that can be registered: all must fit into the block for the next kernel.
-pub(crate) const CAPACITY: usize = block::capacity(PAGE_SIZE);
+/// The most handlers that can take part at a time.
+pub(crate) const MOST_HANDLERS: usize = 64;
 
-/// An FLB in a list.
-struct Listed {
-    flb: Flb,
-    /// How many registrations put it there.
-    registrations: u32,
-}
+/// The most files of one handler that can be preserved at a time: with those of all others they are
+/// as many as can be handed over.
+pub(crate) const MOST_FILES: u32 = MAX_FILES / MOST_HANDLERS as u32;
 
-/// FLBs in the order of registration.
-struct List(KVec<Listed>);
-
-impl List {
-    fn iter(&self) -> impl DoubleEndedIterator<Item = &Flb> {
-        self.0.iter().map(|listed| &listed.flb)
-    }
-
-    fn find(&mut self, flb: Flb) -> Option<&mut Listed> {
-        self.0.iter_mut().find(|listed| listed.flb == flb)
-    }
-
-    #[inline(never)]
-    fn push(&mut self, flb: Flb) -> Result {
-        let registrations = 1;
-        self.0.push(Listed { flb, registrations }, GFP_KERNEL)?;
-        Ok(())
-    }
-
-    /// Removes the first FLB that has no registration any more; `false` if there is none.
-    #[inline(never)]
-    fn sweep(&mut self) -> bool {
-        let mut listed = self.0.iter();
-        let Some(index) = listed.position(|listed| listed.registrations == 0) else {
-            return false;
-        };
-        self.0.remove(index).is_ok()
-    }
+/// An FLB on which the files of a handler depend.
+struct Dependency {
+    flb: Ready,
+    /// The registration was taken back while there were files.
+    leaving: bool,
+    /// What was handed over under the name of the FLB, once that was found.
+    entry: Option<Arc<Entry>>,
 }
 
 /// What the files of a handler depend on.
 ///
 /// # Invariants
 ///
-/// - Each of the `files` holds each of the `flbs` once, and no other file of the handler does.
-/// - Each of the `flbs` has one registration, or none if it was unregistered while there were files.
-/// - Unless there are files, each has one, and the handler is not `leaving`.
+/// - While there are files the handler holds each of the `flbs` once, and otherwise none.
+/// - Unless there are files, none of the `flbs` is leaving, and the handler is not either.
 struct Dependencies {
-    flbs: List,
-    /// The preserved files of the handler.
-    files: u32,
+    flbs: Order<Dependency>,
+    /// How many of the FLBs are leaving.
+    leaving: usize,
     /// The orchestrator has forgotten the handler.
-    leaving: bool,
+    forgotten: bool,
 }
 
-/// What the core knows of a file handler.
-#[pin_data]
-struct Record {
-    /// [`Handler::id`], or zero if the record is free. Changes from zero under the registry lock,
-    /// and to zero under that of `deps`.
-    handler: Atomic<usize>,
-    #[pin]
-    deps: Mutex<Dependencies>,
-}
+impl Dependencies {
+    const fn new() -> Self {
+        Self {
+            flbs: Order::new(),
+            leaving: 0,
+            forgotten: false,
+        }
+    }
 
-impl Record {
-    fn new(handler: Handler) -> impl PinInit<Self> {
-        pin_init!(Self {
-            handler: Atomic::new(handler.id()),
-            deps <- new_mutex!(
-                Dependencies {
-                    flbs: List(KVec::new()),
-                    files: 0,
-                    leaving: false,
-                },
-                "luo_flb_handler"
-            ),
+    /// Adds an FLB, which none of the files holds as there are none.
+    fn add(&mut self, flb: Ready) -> Result<Place> {
+        self.flbs.push(Dependency {
+            flb,
+            leaving: false,
+            entry: None,
         })
+    }
+
+    /// The FLB at a place stays after all; [`EEXIST`] if it was not to leave.
+    fn readmit(&mut self, place: Place) -> Result {
+        let dependency = self.flbs.get_mut(place).ok_or(ENOENT)?;
+        match core::mem::take(&mut dependency.leaving) {
+            true => self.leaving = self.leaving.saturating_sub(1),
+            false => return Err(EEXIST),
+        }
+        Ok(())
+    }
+
+    /// The FLB at a place is to leave with the last file; [`ENOENT`] if it was already.
+    fn dismiss(&mut self, place: Place) -> Result {
+        let dependency = self.flbs.get_mut(place).ok_or(ENOENT)?;
+        match core::mem::replace(&mut dependency.leaving, true) {
+            true => return Err(ENOENT),
+            false => self.leaving = self.leaving.saturating_add(1),
+        }
+        Ok(())
+    }
+
+    /// All are to leave, and the handler with them.
+    fn dismiss_all(&mut self) {
+        for dependency in self.flbs.iter_mut() {
+            if !core::mem::replace(&mut dependency.leaving, true) {
+                self.leaving = self.leaving.saturating_add(1);
+            }
+        }
+        self.forgotten = true;
     }
 }
 
 /// The lock of a record is held.
 type Locked<'a> = Guard<'a, Dependencies, MutexBackend>;
 
+/// What the core knows of a file handler.
+struct Record {
+    /// The handler, or null if the record is free. Changes from null under the registry lock, and to
+    /// null under that of `deps`.
+    handler: Pointer,
+    /// The preserved files of the handler. The first and the last change under the lock of `deps`.
+    files: Refs,
+    /// Made for the first handler of the record.
+    deps: SetOnce<Pin<KBox<Mutex<Dependencies>>>>,
+}
+
+impl Record {
+    const fn new() -> Self {
+        Self {
+            handler: Pointer::null(),
+            files: Refs::new(0),
+            deps: SetOnce::new(),
+        }
+    }
+
+    /// Makes the record that of a handler. Under the registry lock, when it is free.
+    fn claim(&self, handler: Handler) -> Result {
+        if self.deps.as_ref().is_none() {
+            let deps = new_mutex!(Dependencies::new(), "luo_flb_handler");
+            self.deps.populate(KBox::pin_init(deps, GFP_KERNEL)?);
+        }
+        self.handler.store(handler.as_ptr());
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn is_of(&self, handler: Handler) -> bool {
+        self.handler.load() == handler.as_ptr()
+    }
+
+    /// [`Handler::id`], or zero.
+    fn id(&self) -> usize {
+        self.handler.load() as usize
+    }
+
+    /// Locks the record; [`ENOENT`] if it never had a handler, `EDEADLK` from a callback of its handler.
+    #[inline]
+    fn lock(&self, task: Task) -> Result<Locked<'_>> {
+        let deps = self.deps.as_ref().ok_or(ENOENT)?;
+        task.lock(deps).inspect_err(complain)
+    }
+
+    /// Forgets what is leaving, when there are no files and [`Registry::withdraw`] was called.
+    fn settle(&self, deps: &mut Dependencies) {
+        // INVARIANT: Nothing is leaving any more.
+        if core::mem::take(&mut deps.leaving) > 0 {
+            deps.flbs.retain(|dependency| !dependency.leaving);
+        }
+        if core::mem::take(&mut deps.forgotten) {
+            self.handler.store(core::ptr::null_mut());
+        }
+    }
+}
+
+/// Logs that a handler cannot be locked.
+#[cold]
+fn complain(error: &Error) {
+    raw::report(
+        b"handler",
+        c"used by a callback of its own",
+        error.to_errno().into(),
+    );
+}
+
+/// A registration of an FLB with a handler.
+#[derive(Clone, Copy)]
+struct Registration {
+    /// [`Handler::id`].
+    handler: usize,
+    /// Where the FLB is among those of the handler.
+    place: Place,
+}
+
+/// An FLB that is registered.
+struct Registered {
+    flb: Ready,
+    /// One of its registrations, and with most FLBs the only one.
+    first: Registration,
+    others: KVec<Registration>,
+}
+
+impl Registered {
+    fn registrations(&self) -> impl Iterator<Item = &Registration> {
+        Iterator::chain(core::iter::once(&self.first), &self.others)
+    }
+
+    /// Where the FLB is among those of a handler, if it is registered with it.
+    fn place(&self, handler: usize) -> Option<Place> {
+        let mut registrations = self.registrations();
+        let found = registrations.find(|registration| registration.handler == handler)?;
+        Some(found.place)
+    }
+
+    /// Adds a registration with a handler; or calls its removal off, which works when it is `busy` too.
+    fn add(&mut self, handler: usize, deps: &mut Dependencies, busy: bool) -> Result {
+        if let Some(place) = self.place(handler) {
+            return deps.readmit(place);
+        }
+        if busy {
+            return Err(EBUSY);
+        }
+        self.others.reserve(1, GFP_KERNEL)?;
+        let place = deps.add(self.flb)?;
+        // There is room.
+        Ok(self
+            .others
+            .push(Registration { handler, place }, GFP_KERNEL)?)
+    }
+
+    /// Removes the registration with a handler, unless it is the last, which is left to the caller;
+    /// whether it was removed.
+    fn remove(&mut self, handler: usize) -> bool {
+        if self.first.handler != handler {
+            self.others.retain(|other| other.handler != handler);
+            return true;
+        }
+        match self.others.pop() {
+            Some(other) => self.first = other,
+            None => return false,
+        }
+        true
+    }
+}
+
+/// All FLBs that are registered, those that are leaving included, by name.
+struct Registrations {
+    tree: RBTree<Name, Registered>,
+    /// How many there are.
+    flbs: usize,
+}
+
+impl Registrations {
+    fn new() -> Self {
+        Self {
+            tree: RBTree::new(),
+            flbs: 0,
+        }
+    }
+
+    /// Adds the registration of an FLB with the handler of a record. `false` if there is none yet of the
+    /// FLB, and no `room` for it.
+    fn add(
+        &mut self,
+        name: Name,
+        flb: Ready,
+        record: &Record,
+        deps: &mut Dependencies,
+        room: bool,
+    ) -> Result<bool> {
+        let (handler, busy) = (record.id(), record.files.is_alive());
+        match self.tree.entry(name) {
+            rbtree::Entry::Occupied(mut found) if found.get().flb == flb => {
+                found.get_mut().add(handler, deps, busy)?;
+            }
+            _ if busy => return Err(EBUSY),
+            _ if !room => return Ok(false),
+            rbtree::Entry::Occupied(_) => return Err(EEXIST),
+            rbtree::Entry::Vacant(free) => {
+                let node = RBTreeNodeReservation::new(GFP_KERNEL)?;
+                let place = deps.add(flb)?;
+                let registered = Registered {
+                    flb,
+                    first: Registration { handler, place },
+                    others: KVec::new(),
+                };
+                free.insert(registered, node);
+                self.flbs = self.flbs.saturating_add(1);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Where an FLB is among those of a handler; [`ENOENT`] if it is not registered with it. Removes the
+    /// registration if it `goes`.
+    fn find(&mut self, name: &Name, flb: &Flb, handler: usize, goes: bool) -> Result<Place> {
+        let mut found = self.tree.find_mut(name).ok_or(ENOENT)?;
+        let registered = found.get_mut();
+        if *registered.flb != *flb {
+            return Err(ENOENT);
+        }
+        let place = registered.place(handler).ok_or(ENOENT)?;
+        if goes && !registered.remove(handler) {
+            found.remove_node();
+            self.flbs = self.flbs.saturating_sub(1);
+        }
+        Ok(place)
+    }
+}
+
 /// All handlers and FLBs of an instance.
 pub(crate) struct Registry {
-    /// Grows under the registry lock.
-    records: Chain<Record>,
-    /// The FLBs that are registered, each with how many handlers.
-    flbs: ByRegistry<List>,
+    records: [Record; MOST_HANDLERS],
+    /// Made for the first registration.
+    registrations: ByRegistry<Option<Registrations>>,
 }
 
 impl Registry {
     /// A registry with nothing in it.
     pub(crate) const fn new() -> Self {
         Self {
-            records: Chain::new(),
-            flbs: ByRegistry::new(List(KVec::new())),
+            records: [const { Record::new() }; MOST_HANDLERS],
+            registrations: ByRegistry::new(None),
         }
+    }
+
+    fn registrations<'a>(&'a self, token: &'a mut lock::Registry<'_>) -> &'a mut Registrations {
+        let registrations = self.registrations.get(token);
+        registrations.get_or_insert_with(Registrations::new)
+    }
+
+    /// How many FLBs are registered.
+    pub(crate) fn flbs(&self, token: &mut lock::Registry<'_>) -> usize {
+        self.registrations(token).flbs
     }
 
     /// Makes the files of `handler` depend on `flb`. May sleep.
@@ -140,59 +350,54 @@ impl Registry {
     /// Errors: [`EINVAL`] if a callback is missing, the handler is not registered, or the name is
     /// empty or not terminated; [`EEXIST`] if it is registered with the handler, or another FLB
     /// bears its name; [`EBUSY`] while files of the handler are preserved; [`ENOSPC`] if there are
-    /// [`CAPACITY`] others; [`ENOMEM`]; `EDEADLK` from a callback of the handler.
-    pub(crate) fn register(&self, handler: Handler, flb: Flb) -> Result {
+    /// too many handlers; [`ENOMEM`]; `EDEADLK` from a callback of the handler; or as for
+    /// [`Handover::reserve`] if there is no room for one more FLB.
+    pub(crate) fn register(&self, handler: Handler, flb: Flb, handover: &Handover) -> Result {
         self.check_not_held(handler)?;
         let registered = handler.is_registered(&RegisterRead::lock());
         if raw::warn_on(!registered || !flb.has_all_callbacks()) {
             return Err(EINVAL);
         }
         let name = flb.name()?;
+        let flb = flb.ready();
 
-        let mut deps = self.lock_or_add(handler)?;
-        deps.leaving = false;
-        if let Some(listed) = deps.flbs.find(flb) {
-            // A removal that has not taken effect is called off.
-            return match core::mem::replace(&mut listed.registrations, 1) {
-                0 => Ok(()),
-                _ => Err(EEXIST),
-            };
+        let (record, mut deps) = self.lock_or_add(handler, || Ok(()))?;
+        deps.forgotten = false;
+        let mut token = lock::Registry::lock();
+        let flbs = self.registrations(&mut token).flbs.saturating_add(1);
+        let mut room = handover.has_room(&mut token, flbs);
+        // INVARIANT: What is added while there are files was there before.
+        while !self
+            .registrations(&mut token)
+            .add(name, flb, record, &mut deps, room)?
+        {
+            handover.reserve(&mut token, flbs)?;
+            room = true;
         }
-        if deps.files > 0 {
-            return Err(EBUSY);
-        }
-        // INVARIANT: There are no files, so none is without it; if it cannot be kept it goes again.
-        deps.flbs.push(flb)?;
-        self.add(flb, name).inspect_err(|_| {
-            deps.flbs.0.pop();
-        })
-    }
-
-    /// Takes back what [`Registry::register`] did for `flb`, or, if there is none, for all FLBs of
-    /// `handler`, at once or when the last preserved file of the handler is released. May sleep.
-    #[inline(never)]
-    fn retire(&self, handler: Handler, flb: Option<Flb>) -> Result {
-        let mut deps = self.lock(handler)?;
-        let mut found = flb.is_none();
-        // INVARIANT: Without files, what has no registration now is gone when this is settled.
-        for listed in deps.flbs.0.iter_mut() {
-            if flb.is_none_or(|flb| flb == listed.flb) {
-                found |= listed.registrations > 0;
-                listed.registrations = 0;
-            }
-        }
-        deps.leaving |= flb.is_none();
-        self.withdraw(&deps);
-        self.settle(handler, &mut deps);
-        found.then_some(()).ok_or(ENOENT)
+        Ok(())
     }
 
     /// Takes back what [`Registry::register`] did, at once or when the last preserved file of the
     /// handler is released. May sleep.
     pub(crate) fn unregister(&self, handler: Handler, flb: Flb) {
-        if let Err(error) = self.retire(handler, Some(flb)) {
+        if let Err(error) = self.retire(handler, flb) {
             flb.complain(c"not unregistered", error.to_errno().into());
         }
+    }
+
+    /// As [`Registry::unregister`]; [`ENOENT`] if there is nothing to take back.
+    fn retire(&self, handler: Handler, flb: Flb) -> Result {
+        let (record, mut deps) = self.lock(handler)?;
+        let name = flb.name()?;
+        let mut token = lock::Registry::lock();
+        let registrations = self.registrations(&mut token);
+        let busy = record.files.is_alive();
+        let place = registrations.find(&name, &flb, handler.id(), !busy)?;
+        if busy {
+            return deps.dismiss(place);
+        }
+        deps.flbs.remove(place);
+        Ok(())
     }
 
     /// Takes back all registrations with `handler`, which the orchestrator is about to forget.
@@ -200,70 +405,166 @@ impl Registry {
     pub(crate) fn unregister_all(&self, handler: Handler, _token: &RegisterWrite) {
         // A handler that never took part has no record. From a callback of the handler, which must
         // not, there is a line in the log, and its FLBs stay listed.
-        let _ = self.retire(handler, None);
+        let Ok((record, mut deps)) = self.lock(handler) else {
+            return;
+        };
+        deps.dismiss_all();
+        if !record.files.is_alive() {
+            self.withdraw(record, &deps);
+            record.settle(&mut deps);
+        }
     }
 
-    /// One more file of `handler` is preserved: acquires its FLBs. May sleep.
+    /// One more file of `handler` is preserved, if others are; whether it is counted. Takes no lock.
+    #[inline(always)]
+    pub(crate) fn count_file(&self, handler: Handler) -> bool {
+        let Some(record) = self.find(handler) else {
+            return false;
+        };
+        if record.files.get_below(MOST_FILES) != Taken::Counted {
+            return false;
+        }
+        // While there are files a record stays with its handler. It may have changed before.
+        if !record.is_of(handler) {
+            self.release_file(record);
+            return false;
+        }
+        true
+    }
+
+    /// One more file of `handler` is preserved: the first acquires its FLBs. May sleep.
     ///
-    /// Errors: [`ENOMEM`]; [`EOVERFLOW`]; [`ENOENT`] if the handler is unregistered at the same time;
-    /// or as for [`lifecycle::preserve`]. The file then holds no FLB.
-    pub(crate) fn preserve_file(&self, handler: Handler) -> Result {
-        let mut deps = self.lock_or_add(handler)?;
-        let files = deps.files.checked_add(1).ok_or(EOVERFLOW)?;
-        for (done, flb) in deps.flbs.iter().enumerate() {
-            if let Err(error) = lifecycle::preserve(flb) {
-                let held = deps.flbs.0.get(..done).unwrap_or_default();
-                held.iter()
-                    .rev()
-                    .for_each(|held| lifecycle::unpreserve(&held.flb));
+    /// Errors: [`ENOMEM`]; [`ENOSPC`] if there are too many handlers; [`EOVERFLOW`]; [`ENOENT`] if the
+    /// handler is unregistered at the same time; as for `check_on`, which is asked before a handler
+    /// takes part for the first time; or as for [`lifecycle::preserve`]. Nothing is held then for the
+    /// file.
+    #[inline(never)]
+    pub(crate) fn preserve_file(
+        &self,
+        handler: Handler,
+        check_on: impl FnOnce() -> Result,
+    ) -> Result {
+        let (record, deps) = self.lock_or_add(handler, check_on)?;
+        let task = Task::current();
+        match record.files.get_below(MOST_FILES) {
+            Taken::Counted => return Ok(()),
+            Taken::Full => return Err(EOVERFLOW),
+            Taken::Dead => {}
+        }
+        for Dependency { flb, .. } in deps.flbs.iter() {
+            if let Err(error) = lifecycle::preserve(flb, task) {
+                let held = deps.flbs.iter().rev().map(|held| &held.flb);
+                held.skip_while(|held| *held != flb)
+                    .skip(1)
+                    .for_each(|held| lifecycle::unpreserve(held, task));
                 return Err(error);
             }
         }
-        // INVARIANT: The file holds each FLB.
-        deps.files = files;
+        // INVARIANT: The handler holds each FLB.
+        record.files.publish(false, 1);
         Ok(())
     }
 
-    /// One file fewer of `handler` is preserved: releases its FLBs, in reverse. May sleep.
+    /// One file fewer of `handler` is preserved: the last releases its FLBs, in reverse. May sleep.
+    #[inline(always)]
     pub(crate) fn unpreserve_file(&self, handler: Handler) {
-        let Ok(mut deps) = self.lock(handler) else {
+        if let Some(record) = self.find(handler) {
+            self.release_file(record);
+        }
+    }
+
+    /// One file fewer of a record is preserved.
+    #[inline(always)]
+    fn release_file(&self, record: &Record) {
+        if !record.files.put() {
+            self.release_last(record);
+        }
+    }
+
+    /// The last file of a record is not preserved any more, unless another one is meanwhile.
+    #[inline(never)]
+    fn release_last(&self, record: &Record) {
+        let task = Task::current();
+        let Ok(mut deps) = record.lock(task) else {
             return;
         };
-        if let Some(files) = deps.files.checked_sub(1) {
-            deps.files = files;
-            // What is leaving may go away with its `unpreserve`, so others must not find it.
-            self.withdraw(&deps);
-            deps.flbs.iter().rev().for_each(lifecycle::unpreserve);
-            // INVARIANT: The file holds no FLB.
-            self.settle(handler, &mut deps);
+        if record.files.release(Holder::User) == Released::Last {
+            let leaves = deps.leaving > 0 || deps.forgotten;
+            if leaves {
+                // It may go away with its `unpreserve`, so others must not find it.
+                self.withdraw(record, &deps);
+            }
+            for Dependency { flb, .. } in deps.flbs.iter().rev() {
+                lifecycle::unpreserve(flb, task);
+            }
+            // INVARIANT: The handler holds no FLB.
+            if leaves {
+                record.settle(&mut deps);
+            }
         }
     }
 
-    /// Calls `f` for each FLB of `handler`, in reverse. May sleep.
-    pub(crate) fn for_each_reverse(&self, handler: Handler, f: impl FnMut(&Flb)) {
-        if let Ok(deps) = self.lock(handler) {
-            deps.flbs.iter().rev().for_each(f);
+    /// A file of `handler` that was handed over is finished: its FLBs are, in reverse. Those that were
+    /// not handed over are left alone. May sleep.
+    pub(crate) fn finish_file(&self, handler: Handler, handover: &Handover) {
+        let Ok((_, mut deps)) = self.lock(handler) else {
+            return;
+        };
+        for Dependency { flb, entry, .. } in deps.flbs.iter_mut().rev() {
+            if entry.is_none() {
+                let found = flb.name().and_then(|name| handover.entry(name));
+                *entry = found.ok().cloned();
+            }
+            if let Some(entry) = entry {
+                entry.finish_file(flb);
+            }
         }
     }
 
-    /// Calls `f` for each FLB, in the order of registration.
-    pub(crate) fn for_each(&self, token: &mut lock::Registry<'_>, f: impl FnMut(&Flb)) {
-        self.flbs.get(token).iter().for_each(f);
+    /// Calls `f` for each FLB, in the order of names, with the number of preserved files that depend on
+    /// it.
+    pub(crate) fn for_each(
+        &self,
+        token: &mut lock::Registry<'_>,
+        mut f: impl FnMut(&Ready, Name, u32),
+    ) {
+        for (name, registered) in self.registrations(token).tree.iter() {
+            // At most `MAX_FILES` in all, see `MOST_FILES`.
+            let files = registered
+                .registrations()
+                .map(|registration| self.files(registration.handler))
+                .fold(0, u32::saturating_add);
+            f(&registered.flb, *name, files);
+        }
     }
 
-    /// Finds a record by its `handler` field.
-    #[inline(never)]
-    fn find(&self, id: usize) -> Option<&Record> {
+    /// How many files are preserved of the handler with this [`Handler::id`].
+    fn files(&self, handler: usize) -> u32 {
         let mut records = self.records.iter();
-        records.find(|record| record.handler.load(Relaxed) == id)
+        let record = records.find(|record| record.id() == handler);
+        record.map_or(0, |record| record.files.users())
+    }
+
+    /// Sets how many files of a handler are preserved.
+    #[cfg(CONFIG_LIVEUPDATE_FLB_KUNIT_TEST)]
+    pub(crate) fn set_files(&self, handler: Handler, files: u32) {
+        if let Some(record) = self.find(handler) {
+            record.files.publish(false, files);
+        }
+    }
+
+    /// The record of a handler.
+    #[inline(always)]
+    fn find(&self, handler: Handler) -> Option<&Record> {
+        self.records.iter().find(|record| record.is_of(handler))
     }
 
     /// `EDEADLK` if this task holds the record of a handler, that is, is in a callback for one of
     /// its files. To be asked before `luo_register_rwlock` is taken, inside which others wait for
     /// the record.
     fn check_not_held(&self, handler: Handler) -> Result {
-        match self.find(handler.id()) {
-            Some(record) => lock::check_not_held(&record.deps),
+        match self.find(handler).and_then(|record| record.deps.as_ref()) {
+            Some(deps) => Task::current().check_not_held(deps),
             None => Ok(()),
         }
     }
@@ -271,89 +572,55 @@ impl Registry {
     /// Locks the record of a handler; [`ENOENT`] if there is none, `EDEADLK` from a callback of
     /// the handler.
     #[inline(never)]
-    fn lock(&self, handler: Handler) -> Result<Locked<'_>> {
-        let record = self.find(handler.id()).ok_or(ENOENT)?;
-        let deps = lock::mutex(&record.deps).inspect_err(|error| {
-            raw::report(
-                b"handler",
-                c"used by a callback of its own",
-                error.to_errno().into(),
-            );
-        })?;
+    fn lock(&self, handler: Handler) -> Result<(&Record, Locked<'_>)> {
+        let record = self.find(handler).ok_or(ENOENT)?;
+        let deps = record.lock(Task::current())?;
         // While this waited, the record may have become free.
-        if record.handler.load(Relaxed) == handler.id() {
-            Ok(deps)
+        if record.is_of(handler) {
+            Ok((record, deps))
         } else {
             Err(ENOENT)
         }
     }
 
-    /// Locks the record of a handler; one is made if there is none.
+    /// Locks the record of a handler; a free one is taken if there is none.
     ///
-    /// Errors: [`ENOMEM`]; `EDEADLK`; [`ENOENT`] if the handler is unregistered at the same time.
-    #[inline(never)]
-    fn lock_or_add(&self, handler: Handler) -> Result<Locked<'_>> {
+    /// Errors: [`ENOSPC`] if no record is free; [`ENOMEM`]; `EDEADLK`; [`ENOENT`] if the handler is
+    /// unregistered at the same time; or as for `check`, which is asked before a record is taken.
+    #[inline]
+    fn lock_or_add(
+        &self,
+        handler: Handler,
+        check: impl FnOnce() -> Result,
+    ) -> Result<(&Record, Locked<'_>)> {
         match self.lock(handler) {
             Err(error) if error == ENOENT => {}
             locked => return locked,
         }
-        let token = lock::Registry::lock();
-        if self.find(handler.id()).is_none() {
-            match self.find(0) {
-                Some(free) => free.handler.store(handler.id(), Relaxed),
-                None => self.records.push(Record::new(handler))?,
-            }
-        }
-        drop(token);
+        check()?;
+        self.add(handler)?;
         self.lock(handler)
     }
 
-    /// Takes what is leaving off the list of all FLBs, unless the handler has preserved files.
-    fn withdraw(&self, deps: &Dependencies) {
-        let leaving = |listed: &&Listed| listed.registrations == 0 && deps.files == 0;
-        for leaving in deps.flbs.0.iter().filter(leaving) {
-            let mut token = lock::Registry::lock();
-            let all = self.flbs.get(&mut token);
-            if let Some(listed) = all.find(leaving.flb) {
-                listed.registrations -= 1;
-                all.sweep();
-            }
+    /// Takes a free record for a handler, unless it has one.
+    #[cold]
+    fn add(&self, handler: Handler) -> Result {
+        let _token = lock::Registry::lock();
+        if self.find(handler).is_none() {
+            let free = self.records.iter().find(|record| record.id() == 0);
+            free.ok_or(ENOSPC)?.claim(handler)?;
         }
+        Ok(())
     }
 
-    /// Forgets what is leaving, after [`Registry::withdraw`], unless the handler has preserved
-    /// files.
-    #[inline(never)]
-    fn settle(&self, handler: Handler, deps: &mut Dependencies) {
-        if deps.files > 0 {
-            return;
-        }
-        // INVARIANT: No FLB without a registration remains.
-        while deps.flbs.sweep() {}
-        if core::mem::take(&mut deps.leaving) {
-            if let Some(record) = self.find(handler.id()) {
-                record.handler.store(0, Relaxed);
-            }
-        }
-    }
-
-    /// Counts the registration of an FLB with one more handler.
-    fn add(&self, flb: Flb, name: &name::Field) -> Result {
+    /// Takes what is leaving off the list of all registrations.
+    fn withdraw(&self, record: &Record, deps: &Dependencies) {
         let mut token = lock::Registry::lock();
-        let flbs = self.flbs.get(&mut token);
-        if let Some(listed) = flbs.find(flb) {
-            listed.registrations += 1;
-            return Ok(());
+        let registrations = self.registrations(&mut token);
+        for dependency in deps.flbs.iter().filter(|dependency| dependency.leaving) {
+            if let Ok(name) = dependency.flb.name() {
+                let _ = registrations.find(&name, &dependency.flb, record.id(), true);
+            }
         }
-        if flbs.0.len() >= CAPACITY {
-            return Err(ENOSPC);
-        }
-        if flbs
-            .iter()
-            .any(|other| other.name().is_ok_and(|other| name::same(other, name)))
-        {
-            return Err(EEXIST);
-        }
-        flbs.push(flb)
     }
 }

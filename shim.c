@@ -7,14 +7,17 @@
 
 #include <linux/bug.h>
 #include <linux/cleanup.h>
+#include <linux/err.h>
+#include <linux/gfp.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
 #include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
-#include <linux/sched.h>
 #include <linux/spinlock.h>
+#include <linux/string.h>
+#include <linux/topology.h>
 #include "../luo_internal.h"
 #include "shim.h"
 
@@ -22,26 +25,23 @@
 DEFINE_MUTEX(luo_flb_shim_registry_lock);
 
 /* The private area of an FLB. All zero is valid, so the first user prepares it. */
-struct luo_flb_private *luo_flb_shim_private(struct liveupdate_flb *flb)
+void luo_flb_shim_prepare(struct liveupdate_flb *flb)
 {
 	struct luo_flb_private *private = &ACCESS_PRIVATE(flb, private);
 	static DEFINE_SPINLOCK(init_lock);
 
 	/* Pairs with the release below: who sees the flag sees the mutexes. */
 	if (likely(smp_load_acquire(&private->initialized)))
-		return private;
+		return;
 
 	guard(spinlock)(&init_lock);
 	if (!private->initialized) {
 		mutex_init(&private->outgoing.lock);
 		mutex_init(&private->incoming.lock);
 		INIT_LIST_HEAD(&private->list);
-		private->users = 0;
 		/* Pairs with the acquire above. */
 		smp_store_release(&private->initialized, true);
 	}
-
-	return private;
 }
 
 /*
@@ -53,17 +53,6 @@ bool luo_flb_shim_handler_registered(struct liveupdate_file_handler *fh)
 	struct list_head *node = &ACCESS_PRIVATE(fh, list);
 
 	return node->next && node->next != LIST_POISON1 && !list_empty(node);
-}
-
-/* Taking this lock again would wait forever. Not known where a mutex is an rt_mutex. */
-bool luo_flb_shim_held_by_current(struct mutex *lock)
-{
-#ifdef CONFIG_PREEMPT_RT
-	return false;
-#else
-	/* The low bits of the owner are flags; a task is aligned to more than that. */
-	return (atomic_long_read(&lock->owner) & ~7L) == (long)current;
-#endif
 }
 
 void luo_flb_shim_assert_register_write(void)
@@ -81,12 +70,53 @@ void luo_flb_shim_module_put(struct module *owner)
 	module_put(owner);
 }
 
+/*
+ * @pages contiguous pages of zeroes, preserved, or an ERR_PTR. Beyond the largest
+ * block of the page allocator they are looked for page by page.
+ */
+void *luo_flb_shim_block_alloc(size_t pages)
+{
+	struct page *page;
+	int err;
+
+	if (pages <= MAX_ORDER_NR_PAGES)
+		return kho_alloc_preserve(pages << PAGE_SHIFT);
+
+	page = alloc_contig_pages(pages, GFP_KERNEL | __GFP_NOWARN,
+				  numa_node_id(), NULL);
+	if (!page)
+		return ERR_PTR(-ENOMEM);
+
+	err = kho_preserve_pages(page, pages);
+	if (err) {
+		free_contig_range(page_to_pfn(page), pages);
+		return ERR_PTR(err);
+	}
+
+	return memset(page_address(page), 0, pages << PAGE_SHIFT);
+}
+
+void luo_flb_shim_block_free(void *block, size_t pages)
+{
+	struct page *page = virt_to_page(block);
+
+	if (pages <= MAX_ORDER_NR_PAGES) {
+		kho_unpreserve_free(block);
+	} else {
+		kho_unpreserve_pages(page, pages);
+		free_contig_range(page_to_pfn(page), pages);
+	}
+}
+
 u64 luo_flb_shim_block_address(void *block)
 {
 	return virt_to_phys(block);
 }
 
-/* Takes over a block from the previous kernel; NULL if KHO knows none at @address. */
+/*
+ * Takes over what the previous kernel preserved as one; NULL if KHO knows nothing
+ * at @address.
+ */
 void *luo_flb_shim_block_restore(u64 address, size_t *size)
 {
 	struct folio *folio = kho_restore_folio(address);
@@ -98,9 +128,17 @@ void *luo_flb_shim_block_restore(u64 address, size_t *size)
 	return folio_address(folio);
 }
 
-void luo_flb_shim_block_free(void *block)
+/* Gives back what was taken over, one after the other, at @block. */
+void luo_flb_shim_block_put(void *block, size_t size)
 {
-	folio_put(virt_to_folio(block));
+	size_t done = 0;
+
+	while (done < size) {
+		struct folio *folio = virt_to_folio(block + done);
+
+		done += folio_size(folio);
+		folio_put(folio);
+	}
 }
 
 /* A client broke the contract of the API. */

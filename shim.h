@@ -12,15 +12,16 @@ struct mutex;
 
 extern struct mutex luo_flb_shim_registry_lock;
 
-struct luo_flb_private *luo_flb_shim_private(struct liveupdate_flb *flb);
+void luo_flb_shim_prepare(struct liveupdate_flb *flb);
 bool luo_flb_shim_handler_registered(struct liveupdate_file_handler *fh);
-bool luo_flb_shim_held_by_current(struct mutex *lock);
 void luo_flb_shim_assert_register_write(void);
 bool luo_flb_shim_module_get(struct module *owner);
 void luo_flb_shim_module_put(struct module *owner);
+void *luo_flb_shim_block_alloc(size_t pages);
+void luo_flb_shim_block_free(void *block, size_t pages);
 u64 luo_flb_shim_block_address(void *block);
 void *luo_flb_shim_block_restore(u64 address, size_t *size);
-void luo_flb_shim_block_free(void *block);
+void luo_flb_shim_block_put(void *block, size_t size);
 bool luo_flb_shim_warn(void);
 void luo_flb_shim_report_refusal(const char *what, u64 number);
 void luo_flb_shim_report(int len, const char *who, const char *what, s64 number);

@@ -3,17 +3,22 @@
 //! The two state machines of an FLB, one a direction.
 //!
 //! ```text
-//! Outgoing:  Idle ──first file──▶ Preserved { files, users, .. } ──last file or user──▶ Idle
+//! Outgoing:  idle ──first file──▶ preserved ──last file or user──▶ idle
 //!
-//! Incoming:  Untouched { files, .. } ──get, or last file──▶ Live { files, users, .. } ──last──▶ Finished
+//! Incoming:  Untouched(data) ──get, or last file──▶ Live(flb) ──last file or user──▶ Finished
 //!                    └── retrieve fails for good ──▶ Failed(error)
 //! ```
 //!
+//! Each runs under a lock of its own. Who holds the object is counted in a [`Refs`] next to the
+//! object, for those who take no lock too; it is alive in `preserved` and in `Live`, and only there.
+//!
 //! This module is pure: it calls nothing and depends on `core` alone, so the same file is compiled
 //! into the kernel and into the host tests. A transition yields what the caller has to do. What a
-//! state owns is in its variant: `P` pins the module that has to stay, `O` is the live object.
+//! state owns is in its variant: `P` pins the module that has to stay.
 
 #![forbid(unsafe_code)]
+
+use crate::refs::{Holder, Refs, Released, Taken};
 
 /// What a `preserve` callback leaves behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,153 +29,92 @@ pub(crate) struct Saved<O> {
     pub(crate) obj: O,
 }
 
-/// Who holds an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Holder {
-    /// A file that depends on the FLB.
-    File,
-    /// A caller who got the object and will put it.
-    User,
-}
-
-/// What `preserve` made, and who holds it.
-///
-/// # Invariants
-///
-/// `files` and `users` are not both zero.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Preserved<O, P> {
-    /// How many preserved files depend on the FLB. This is what the next kernel is told.
-    pub(crate) files: u32,
-    /// How many references callers hold. They stay in this kernel.
-    pub(crate) users: u32,
-    /// What `preserve` left behind.
-    pub(crate) saved: Saved<O>,
-    /// Keeps the owner of the callbacks.
-    pub(crate) pin: P,
-}
-
-impl<O, P> Preserved<O, P> {
-    fn held_by(&mut self, holder: Holder) -> &mut u32 {
-        match holder {
-            Holder::File => &mut self.files,
-            Holder::User => &mut self.users,
-        }
-    }
-}
-
 /// The outgoing direction: this kernel preserves for the next one.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Outgoing<O, P> {
-    /// Nobody holds the FLB.
-    Idle,
-    /// `preserve` has run.
-    Preserved(Preserved<O, P>),
-}
-
-/// What follows when there is one more holder.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Added<O, P> {
-    /// There is nothing to hold, and the state is [`Outgoing::Idle`]. For a file run `preserve`, then
-    /// continue with [`Outgoing::preserved`].
-    Idle,
-    /// The holder is counted.
-    Counted(Outgoing<O, P>),
-    /// The holder cannot be counted; the state is as it was.
-    Full(Outgoing<O, P>),
-}
-
-/// What follows when there is one holder fewer.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Removed<O, P> {
-    /// Others remain.
-    Counted(Outgoing<O, P>),
-    /// It was the last: run `unpreserve`, then release the pin. The next state is
-    /// [`Outgoing::Idle`].
-    Last(Saved<O>, P),
-    /// There was no such holder; the state is as it was.
-    Unbalanced(Outgoing<O, P>),
-}
-
-impl<O, P> Outgoing<O, P> {
-    /// The state after `preserve` has succeeded for the first file.
-    pub(crate) fn preserved(saved: Saved<O>, pin: P) -> Self {
-        // INVARIANT: There is a file.
-        Self::Preserved(Preserved {
-            files: 1,
-            users: 0,
-            saved,
-            pin,
-        })
-    }
-
-    /// There is one more holder; `most` of a kind can be counted.
-    pub(crate) fn add(self, holder: Holder, most: u32) -> Added<O, P> {
-        let mut kept = match self {
-            Self::Idle => return Added::Idle,
-            Self::Preserved(kept) => kept,
-        };
-        let held = kept.held_by(holder);
-        if *held >= most {
-            return Added::Full(Self::Preserved(kept));
-        }
-        *held += 1;
-        Added::Counted(Self::Preserved(kept))
-    }
-
-    /// There is one holder fewer.
-    pub(crate) fn remove(self, holder: Holder) -> Removed<O, P> {
-        let mut kept = match self {
-            Self::Idle => return Removed::Unbalanced(self),
-            Self::Preserved(kept) => kept,
-        };
-        match kept.held_by(holder) {
-            0 => return Removed::Unbalanced(Self::Preserved(kept)),
-            held => *held -= 1,
-        }
-        if kept.files == 0 && kept.users == 0 {
-            return Removed::Last(kept.saved, kept.pin);
-        }
-        // INVARIANT: Not both counts are zero.
-        Removed::Counted(Self::Preserved(kept))
-    }
-}
-
-/// The live object of the incoming direction, and who has to put it.
 ///
 /// # Invariants
 ///
-/// `files` and `users` are not both zero.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Live<F, O, P> {
-    /// How many files that were handed over with the FLB are not finished yet.
-    pub(crate) files: u32,
-    /// How many references callers hold.
-    pub(crate) users: u32,
-    /// The FLB whose `retrieve` made the object, and whose `finish` will release it.
-    pub(crate) flb: F,
-    /// The object that `retrieve` made. It may be null.
-    pub(crate) obj: O,
-    /// Keeps the owner of the callbacks.
-    pub(crate) pin: P,
+/// Files are among the holders if and only if `handlers` is not zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Outgoing {
+    /// How many handlers with preserved files depend on the FLB. Each counts its files itself.
+    handlers: u32,
+}
+
+impl Outgoing {
+    /// The state with this many handlers.
+    pub(crate) const fn new(handlers: u32) -> Self {
+        Self { handlers }
+    }
+
+    /// How many handlers with preserved files depend on the FLB.
+    pub(crate) fn handlers(self) -> u32 {
+        self.handlers
+    }
+
+    /// A handler has its first file. If it says `false` nothing is preserved: run `preserve`, then
+    /// continue with [`Outgoing::preserved`].
+    pub(crate) fn hold(&mut self, refs: &Refs) -> bool {
+        let held = refs.hold();
+        if held {
+            // INVARIANT: Files are among the holders.
+            self.handlers = self.handlers.saturating_add(1);
+        }
+        held
+    }
+
+    /// `preserve` has succeeded for the first file of a handler, and what it left is in place.
+    pub(crate) fn preserved(&mut self, refs: &Refs) {
+        // INVARIANT: There is one handler.
+        self.handlers = 1;
+        refs.publish(true, 0);
+    }
+
+    /// A handler has no file any more, or a user puts a reference. If it was the last: run
+    /// `unpreserve`, then release the pin.
+    pub(crate) fn release(&mut self, refs: &Refs, holder: Holder) -> Released {
+        if holder == Holder::Files {
+            match self.handlers {
+                0 => return Released::Unbalanced,
+                1 => {}
+                _ => {
+                    self.handlers -= 1;
+                    return Released::Held;
+                }
+            }
+            // INVARIANT: Files are not among the holders in a moment.
+            self.handlers = 0;
+        }
+        refs.release(holder)
+    }
+}
+
+/// An FLB with the references to its incoming object.
+pub(crate) trait Counted: PartialEq {
+    /// Who holds the object.
+    fn refs(&self) -> &Refs;
 }
 
 /// The incoming direction: the previous kernel preserved for this one.
 ///
 /// # Invariants
 ///
-/// In `Untouched`, `files` is not zero.
+/// - The object of an FLB is alive if and only if it is the one in `Live`.
+/// - Files are among its holders until the last of those that were handed over is finished, which
+///   they have not been in `Untouched`.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Incoming<F, O, P, E> {
+pub(crate) enum Incoming<F, P, E> {
     /// `retrieve` has not succeeded yet.
     Untouched {
-        /// How many files that were handed over with the FLB are not finished yet, at least one.
-        files: u32,
         /// The handle that the previous kernel's `preserve` returned.
         data: u64,
     },
     /// `retrieve` has succeeded.
-    Live(Live<F, O, P>),
+    Live {
+        /// The FLB whose `retrieve` made the object, and whose `finish` will release it.
+        flb: F,
+        /// Keeps the owner of the callbacks.
+        pin: P,
+    },
     /// `finish` has run.
     Finished,
     /// There is no object, and `retrieve` will not be tried again.
@@ -179,9 +123,9 @@ pub(crate) enum Incoming<F, O, P, E> {
 
 /// What follows when a caller asks for the incoming object.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Got<O, E> {
+pub(crate) enum Got<E> {
     /// The reference is counted.
-    Counted(O),
+    Counted,
     /// Run `retrieve` with this handle, then [`Incoming::retrieved`]. After an error the next caller
     /// will be told the same, unless it is final: [`Incoming::failed`].
     Retrieve(u64),
@@ -195,48 +139,42 @@ pub(crate) enum Got<O, E> {
     Full,
 }
 
-/// What follows when a file is finished or a caller puts its reference.
+/// What follows when the last file is finished or a caller puts its reference.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Put<F, O, P> {
+pub(crate) enum Put<F, P> {
     /// Others remain.
-    Counted,
+    Held,
     /// It was the last, and nobody ever asked for the object: run `retrieve` with this handle, then
     /// `finish`; on error [`Incoming::failed`].
     Retrieve(u64),
     /// It was the last: run `finish`, release the pin.
-    Finish(Live<F, O, P>),
+    Finish(F, P),
     /// Nobody held what is being put.
     Unbalanced,
 }
 
-impl<F: PartialEq, O: Copy, P, E: Copy> Incoming<F, O, P, E> {
-    /// A caller asks for the object through `flb`; `most` references can be counted.
-    pub(crate) fn get(&mut self, flb: &F, most: u32) -> Got<O, E> {
+impl<F: Counted, P, E: Copy> Incoming<F, P, E> {
+    /// A caller asks for the object through `flb`.
+    pub(crate) fn get(&mut self, flb: &F) -> Got<E> {
         match self {
-            Self::Untouched { data, .. } => Got::Retrieve(*data),
-            Self::Live(live) if live.flb != *flb => Got::Foreign,
-            Self::Live(live) if live.users >= most => Got::Full,
-            Self::Live(live) => {
-                live.users += 1;
-                Got::Counted(live.obj)
-            }
+            Self::Untouched { data } => Got::Retrieve(*data),
+            Self::Live { flb: live, .. } if live != flb => Got::Foreign,
+            Self::Live { flb: live, .. } => match live.refs().get() {
+                Taken::Counted => Got::Counted,
+                Taken::Full => Got::Full,
+                Taken::Dead => Got::Finished,
+            },
             Self::Finished => Got::Finished,
             Self::Failed(error) => Got::Failed(*error),
         }
     }
 
-    /// `retrieve` has succeeded for a caller, who holds the first reference.
-    pub(crate) fn retrieved(&mut self, flb: F, obj: O, pin: P) {
-        if let Self::Untouched { files, .. } = *self {
-            // INVARIANT: There is a user.
-            *self = Self::Live(Live {
-                files,
-                users: 1,
-                flb,
-                obj,
-                pin,
-            });
-        }
+    /// `retrieve` has succeeded for a caller, who holds the first reference, and the object is in
+    /// place.
+    pub(crate) fn retrieved(&mut self, flb: F, pin: P) {
+        // INVARIANT: The object becomes alive. It was `Untouched`, so files are among the holders.
+        flb.refs().publish(true, 1);
+        *self = Self::Live { flb, pin };
     }
 
     /// `retrieve` has failed, and will not be tried again.
@@ -245,35 +183,40 @@ impl<F: PartialEq, O: Copy, P, E: Copy> Incoming<F, O, P, E> {
     }
 
     /// A caller puts the reference that it got through `flb`.
-    pub(crate) fn put_user(&mut self, flb: &F) -> Put<F, O, P> {
+    pub(crate) fn put_user(&mut self, flb: &F) -> Put<F, P> {
         match self {
-            Self::Live(live) if live.flb == *flb && live.users > 0 => live.users -= 1,
-            _ => return Put::Unbalanced,
+            Self::Live { flb: live, .. } if live == flb => self.release(Holder::User),
+            _ => Put::Unbalanced,
         }
-        self.settle()
     }
 
-    /// A file that was handed over with the FLB is finished.
-    pub(crate) fn put_file(&mut self) -> Put<F, O, P> {
+    /// The last of the files that were handed over is finished.
+    pub(crate) fn put_files(&mut self) -> Put<F, P> {
         match self {
-            Self::Untouched { files, .. } if *files > 0 => *files -= 1,
-            Self::Live(live) if live.files > 0 => live.files -= 1,
-            _ => return Put::Unbalanced,
+            Self::Untouched { data } => {
+                let data = *data;
+                *self = Self::Finished;
+                Put::Retrieve(data)
+            }
+            Self::Live { .. } => self.release(Holder::Files),
+            _ => Put::Unbalanced,
         }
-        self.settle()
     }
 
-    /// What follows after one of the counts went down.
-    fn settle(&mut self) -> Put<F, O, P> {
-        match self {
-            Self::Untouched { files: 0, .. } => {}
-            Self::Live(live) if live.files == 0 && live.users == 0 => {}
-            // INVARIANT: Not both counts are zero.
-            _ => return Put::Counted,
+    /// One of those who hold the live object lets go.
+    fn release(&mut self, holder: Holder) -> Put<F, P> {
+        let released = match self {
+            Self::Live { flb, .. } => flb.refs().release(holder),
+            _ => Released::Unbalanced,
+        };
+        match released {
+            Released::Held => return Put::Held,
+            Released::Unbalanced => return Put::Unbalanced,
+            Released::Last => {}
         }
+        // INVARIANT: The object is dead.
         match core::mem::replace(self, Self::Finished) {
-            Self::Untouched { data, .. } => Put::Retrieve(data),
-            Self::Live(live) => Put::Finish(live),
+            Self::Live { flb, pin } => Put::Finish(flb, pin),
             _ => Put::Unbalanced,
         }
     }

@@ -13,7 +13,7 @@
 //!
 //! C header: `include/linux/kho/abi/luo.h`, `struct luo_flb_header_ser` and `struct luo_flb_ser`.
 
-use super::name;
+use super::name::{self, Name};
 use core::ffi::CStr;
 
 /// Size of the header.
@@ -34,6 +34,12 @@ pub(crate) const fn capacity(len: usize) -> usize {
     len.saturating_sub(HEADER_LEN) / ENTRY_LEN
 }
 
+/// How many pages of `page_size` bytes a block with room for `entries` has, at least one.
+pub(crate) const fn pages(entries: usize, page_size: usize) -> usize {
+    let len = entries.saturating_mul(ENTRY_LEN).saturating_add(HEADER_LEN);
+    len.div_ceil(page_size)
+}
+
 /// Whether a block can be at a physical address; `page_size` is a power of two.
 pub(crate) fn is_address(address: u64, page_size: u64) -> bool {
     address != 0 && address & (page_size - 1) == 0
@@ -41,14 +47,14 @@ pub(crate) fn is_address(address: u64, page_size: u64) -> bool {
 
 /// What a preserved FLB leaves to the next kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Entry<'a> {
+pub(crate) struct Entry {
     /// Its compatible string.
-    pub(crate) name: &'a name::Field,
+    pub(crate) name: Name,
     /// The opaque handle that its `preserve` callback returned.
     pub(crate) data: u64,
     /// The number of preserved files that depend on it.
     ///
-    /// In a decoded block this is between 1 and [`MAX_FILES`].
+    /// In a block that was read this is between 1 and [`MAX_FILES`].
     pub(crate) files: u32,
 }
 
@@ -111,16 +117,16 @@ impl<'a> Writer<'a> {
 
     /// Appends an entry; `false` if the block is full.
     #[must_use]
-    pub(crate) fn push(&mut self, entry: &Entry<'_>) -> bool {
+    pub(crate) fn push(&mut self, entry: &Entry) -> bool {
         let Some(field) = self.free.next() else {
             return false;
         };
         if let Some(to) = field.first_chunk_mut() {
-            *to = *entry.name;
+            *to = entry.name.to_field();
         }
         put_u64(field, ENTRY_DATA, entry.data);
         put_u64(field, ENTRY_COUNT, entry.files.into());
-        self.count += 1;
+        self.count = self.count.saturating_add(1);
         true
     }
 
@@ -130,42 +136,49 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// A block that has been validated.
-///
-/// # Invariants
-///
-/// `entries` is a whole number of entries; each has a terminated name that is not empty and
-/// differs from all others, and a file count between 1 and [`MAX_FILES`].
-#[derive(Clone, Copy)]
-pub(crate) struct Block<'a> {
-    entries: &'a [u8],
+/// What the entries of a block are put into.
+pub(crate) trait Index {
+    /// What else goes wrong.
+    type Error;
+
+    /// Puts an entry in; `false` if there is one of its name.
+    fn insert(&mut self, entry: Entry) -> Result<bool, Self::Error>;
 }
 
-impl<'a> Block<'a> {
-    /// Validates `bytes`, the memory that was handed over, whose pages have `page_size` bytes.
-    pub(crate) fn decode(bytes: &'a [u8], page_size: usize) -> Result<Self, Error> {
-        let entries = table(bytes, page_size)?;
-        for (index, field) in entries.chunks_exact(ENTRY_LEN).enumerate() {
-            let name = entry(field, index as u64)?.name;
-            let mut earlier = entries.chunks_exact(ENTRY_LEN).take(index);
-            if earlier.any(|other| {
-                other
-                    .first_chunk()
-                    .is_some_and(|other| name::same(other, name))
-            }) {
-                return Err(Error::NameDuplicate(index as u64));
-            }
-        }
-        // INVARIANT: All entries have just been checked.
-        Ok(Self { entries })
-    }
+/// Why a block has not been read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure<E> {
+    /// It is not what the format says.
+    Refused(Error),
+    /// The entry with this number could not be put into the index.
+    Index(u64, E),
+}
 
-    /// The entries, in the order in which they were written.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry<'a>> + 'a {
-        self.entries
-            .chunks_exact(ENTRY_LEN)
-            .filter_map(|field| entry(field, 0).ok())
+/// Reads the block in `bytes`, the memory that was handed over, whose pages have `page_size` bytes.
+///
+/// Each entry that is put into the index has a name that differs from those of all others, and a
+/// file count between 1 and [`MAX_FILES`]. After a failure the index is of no use.
+pub(crate) fn read<I: Index>(
+    bytes: &[u8],
+    page_size: usize,
+    index: &mut I,
+) -> Result<(), Failure<I::Error>> {
+    let entries = table(bytes, page_size).map_err(Failure::Refused)?;
+    for (number, field) in (0..).zip(entries.chunks_exact(ENTRY_LEN)) {
+        let entry = entry(field, number).map_err(Failure::Refused)?;
+        match index.insert(entry) {
+            Ok(true) => {}
+            Ok(false) => return Err(Failure::Refused(Error::NameDuplicate(number))),
+            Err(error) => return Err(Failure::Index(number, error)),
+        }
     }
+    Ok(())
+}
+
+/// How many pages the block has that begins with `bytes`, if it says so.
+pub(crate) fn announced_pages(bytes: &[u8]) -> Option<usize> {
+    let (header, _) = bytes.split_at_checked(HEADER_LEN)?;
+    usize::try_from(get_u64(header, 0)).ok()
 }
 
 /// The bytes of the entries that the header announces.
@@ -185,16 +198,16 @@ fn table(bytes: &[u8], page_size: usize) -> Result<&[u8], Error> {
     usize::try_from(count)
         .ok()
         .filter(|count| *count <= capacity(len))
-        .and_then(|count| rest.get(..count * ENTRY_LEN))
+        .and_then(|count| rest.get(..count.checked_mul(ENTRY_LEN)?))
         .ok_or(Error::Count(count))
 }
 
-/// Reads and checks one entry, the `index`-th.
-fn entry(field: &[u8], index: u64) -> Result<Entry<'_>, Error> {
+/// Reads and checks one entry, the `number`-th.
+fn entry(field: &[u8], number: u64) -> Result<Entry, Error> {
     let name = field.first_chunk().unwrap_or(&[0; name::LEN]);
-    let name = name::check(name).map_err(|error| match error {
-        name::Error::Unterminated => Error::NameUnterminated(index),
-        name::Error::Empty => Error::NameEmpty(index),
+    let name = Name::new(name).map_err(|error| match error {
+        name::Error::Unterminated => Error::NameUnterminated(number),
+        name::Error::Empty => Error::NameEmpty(number),
     })?;
     let count = get_u64(field, ENTRY_COUNT);
     match u32::try_from(count) {

@@ -80,6 +80,13 @@ pub(crate) trait Writer {
     fn end_node(&mut self) -> Result<(), Self::Error>;
 }
 
+/// Changing a tree that is complete.
+pub(crate) trait Editor: Reader {
+    /// Puts a value of the same size in place of that of a property; `false` if there is none such.
+    #[must_use]
+    fn replace(&mut self, node: Self::Node, name: &CStr, value: &[u8]) -> bool;
+}
+
 /// Finds the physical address of the block; `page_size` is a power of two.
 pub(crate) fn read(tree: &impl Reader, page_size: u64) -> Result<u64, Error> {
     let node = tree.node(NODE).ok_or(Error::NoNode)?;
@@ -100,4 +107,13 @@ pub(crate) fn write<W: Writer>(tree: &mut W, address: u64) -> Result<(), W::Erro
     tree.property(COMPATIBLE, VERSION.to_bytes_with_nul())?;
     tree.property(HEADER, &address.to_ne_bytes())?;
     tree.end_node()
+}
+
+/// Announces the block at another physical address, in a tree to which [`write`] has added.
+pub(crate) fn update(tree: &mut impl Editor, address: u64) -> Result<(), Error> {
+    let node = tree.node(NODE).ok_or(Error::NoNode)?;
+    match tree.replace(node, HEADER, &address.to_ne_bytes()) {
+        true => Ok(()),
+        false => Err(Error::NoHeader),
+    }
 }

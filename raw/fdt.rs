@@ -84,6 +84,59 @@ impl TreeBuilder {
     }
 }
 
+impl TreeBuilder {
+    /// The tree, for when it is complete. It may be looked at any time: libfdt knows a tree that is
+    /// being built.
+    pub(crate) fn into_tree(self) -> OutgoingTree {
+        // INVARIANT: By that of `TreeBuilder`, and LUO keeps the tree as long as it is on.
+        OutgoingTree(Tree(self.0))
+    }
+}
+
+/// The tree for the next kernel, when LUO has built it.
+///
+/// # Invariants
+///
+/// Points to a tree that stays where it is while live update is on, and that nobody else changes once
+/// it is complete.
+pub(crate) struct OutgoingTree(Tree);
+
+// SAFETY: A tree may be read and changed by any task.
+unsafe impl Send for OutgoingTree {}
+
+impl fdt_v1::Reader for OutgoingTree {
+    type Node = c_int;
+
+    #[inline]
+    fn node(&self, name: &CStr) -> Option<c_int> {
+        self.0.node(name)
+    }
+
+    #[inline]
+    fn is_compatible(&self, node: c_int, version: &CStr) -> bool {
+        self.0.is_compatible(node, version)
+    }
+
+    #[inline]
+    fn property(&self, node: c_int, name: &CStr) -> Option<&[u8]> {
+        self.0.property(node, name)
+    }
+}
+
+impl fdt_v1::Editor for OutgoingTree {
+    #[inline]
+    fn replace(&mut self, node: c_int, name: &CStr, value: &[u8]) -> bool {
+        let tree = self.0 .0.as_ptr();
+        let (name, data) = (name.as_char_ptr(), value.as_ptr().cast());
+        let Ok(len) = c_int::try_from(value.len()) else {
+            return false;
+        };
+        // SAFETY: By the invariant libfdt may change the tree; the name is terminated and the value
+        // has `len` bytes.
+        unsafe { bindings::fdt_setprop_inplace(tree, node, name, data, len) == 0 }
+    }
+}
+
 /// Turns a result of libfdt into one of the kernel.
 fn libfdt(result: c_int) -> Result {
     match result {

@@ -2,17 +2,25 @@
 
 //! `struct liveupdate_flb`: its name, its callbacks, and its private area.
 //!
-//! The outgoing state is kept in the C fields of the private area, where debuggers look for it.
-//! The incoming state belongs to the entry that was handed over, not to the FLB, and is kept there.
+//! What is alive is described in the C fields of the private area, one structure a direction, where
+//! debuggers look for it: the object, the handle, and who holds them. Whether the incoming object
+//! was retrieved or finished belongs to the entry that was handed over, not to the FLB, and is kept
+//! there.
 
 use super::{report, Pin};
 use crate::{
-    abi::{block, name},
-    bindings, state,
+    abi::{
+        block,
+        name::{self, Name},
+    },
+    bindings,
+    refs::Refs,
+    state::{self, Outgoing},
+    word::Pointer,
 };
 use core::{
     ffi::{c_int, c_void, CStr},
-    mem::{offset_of, size_of},
+    mem::{align_of, offset_of, size_of},
     ptr::{addr_of, addr_of_mut, NonNull},
 };
 use kernel::prelude::*;
@@ -34,8 +42,8 @@ impl Object {
 // SAFETY: The core only passes the pointer on.
 unsafe impl Send for Object {}
 
-/// The outgoing state of an FLB.
-pub(crate) type Outgoing = state::Outgoing<Object, Pin>;
+/// What `preserve` left behind.
+type Saved = state::Saved<Object>;
 
 /// A callback that may fail.
 type Callback = unsafe extern "C" fn(*mut bindings::liveupdate_flb_op_args) -> c_int;
@@ -73,13 +81,12 @@ impl Flb {
     }
 
     /// The compatible string; [`EINVAL`] if it is empty or not terminated.
-    #[inline(never)]
-    pub(crate) fn name(&self) -> Result<&name::Field> {
-        name::check(self.name_field()).map_err(|_| EINVAL)
+    pub(crate) fn name(&self) -> Result<Name> {
+        Name::new(self.name_field()).map_err(|_| EINVAL)
     }
 
     /// The field of the compatible string, whatever is in it.
-    pub(crate) fn name_field(&self) -> &name::Field {
+    fn name_field(&self) -> &name::Field {
         // SAFETY: By the invariant; the string is constant.
         unsafe { &*addr_of!((*self.0.as_ptr()).compatible).cast() }
     }
@@ -123,17 +130,17 @@ impl Flb {
     }
 
     /// Runs `preserve`, while the owner is pinned. The caller holds the outgoing lock.
-    pub(crate) fn preserve(&self, _pin: &Pin) -> Result<state::Saved<Object>> {
+    pub(crate) fn preserve(&self, _pin: &Pin) -> Result<Saved> {
         let callback = self.ops()?.preserve.ok_or(EINVAL)?;
         let args = self.run(callback, self.args(0, Object::NULL))?;
-        Ok(state::Saved {
+        Ok(Saved {
             data: args.data,
             obj: Object(args.obj),
         })
     }
 
     /// Runs `unpreserve`, while the owner is pinned. The caller holds the outgoing lock.
-    pub(crate) fn unpreserve(&self, saved: state::Saved<Object>, _pin: &Pin) {
+    pub(crate) fn unpreserve(&self, saved: Saved, _pin: &Pin) {
         if let Some(callback) = self.ops().ok().and_then(|ops| ops.unpreserve) {
             let mut args = self.args(saved.data, saved.obj);
             // SAFETY: The client's callback takes any arguments that its `preserve` has returned.
@@ -179,131 +186,169 @@ impl Flb {
         }
     }
 
-    /// The private area, ready for use.
-    fn private(&self) -> *mut bindings::luo_flb_private {
+    /// Prepares the private area, unless that was done.
+    pub(crate) fn ready(self) -> Ready {
         // SAFETY: By the invariant; the function prepares the area once.
-        unsafe { bindings::luo_flb_shim_private(self.0.as_ptr()) }
+        unsafe { bindings::luo_flb_shim_prepare(self.0.as_ptr()) };
+        // INVARIANT: The area is ready.
+        Ready(self)
     }
 
-    /// The mutex that protects the outgoing state. It is initialised, and valid while the FLB is.
-    pub(crate) fn outgoing_mutex(&self) -> *mut bindings::mutex {
-        // SAFETY: The pointer stays within the private area. No reference to a structure that
-        // holds the mutex is made, as others may be changing it.
-        unsafe { addr_of_mut!((*self.private()).outgoing.lock) }
+    /// One direction of the private area.
+    fn direction(&self, direction: Direction) -> *mut bindings::luo_flb_private_state {
+        let flb = self.0.as_ptr();
+        // SAFETY: The pointers stay within the private area. No reference to a structure that holds a
+        // mutex is made, as others may be changing it.
+        unsafe {
+            match direction {
+                Direction::Outgoing => addr_of_mut!((*flb).private.outgoing),
+                Direction::Incoming => addr_of_mut!((*flb).private.incoming),
+            }
+        }
     }
 
-    /// The number of files in the private area.
-    fn outgoing_files(&self) -> *mut c_int {
-        // SAFETY: The pointer stays within the private area.
-        unsafe { addr_of_mut!((*self.0.as_ptr()).private.outgoing.count.refs.counter) }
+    /// Who holds the object of a direction.
+    #[inline(always)]
+    pub(crate) fn refs(&self, direction: Direction) -> &Refs {
+        // SAFETY: By the invariant the field is there, and it has the layout of `Refs`, see below. It
+        // is zero at first, by the contract with clients, and accessed in no other way.
+        unsafe { &*addr_of!((*self.direction(direction)).count).cast() }
     }
 
-    /// The number of users in the private area. C counts registrations in this field, which the core
+    /// Where the object of a direction is.
+    #[inline(always)]
+    fn object_place(&self, direction: Direction) -> &Pointer {
+        // SAFETY: As above, with the layout of `Pointer`.
+        unsafe { &*addr_of!((*self.direction(direction)).obj).cast() }
+    }
+
+    /// The object of a direction, for those who hold it; for others null, or what it was a moment ago.
+    #[inline(always)]
+    pub(crate) fn object(&self, direction: Direction) -> Object {
+        Object(self.object_place(direction).load())
+    }
+
+    /// Puts the incoming object in place, or null when it has ended. The caller holds the lock of the
+    /// incoming entry, and nobody the object.
+    pub(crate) fn set_incoming(&self, obj: Object) {
+        self.object_place(Direction::Incoming).store(obj.0);
+    }
+
+    /// The number of handlers in the private area. C counts registrations in this field, which the core
     /// does in its registry.
-    fn outgoing_users(&self) -> *mut c_int {
+    fn outgoing_handlers(&self) -> *mut c_int {
         // SAFETY: The pointer stays within the private area.
         unsafe { addr_of_mut!((*self.0.as_ptr()).private.users) }
     }
 
-    /// The numbers of files and users, which are both zero in [`Outgoing::Idle`] only.
+    /// The outgoing state.
     ///
     /// # Safety
     ///
     /// The caller holds the outgoing lock.
-    unsafe fn outgoing_holders(&self) -> (u32, u32) {
-        // SAFETY: The lock protects the fields. They hold what `set_outgoing` stored, or zero: the first
-        // by the contract with clients, as in C, the second as it was prepared with the lock.
-        unsafe { (*self.outgoing_files() as u32, *self.outgoing_users() as u32) }
+    pub(crate) unsafe fn outgoing(&self) -> Outgoing {
+        // SAFETY: The lock protects the field. It holds what `set_outgoing` stored, or zero.
+        Outgoing::new(unsafe { *self.outgoing_handlers() } as u32)
     }
 
-    /// What `preserve` left in the private area.
-    ///
-    /// # Safety
-    ///
-    /// The caller holds the outgoing lock.
-    unsafe fn outgoing_saved(&self) -> state::Saved<Object> {
-        // SAFETY: The lock protects the fields.
-        let (data, obj) = unsafe {
-            let outgoing = addr_of!((*self.0.as_ptr()).private.outgoing);
-            ((*outgoing).data, (*outgoing).obj)
-        };
-        let obj = Object(obj);
-        state::Saved { data, obj }
-    }
-
-    /// The object, if the FLB is preserved.
-    ///
-    /// # Safety
-    ///
-    /// The caller holds the outgoing lock.
-    pub(crate) unsafe fn outgoing_object(&self) -> Option<Object> {
-        // SAFETY: By the requirements of this function.
-        let (holders, saved) = unsafe { (self.outgoing_holders(), self.outgoing_saved()) };
-        (holders != (0, 0)).then_some(saved.obj)
-    }
-
-    /// The handle and the number of files, if files depend on the FLB.
-    ///
-    /// # Safety
-    ///
-    /// The caller holds the outgoing lock.
-    pub(crate) unsafe fn outgoing_handover(&self) -> Option<(u64, u32)> {
-        // SAFETY: By the requirements of this function.
-        let ((files, _), saved) = unsafe { (self.outgoing_holders(), self.outgoing_saved()) };
-        (files != 0).then_some((saved.data, files))
-    }
-
-    /// Decodes the state, and leaves [`Outgoing::Idle`].
-    ///
-    /// # Safety
-    ///
-    /// The caller holds the outgoing lock, and nobody else reads or writes the state meanwhile.
-    pub(crate) unsafe fn take_outgoing(&self) -> Outgoing {
-        // SAFETY: By the requirements of this function.
-        let ((files, users), saved) = unsafe { (self.outgoing_holders(), self.outgoing_saved()) };
-        if (files, users) == (0, 0) {
-            return Outgoing::Idle;
-        }
-        let flb = self.0.as_ptr();
-        // SAFETY: The lock protects the fields. The state that was stored by `set_outgoing` owns a
-        // reference to the owner, and the counts of zero say that it is given up.
-        let pin = unsafe {
-            *self.outgoing_files() = 0;
-            *self.outgoing_users() = 0;
-            (*flb).private.outgoing.data = 0;
-            (*flb).private.outgoing.obj = Object::NULL.0;
-            Pin::from_raw((*(*flb).ops).owner)
-        };
-        // INVARIANT: Not both counts are zero.
-        Outgoing::Preserved(state::Preserved {
-            files,
-            users,
-            saved,
-            pin,
-        })
-    }
-
-    /// Encodes the state; the one before has been taken.
+    /// Stores the outgoing state.
     ///
     /// # Safety
     ///
     /// The caller holds the outgoing lock, and nobody else reads or writes the state meanwhile.
     pub(crate) unsafe fn set_outgoing(&self, state: Outgoing) {
-        let Outgoing::Preserved(kept) = state else {
-            return;
-        };
-        let flb = self.0.as_ptr();
-        // The reference to the owner now belongs to the private area, see `take_outgoing`.
-        core::mem::forget(kept.pin);
-        // SAFETY: The lock protects the fields. Both numbers are at most `MAX_FILES`.
+        // SAFETY: The lock protects the field.
+        unsafe { *self.outgoing_handlers() = state.handlers() as c_int };
+    }
+
+    /// The handle that `preserve` left; zero if the FLB is not preserved.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the outgoing lock.
+    pub(crate) unsafe fn outgoing_data(&self) -> u64 {
+        // SAFETY: The lock protects the field.
+        unsafe { (*self.direction(Direction::Outgoing)).data }
+    }
+
+    /// Puts in place what `preserve` left.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the outgoing lock, nothing is in place, and nobody holds the object.
+    pub(crate) unsafe fn keep(&self, saved: Saved, pin: Pin) {
+        // SAFETY: The lock protects the field.
+        unsafe { (*self.direction(Direction::Outgoing)).data = saved.data };
+        self.object_place(Direction::Outgoing).store(saved.obj.0);
+        // The reference to the owner now belongs to the private area, see `take`.
+        core::mem::forget(pin);
+    }
+
+    /// Takes what `preserve` left out of its place.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the outgoing lock, [`Flb::keep`] was called since this was, and nobody holds
+    /// the object.
+    pub(crate) unsafe fn take(&self) -> (Saved, Pin) {
+        let obj = self.object(Direction::Outgoing);
+        self.object_place(Direction::Outgoing).store(Object::NULL.0);
+        let owner = self.ops().map_or(core::ptr::null_mut(), |ops| ops.owner);
+        // SAFETY: The lock protects the field, and `keep` has left a reference to the owner.
         unsafe {
-            (*flb).private.outgoing.data = kept.saved.data;
-            (*flb).private.outgoing.obj = kept.saved.obj.0;
-            *self.outgoing_files() = kept.files as c_int;
-            *self.outgoing_users() = kept.users as c_int;
+            let data = core::mem::take(&mut (*self.direction(Direction::Outgoing)).data);
+            (Saved { data, obj }, Pin::from_raw(owner))
         }
     }
 }
+
+/// An FLB whose private area is ready for use.
+///
+/// # Invariants
+///
+/// `luo_flb_shim_prepare` was called for the FLB.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ready(Flb);
+
+impl Ready {
+    /// The mutex that protects the outgoing state. It is initialised, and valid while the FLB is.
+    #[inline]
+    pub(crate) fn outgoing_mutex(&self) -> *mut bindings::mutex {
+        // SAFETY: By the invariant of `Flb` the pointer stays within the private area. No reference to a
+        // structure that holds the mutex is made, as others may be changing it.
+        unsafe { addr_of_mut!((*self.direction(Direction::Outgoing)).lock) }
+    }
+}
+
+impl core::ops::Deref for Ready {
+    type Target = Flb;
+
+    #[inline]
+    fn deref(&self) -> &Flb {
+        &self.0
+    }
+}
+
+impl state::Counted for Flb {
+    fn refs(&self) -> &Refs {
+        self.refs(Direction::Incoming)
+    }
+}
+
+/// One of the two structures of the private area.
+#[derive(Clone, Copy)]
+pub(crate) enum Direction {
+    /// From this kernel to the next.
+    Outgoing,
+    /// From the previous kernel to this one.
+    Incoming,
+}
+
+// The words of the core lie in fields of C.
+static_assert!(size_of::<Refs>() == size_of::<bindings::refcount_t>());
+static_assert!(align_of::<Refs>() <= align_of::<bindings::refcount_t>());
+static_assert!(size_of::<Pointer>() == size_of::<*mut c_void>());
+static_assert!(align_of::<Pointer>() <= align_of::<*mut c_void>());
 
 // The layouts of `abi` are those of the C headers.
 static_assert!(size_of::<bindings::luo_flb_header_ser>() == block::HEADER_LEN);

@@ -3,7 +3,7 @@
 //! `struct liveupdate_file_handler`, as far as FLBs are concerned.
 
 use crate::{bindings, lock::RegisterRead};
-use core::ptr::NonNull;
+use core::{ffi::c_void, ptr::NonNull};
 
 /// A file handler of a client.
 ///
@@ -30,7 +30,12 @@ impl Handler {
         NonNull::new(fh).map(Self)
     }
 
-    /// What tells this handler from all others. Never zero.
+    /// What tells this handler from all others. Never null.
+    pub(crate) fn as_ptr(self) -> *mut c_void {
+        self.0.as_ptr().cast()
+    }
+
+    /// The same as a number.
     pub(crate) fn id(self) -> usize {
         self.0.as_ptr() as usize
     }

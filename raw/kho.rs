@@ -4,29 +4,31 @@
 
 use crate::bindings;
 use core::{ptr::NonNull, slice};
-use kernel::{error::from_err_ptr, prelude::*};
+use kernel::{error::from_err_ptr, page::PAGE_SIZE, prelude::*};
 
 /// A block that this kernel preserves for the next one.
 ///
 /// # Invariants
 ///
-/// `block` was returned by `kho_alloc_preserve(len)` and is owned by this object alone.
+/// `block` was returned by `luo_flb_shim_block_alloc(pages)` and is owned by this object alone.
 pub(crate) struct Preserved {
     block: NonNull<u8>,
-    len: usize,
+    pages: usize,
 }
 
 // SAFETY: The object owns the block, which any task may use.
 unsafe impl Send for Preserved {}
 
 impl Preserved {
-    /// Allocates `len` zeroed bytes. May sleep.
-    pub(crate) fn new(len: usize) -> Result<Self> {
-        // SAFETY: The function takes any size.
-        let block = from_err_ptr(unsafe { bindings::kho_alloc_preserve(len) })?;
+    /// Allocates contiguous pages of zeroes. May sleep.
+    ///
+    /// Errors: [`ENOMEM`] if there are none, or what else KHO says.
+    pub(crate) fn new(pages: usize) -> Result<Self> {
+        // SAFETY: The function takes any number.
+        let block = from_err_ptr(unsafe { bindings::luo_flb_shim_block_alloc(pages) })?;
         let block = NonNull::new(block.cast()).ok_or(ENOMEM)?;
         // INVARIANT: The block has just been allocated.
-        Ok(Self { block, len })
+        Ok(Self { block, pages })
     }
 
     /// The physical address, for the next kernel.
@@ -35,11 +37,16 @@ impl Preserved {
         unsafe { bindings::luo_flb_shim_block_address(self.block.as_ptr().cast()) }
     }
 
+    /// How many pages there are.
+    pub(crate) fn pages(&self) -> usize {
+        self.pages
+    }
+
     /// The content.
     pub(crate) fn bytes(&mut self) -> &mut [u8] {
-        // SAFETY: By the invariant there are `len` initialised bytes, and `self` is borrowed
-        // exclusively.
-        unsafe { slice::from_raw_parts_mut(self.block.as_ptr(), self.len) }
+        // SAFETY: By the invariant there are so many initialised bytes, and `self` is borrowed
+        // exclusively. They are part of the direct mapping, so their number does not overflow.
+        unsafe { slice::from_raw_parts_mut(self.block.as_ptr(), self.pages * PAGE_SIZE) }
     }
 }
 
@@ -47,7 +54,7 @@ impl Drop for Preserved {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: By the invariant nobody else uses the block.
-        unsafe { bindings::kho_unpreserve_free(self.block.as_ptr().cast()) };
+        unsafe { bindings::luo_flb_shim_block_free(self.block.as_ptr().cast(), self.pages) };
     }
 }
 
@@ -58,18 +65,46 @@ impl Drop for Preserved {
 /// KHO preserved the `len` bytes from `block` on, and will not hand them out again.
 pub(crate) struct Restored {
     block: NonNull<u8>,
+    address: u64,
     len: usize,
 }
 
+/// The memory that KHO preserved as one at a physical address, and its size; not more than once.
+fn restore(address: u64) -> Option<(NonNull<u8>, usize)> {
+    let mut len = 0;
+    // SAFETY: KHO checks whether it preserved memory at the address; `len` is valid for writes.
+    let block = unsafe { bindings::luo_flb_shim_block_restore(address, &mut len) };
+    NonNull::new(block.cast()).map(|block| (block, len))
+}
+
 impl Restored {
-    /// Takes over the block at a physical address, which is that of a page; `None` if KHO did not
-    /// preserve one there. Can succeed only once for an address.
+    /// Takes over what begins at a physical address, which is that of a page; `None` if KHO did not
+    /// preserve anything there. Can succeed only once for an address.
     pub(crate) fn new(address: u64) -> Option<Self> {
-        let mut len = 0;
-        // SAFETY: KHO checks whether it preserved memory at the address; `len` is valid for writes.
-        let block = unsafe { bindings::luo_flb_shim_block_restore(address, &mut len) };
-        // INVARIANT: KHO has just handed out the block, and says how long it is.
-        NonNull::new(block.cast()).map(|block| Self { block, len })
+        // INVARIANT: KHO has just handed out the memory, and says how long it is.
+        restore(address).map(|(block, len)| Self {
+            block,
+            address,
+            len,
+        })
+    }
+
+    /// Takes over what follows, until there are at least `len` bytes; whether there are.
+    ///
+    /// KHO preserves pages in pieces of a power of two.
+    pub(crate) fn extend(&mut self, len: usize) -> bool {
+        while self.len < len {
+            let Some(end) = self.address.checked_add(self.len as u64) else {
+                return false;
+            };
+            let Some((_, more @ 1..)) = restore(end) else {
+                return false;
+            };
+            // INVARIANT: The memory adjoins in the physical addresses, so it does in the kernel's direct
+            // mapping, whose size is that of a number.
+            self.len = self.len.saturating_add(more);
+        }
+        true
     }
 
     /// The content.
@@ -83,8 +118,8 @@ impl Restored {
     /// To be called when its content shows that it is what was looked for. If the address was
     /// damaged, it may be the memory of somebody else, even of a device.
     pub(crate) fn give_back(self) {
-        // SAFETY: By the invariant the block is out of KHO's hands, and as the caller knows what it is,
+        // SAFETY: By the invariant the memory is out of KHO's hands, and as the caller knows what it is,
         // nobody else's.
-        unsafe { bindings::luo_flb_shim_block_free(self.block.as_ptr().cast()) };
+        unsafe { bindings::luo_flb_shim_block_put(self.block.as_ptr().cast(), self.len) };
     }
 }

@@ -22,8 +22,8 @@ impl Pin {
     /// `owner` is null or points to a module that has not been freed.
     pub(super) unsafe fn get(owner: *mut bindings::module) -> Option<Self> {
         // SAFETY: By the requirements of this function.
-        let got = unsafe { bindings::luo_flb_shim_module_get(owner) };
-        // INVARIANT: The reference has just been taken.
+        let got = owner.is_null() || unsafe { bindings::luo_flb_shim_module_get(owner) };
+        // INVARIANT: There is no module, or the reference has just been taken.
         if got {
             Some(Self(owner))
         } else {
@@ -45,7 +45,9 @@ impl Pin {
 impl Drop for Pin {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: By the invariant there is a reference to put, or nothing to do.
-        unsafe { bindings::luo_flb_shim_module_put(self.0) };
+        if !self.0.is_null() {
+            // SAFETY: By the invariant there is a reference to put.
+            unsafe { bindings::luo_flb_shim_module_put(self.0) };
+        }
     }
 }

@@ -509,14 +509,16 @@ mod suite {
 
     #[test]
     fn d16_outgoing_put_when_off() -> Result {
-        let off = Bench::switched(false, 0, 0)?;
+        let off = Bench::switched(false, 0, 1)?;
+        off.put_outgoing(0);
+        assert!(off.is_quiet());
+        // The state is in the FLB, so both cores find it. The last reference is not put.
         let b = Bench::new(1, 1)?;
         b.register(0, 0)?;
         b.preserve(0)?;
         b.get_outgoing(0)?;
-        // The state is in the FLB, so both cores find it.
-        off.core.put_outgoing(b.flb(0));
         b.unpreserve(0);
+        off.core.put_outgoing(b.flb(0));
         assert_eq!(b.calls(), [P(0)]);
         b.put_outgoing(0);
         assert_eq!(b.calls(), [U(0)]);

@@ -3,7 +3,10 @@
 //! As much as there can be, and one more.
 
 use super::support::{Call::*, *};
-use crate::bindings::{EINVAL, ENOSPC, EOVERFLOW};
+use crate::{
+    bindings::{EINVAL, ENOSPC, EOVERFLOW},
+    registry::{MOST_FILES, MOST_HANDLERS},
+};
 use kernel::prelude::*;
 
 #[kunit_tests(luo_flb_limits)]
@@ -12,7 +15,7 @@ mod suite {
 
     #[test]
     fn as_many_as_fit_and_no_more() -> Result {
-        let b = Bench::new(1, MOST + 1)?;
+        let b = Bench::limited(1, MOST + 1)?;
         for flb in 0..MOST {
             assert_eq!(b.register(0, flb), Ok(()));
         }
@@ -32,7 +35,7 @@ mod suite {
 
     #[test]
     fn room_comes_back() -> Result {
-        let b = Bench::new(1, MOST + 1)?;
+        let b = Bench::limited(1, MOST + 1)?;
         for flb in 0..MOST {
             b.register(0, flb)?;
         }
@@ -54,7 +57,7 @@ mod suite {
 
     #[test]
     fn sharing_takes_no_room() -> Result {
-        let b = Bench::new(3, MOST + 1)?;
+        let b = Bench::limited(3, MOST + 1)?;
         for handler in 0..3 {
             for flb in 0..MOST {
                 assert_eq!(b.register(handler, flb), Ok(()));
@@ -72,7 +75,7 @@ mod suite {
 
     #[test]
     fn failed_registrations_take_no_room() -> Result {
-        let b = Bench::new(1, MOST + 1)?;
+        let b = Bench::limited(1, MOST + 1)?;
         b.rename(MOST, &name(0));
         b.register(0, 0)?;
         for _ in 0..100 {
@@ -96,8 +99,8 @@ mod suite {
         assert_eq!(b.register(0, 1), Ok(()));
         b.preserve(0)?;
         let block = b.preview()?;
-        assert!(block.is(0, &[b'n'; 47], data(0), 1));
-        assert!(block.is(1, &long, data(1), 1));
+        assert!(block.is(0, &long, data(1), 1));
+        assert!(block.is(1, &[b'n'; 47], data(0), 1));
 
         let new = Bench::new(1, 2)?;
         new.rename(0, &[b'n'; 47]);
@@ -127,8 +130,9 @@ mod suite {
         b.register_all(0)?;
         b.preserve(0)?;
         let block = b.preview()?;
-        assert!(block.is(0, &[0xff; 47], data(0), 1));
-        assert!(block.is(1, b"\xff %s%n/\n", data(1), 1));
+        // In the order of names.
+        assert!(block.is(1, &[0xff; 47], data(0), 1));
+        assert!(block.is(0, b"\xff %s%n/\n", data(1), 1));
         // Logged, not interpreted.
         b.unregister(0, 1);
         b.unregister(0, 1);
@@ -137,21 +141,50 @@ mod suite {
 
     #[test]
     fn most_files() -> Result {
-        let b = Bench::new(1, 2)?;
+        let b = Bench::new(2, 2)?;
         b.setup()?;
         b.register_all(0)?;
+        b.register(1, 1)?;
         b.preserve(0)?;
-        b.set_files(1, i32::MAX - 1);
+        b.preserve(1)?;
+        b.set_files(0, MOST_FILES - 1);
         assert_eq!(b.preserve(0), Ok(()));
         assert_eq!(b.preserve(0), err(EOVERFLOW));
         // The refusal is exact.
         let block = b.preview()?;
-        assert!(block.is(0, &name(0), data(0), 2));
-        assert!(block.is(1, &name(1), data(1), 0x7fff_ffff));
+        assert!(block.is(0, &name(0), data(0), u64::from(MOST_FILES)));
+        assert!(block.is(1, &name(1), data(1), u64::from(MOST_FILES) + 1));
         assert_eq!(b.calls(), [P(0), P(1)]);
 
         let new = Bench::new(1, 2)?;
         assert_eq!(new.receive(block.bytes()), Ok(()));
+        Ok(())
+    }
+
+    #[test]
+    fn most_files_of_most_handlers_can_be_handed_over() -> Result {
+        let b = Bench::new(MOST_HANDLERS + 1, 1)?;
+        b.setup()?;
+        for handler in 0..MOST_HANDLERS {
+            b.register(handler, 0)?;
+            b.preserve(handler)?;
+            b.set_files(handler, MOST_FILES);
+            assert_eq!(b.preserve(handler), err(EOVERFLOW));
+        }
+        // One more handler cannot take part, neither with FLBs nor without.
+        assert_eq!(b.register(MOST_HANDLERS, 0), err(ENOSPC));
+        assert_eq!(b.preserve(MOST_HANDLERS), err(ENOSPC));
+        let block = b.preview()?;
+        let files = u64::from(MOST_FILES) * MOST_HANDLERS as u64;
+        assert!(files <= 0x7fff_ffff);
+        assert!(block.is(0, &name(0), data(0), files));
+        assert_eq!(Bench::new(0, 0)?.receive(block.bytes()), Ok(()));
+        // Room comes back.
+        b.set_files(5, 1);
+        b.unpreserve(5);
+        b.unregister_all(5);
+        assert_eq!(b.register(MOST_HANDLERS, 0), Ok(()));
+        assert_eq!(b.calls(), [P(0)]);
         Ok(())
     }
 

@@ -67,12 +67,16 @@ mod suite {
     }
 
     #[test]
-    fn off_is_eopnotsupp_whatever_is_preserved() -> Result {
-        let off = Bench::switched(false, 0, 0)?;
+    fn off_is_eopnotsupp() -> Result {
+        let off = Bench::switched(false, 0, 1)?;
+        assert_eq!(off.get_outgoing(0), err(EOPNOTSUPP));
+        // What is alive can be got even then, as who has got it has to be able to put it.
         let b = preserved()?;
         let got = off.core.get_outgoing(b.flb(0));
-        assert!(got.map(|_| ()) == err(EOPNOTSUPP));
+        assert!(got.is_ok());
         b.unpreserve(0);
+        assert!(b.is_quiet());
+        b.put_outgoing(0);
         assert_eq!(b.calls(), [U(0)]);
         Ok(())
     }
@@ -247,7 +251,7 @@ mod suite {
     #[test]
     fn most_references() -> Result {
         let b = preserved()?;
-        b.set_users(0, i32::MAX - 1);
+        b.set_users(0, i32::MAX as u32 - 1);
         assert_eq!(b.get_outgoing(0), Ok(obj(0)));
         assert_eq!(b.get_outgoing(0), err(EOVERFLOW));
         // Files are counted apart.

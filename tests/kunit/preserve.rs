@@ -3,7 +3,10 @@
 //! The outgoing direction: preserve, its rollback, unpreserve, and who owns what meanwhile.
 
 use super::support::{Call::*, *};
-use crate::bindings::{EINVAL, EIO, ENODEV};
+use crate::{
+    bindings::{EINVAL, EIO, ENODEV},
+    registry::MOST_FILES,
+};
 use kernel::prelude::*;
 
 #[kunit_tests(luo_flb_preserve)]
@@ -145,11 +148,11 @@ mod suite {
         b.preserve(0)?;
         b.preserve(0)?;
         assert_eq!(b.calls(), [P(0), P(1)]);
-        // The count of the second FLB is at its limit, so one more file is refused.
-        b.set_files(1, i32::MAX);
+        // The count of files is at its limit, so one more is refused.
+        b.set_files(0, MOST_FILES);
         assert!(b.preserve(0).is_err());
         assert!(b.is_quiet());
-        b.set_files(1, 2);
+        b.set_files(0, 2);
         b.unpreserve(0);
         assert!(b.is_quiet());
         b.unpreserve(0);

@@ -342,7 +342,7 @@ mod suite {
 
     #[test]
     fn full_is_checked_before_the_name() -> Result {
-        let b = Bench::new(2, MOST + 1)?;
+        let b = Bench::limited(2, MOST + 1)?;
         for flb in 0..MOST {
             assert_eq!(b.register(0, flb), Ok(()));
         }

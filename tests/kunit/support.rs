@@ -6,7 +6,7 @@ mod handed_over;
 #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
 mod real_tree;
 
-pub(super) use handed_over::{Block, FakeTree, HandedOver, NOWHERE};
+pub(super) use handed_over::{Block, FakeTree, HandedOver, Lasting, NOWHERE};
 #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
 pub(super) use real_tree::RealTree;
 
@@ -14,7 +14,7 @@ use crate::{
     bindings,
     instance::{Instance, Switch},
     lock::RegisterWrite,
-    raw::{self, Flb, Handler},
+    raw::{self, Direction, Flb, Handler},
 };
 use core::{
     cell::UnsafeCell,
@@ -156,6 +156,15 @@ impl Bench {
 
     /// The same, on or off.
     pub(super) fn switched(on: bool, handlers: usize, flbs: usize) -> Result<Arc<Self>> {
+        Self::with(Instance::new(Switch::Fixed(on)), handlers, flbs)
+    }
+
+    /// A core that is on, whose block has one page and does not grow.
+    pub(super) fn limited(handlers: usize, flbs: usize) -> Result<Arc<Self>> {
+        Self::with(Instance::limited(Switch::Fixed(true), 1), handlers, flbs)
+    }
+
+    fn with(core: Instance, handlers: usize, flbs: usize) -> Result<Arc<Self>> {
         let mut state = State {
             calls: KVec::with_capacity(256, GFP_KERNEL)?,
             notes: KVec::with_capacity(32, GFP_KERNEL)?,
@@ -185,7 +194,7 @@ impl Bench {
         }
         let bench = Arc::pin_init(
             pin_init!(Self {
-                core: Instance::new(Switch::Fixed(on)),
+                core,
                 handlers: fake_handlers,
                 flbs: fake_flbs,
                 state <- new_mutex!(state),
@@ -308,16 +317,16 @@ impl Bench {
         unsafe { (*self.fake(flb)).ops.owner.as_ref() }.map_or(-1, |owner| owner.refcnt.counter - 1)
     }
 
-    /// Sets how many preserved files depend on an FLB that is preserved.
-    pub(super) fn set_files(&self, flb: usize, files: i32) {
-        // SAFETY: The core does not use the FLB at the moment.
-        unsafe { (*self.fake(flb)).flb.private.outgoing.count.refs.counter = files };
+    /// Sets how many files of a handler are preserved, of which one is.
+    pub(super) fn set_files(&self, handler: usize, files: u32) {
+        self.core.set_files(self.handler(handler), files);
     }
 
-    /// Sets how many references are held to an FLB that is preserved.
-    pub(super) fn set_users(&self, flb: usize, users: i32) {
-        // SAFETY: The core does not use the FLB at the moment.
-        unsafe { (*self.fake(flb)).flb.private.users = users };
+    /// Sets how many references are held to an FLB that is preserved, beside files.
+    pub(super) fn set_users(&self, flb: usize, users: u32) {
+        if let Some(flb) = self.flb(flb) {
+            flb.refs(Direction::Outgoing).publish(true, users);
+        }
     }
 
     /// Changes what the callbacks of an FLB do.

@@ -3,24 +3,40 @@
 //! What one kernel hands to the next: blocks, trees and pages for the tests.
 
 use super::{data, name, Bench, BLOCK};
-use crate::{abi::fdt_v1, bindings};
+#[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_FDT))]
+use crate::raw::OutgoingField;
+use crate::{
+    abi::{fdt_v1, luo_v5},
+    announcement::{Announce, Announced, Announcement},
+    bindings,
+};
+#[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_FDT))]
+use core::cell::UnsafeCell;
 use core::{ffi::CStr, mem::offset_of};
-use kernel::{page::Page, prelude::*};
+use kernel::{
+    page::{Page, PAGE_SIZE},
+    prelude::*,
+};
 
 /// A block as it is handed over, written byte by byte from the C header's description.
-pub(in super::super) struct Block(KVec<u8>);
+pub(in super::super) struct Block(KVVec<u8>);
 
 impl Block {
     /// A block without entries.
     pub(in super::super) fn new() -> Result<Self> {
-        let mut block = Self(KVec::from_elem(0, BLOCK, GFP_KERNEL)?);
-        block.set_pages(1);
+        Self::of_pages(1)
+    }
+
+    /// A block of so many pages without entries.
+    pub(in super::super) fn of_pages(pages: usize) -> Result<Self> {
+        let mut block = Self(KVVec::from_elem(0, pages * PAGE_SIZE, GFP_KERNEL)?);
+        block.set_pages(pages as u64);
         Ok(block)
     }
 
     /// A block with the first FLBs under their first names, each with this many files.
     pub(in super::super) fn full(flbs: usize, files: u64) -> Result<Self> {
-        let mut block = Self::new()?;
+        let mut block = Self::of_pages((16 + 64 * flbs).div_ceil(PAGE_SIZE))?;
         for flb in 0..flbs {
             block.push(&name(flb), data(flb), files);
         }
@@ -71,6 +87,11 @@ impl Block {
         self.put(at + 48, data);
         self.put(at + 56, files);
         self.set_count(count + 1);
+    }
+
+    /// The number of the entry with a name, if there is one.
+    pub(in super::super) fn find(&self, name: &[u8]) -> Option<usize> {
+        (0..self.count() as usize).find(|index| self.0[16 + 64 * index..].starts_with(name))
     }
 
     /// Whether an entry is this, its name padded with zeroes.
@@ -147,6 +168,27 @@ impl FakeTree {
     fn accept(&mut self) -> Result {
         self.accepts = self.accepts.checked_sub(1).ok_or(ENOSPC)?;
         Ok(())
+    }
+}
+
+impl Announce for &mut FakeTree {
+    fn announce(&mut self, address: u64) -> Result {
+        fdt_v1::write(self, address)
+    }
+
+    fn into_announcement(self) -> Option<Announcement> {
+        None
+    }
+}
+
+impl Announce for luo_v5::Field<'_> {
+    fn announce(&mut self, address: u64) -> Result {
+        luo_v5::write(self, address);
+        Ok(())
+    }
+
+    fn into_announcement(self) -> Option<Announcement> {
+        None
     }
 }
 
@@ -231,6 +273,49 @@ impl HandedOver {
     pub(in super::super) fn free(self) {
         // SAFETY: Nobody else has the page.
         unsafe { bindings::__free_pages(self.0, 0) };
+    }
+}
+
+/// State for the next kernel that can be changed when it is complete.
+#[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
+pub(in super::super) struct Lasting(super::RealTree);
+
+#[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
+impl Lasting {
+    /// Has the core announce its block there.
+    pub(in super::super) fn announce(bench: &Bench) -> Result<Self> {
+        let mut tree = super::RealTree::new(1024)?;
+        bench.core.setup_outgoing(tree.builder())?;
+        tree.close()?;
+        Ok(Self(tree))
+    }
+
+    /// What the next kernel would find.
+    pub(in super::super) fn address(&self) -> Result<u64> {
+        self.0.tree().ok_or(ENXIO)?.address()?.ok_or(ENXIO)
+    }
+}
+
+/// State for the next kernel that can be changed when it is complete.
+#[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_FDT))]
+pub(in super::super) struct Lasting(KBox<UnsafeCell<u64>>);
+
+#[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_FDT))]
+impl Lasting {
+    /// Has the core announce its block there.
+    pub(in super::super) fn announce(bench: &Bench) -> Result<Self> {
+        let field = KBox::new(UnsafeCell::new(0), GFP_KERNEL)?;
+        // SAFETY: The field is in a box, which the test keeps as long as it registers FLBs.
+        let state = unsafe { OutgoingField::from_raw(field.get()) };
+        bench.core.setup_outgoing(state)?;
+        Ok(Self(field))
+    }
+
+    /// What the next kernel would find.
+    pub(in super::super) fn address(&self) -> Result<u64> {
+        // SAFETY: Nobody writes it at the moment.
+        let number = unsafe { *self.0.get() };
+        luo_v5::Received(number).address()?.ok_or(ENXIO)
     }
 }
 
