@@ -57,6 +57,12 @@ impl<T> Order<T> {
             .filter_map(|(_, value)| value.as_mut())
     }
 
+    /// How many values there are, and gaps between them.
+    #[cfg(CONFIG_LIVEUPDATE_FLB_KUNIT_TEST)]
+    pub(crate) fn len(&self) -> usize {
+        self.values.len()
+    }
+
     fn slot(&mut self, place: Place) -> Option<&mut Option<T>> {
         let index = self
             .values

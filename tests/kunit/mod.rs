@@ -12,6 +12,7 @@
 
 mod support;
 
+mod capacity;
 mod clients;
 mod defects;
 mod failures;
@@ -22,6 +23,7 @@ mod handover;
 mod incoming;
 mod limits;
 mod luo_v5;
+mod order;
 mod outgoing;
 mod preserve;
 mod reentry;

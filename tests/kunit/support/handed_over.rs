@@ -12,11 +12,8 @@ use crate::{
 };
 #[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_FDT))]
 use core::cell::UnsafeCell;
-use core::{ffi::CStr, mem::offset_of};
-use kernel::{
-    page::{Page, PAGE_SIZE},
-    prelude::*,
-};
+use core::{ffi::CStr, mem::offset_of, ptr::copy_nonoverlapping};
+use kernel::{page::PAGE_SIZE, prelude::*};
 
 /// A block as it is handed over, written byte by byte from the C header's description.
 pub(in super::super) struct Block(KVVec<u8>);
@@ -234,45 +231,89 @@ impl fdt_v1::Reader for &FakeTree {
     }
 }
 
-/// A page that KHO takes for one that the previous kernel preserved. The core frees it, unless it
-/// refuses what is in it.
-pub(in super::super) struct HandedOver(*mut bindings::page);
+/// Memory that KHO takes for what the previous kernel preserved. The core frees it, unless it refuses
+/// what is in it.
+pub(in super::super) struct HandedOver {
+    /// Contiguous pages, and the order of each piece in which they were preserved.
+    pages: *mut bindings::page,
+    pieces: &'static [u32],
+}
 
 impl HandedOver {
     /// Copies the block into such a page.
     pub(in super::super) fn new(block: &Block) -> Result<Self> {
-        let page = Page::alloc_page(GFP_KERNEL)?;
-        // SAFETY: The page is ours, and the block as long as a page.
-        unsafe { page.write_raw(block.bytes().as_ptr(), 0, BLOCK)? };
-        let raw = page.as_ptr();
-        core::mem::forget(page);
+        Self::in_pieces(block, &[0])
+    }
+
+    /// Copies the block, or its beginning, into pieces of these orders, one behind the other. Their
+    /// pages are a power of two.
+    pub(in super::super) fn in_pieces(block: &Block, pieces: &'static [u32]) -> Result<Self> {
+        let count: usize = pieces.iter().map(|order| 1 << order).sum();
+        // SAFETY: The function takes any order.
+        let pages = unsafe { bindings::alloc_pages(bindings::GFP_KERNEL, count.ilog2()) };
+        if pages.is_null() {
+            return Err(ENOMEM);
+        }
+        let new = Self { pages, pieces };
+        let len = block.bytes().len().min(count * PAGE_SIZE);
+        // SAFETY: The pages are ours, contiguous in the mapping of all memory, and so long.
+        unsafe { copy_nonoverlapping(block.bytes().as_ptr(), new.mapping(), len) };
         let private = offset_of!(bindings::page, __bindgen_anon_1)
             + offset_of!(bindings::page__bindgen_ty_1__bindgen_ty_1, private);
-        // SAFETY: The field is within the structure, and free for the owner of the page.
-        unsafe { raw.byte_add(private).cast::<u64>().write(KHO_MAGIC << 32) };
-        Ok(Self(raw))
+        for (page, order) in new.pieces() {
+            let mark = KHO_MAGIC << 32 | u64::from(order);
+            // SAFETY: The field is within the structure, and free for the owner of the page.
+            unsafe { page.byte_add(private).cast::<u64>().write(mark) };
+        }
+        Ok(new)
+    }
+
+    /// The first page of each piece, and its order.
+    fn pieces(&self) -> impl Iterator<Item = (*mut bindings::page, u32)> + '_ {
+        let mut page = self.pages;
+        self.pieces.iter().map(move |order| {
+            let first = page;
+            page = page.wrapping_add(1 << order);
+            (first, *order)
+        })
+    }
+
+    fn mapping(&self) -> *mut u8 {
+        // SAFETY: KHO is for machines that map all memory, so that a mapping needs no end.
+        unsafe { bindings::kmap_local_page(self.pages).cast() }
     }
 
     /// Its physical address.
     pub(in super::super) fn address(&self) -> u64 {
-        // SAFETY: KHO is for machines that map all memory, so that a mapping needs no end.
-        unsafe { bindings::luo_flb_shim_block_address(bindings::kmap_local_page(self.0)) }
+        // SAFETY: The function converts an address of the mapping.
+        unsafe { bindings::luo_flb_shim_block_address(self.mapping().cast()) }
+    }
+
+    /// What says that it is there.
+    pub(in super::super) fn announcement(&self) -> luo_v5::Received {
+        luo_v5::Received(self.address())
     }
 
     /// Whether the core has taken it and given it back.
     pub(in super::super) fn is_free(&self) -> bool {
-        // SAFETY: There is a `struct page` for each page, whoever owns it.
-        unsafe {
-            // KHO has counted a page that the kernel did not have before; this one it had.
-            bindings::adjust_managed_page_count(self.0, -1);
-            (*self.0)._refcount.counter == 0
+        let mut is_free = true;
+        for (page, order) in self.pieces() {
+            // SAFETY: There is a `struct page` for each page, whoever owns it.
+            unsafe {
+                // KHO has counted pages that the kernel did not have before; these it had.
+                bindings::adjust_managed_page_count(page, -(1 << order));
+                is_free &= (*page)._refcount.counter == 0;
+            }
         }
+        is_free
     }
 
-    /// Frees what the core has refused.
+    /// Frees what the core has refused, in pieces of a page.
     pub(in super::super) fn free(self) {
-        // SAFETY: Nobody else has the page.
-        unsafe { bindings::__free_pages(self.0, 0) };
+        for (page, order) in self.pieces() {
+            // SAFETY: Nobody else has the pages.
+            unsafe { bindings::__free_pages(page, order) };
+        }
     }
 }
 

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! More FLBs than fit into a page.
+
+use super::support::{Call::*, *};
+use crate::{
+    bindings::{EBUSY, EEXIST, EINVAL, ENOENT, ENOSPC},
+    lock,
+};
+use kernel::{page::PAGE_SIZE, prelude::*};
+
+/// More than fit into three pages.
+const MANY: usize = 3 * MOST + 20;
+
+/// Makes room for so many FLBs.
+fn reserve(b: &Bench, flbs: usize) -> Result {
+    b.core.handover().reserve(&mut lock::Registry::lock(), flbs)
+}
+
+/// Whether what would be handed over are these FLBs, with so many files each.
+fn hands_over(b: &Bench, flbs: impl ExactSizeIterator<Item = usize>, files: u64) -> Result<bool> {
+    let block = b.preview()?;
+    let count = flbs.len() as u64;
+    let found = |flb: usize| block.find(&name(flb));
+    let right = |flb| found(flb).is_some_and(|at| block.is(at, &name(flb), data(flb), files));
+    let fits = block.bytes().len() == block.pages() as usize * PAGE_SIZE;
+    Ok(fits && block.count() == count && flbs.into_iter().all(right))
+}
+
+#[kunit_tests(luo_flb_capacity)]
+mod suite {
+    use super::*;
+
+    #[test]
+    fn block_grows_with_registrations() -> Result {
+        let b = Bench::new(1, MANY)?;
+        let announced = Lasting::announce(&b)?;
+        let first = announced.address()?;
+        for flb in 0..MOST {
+            b.register(0, flb)?;
+        }
+        assert_eq!(announced.address()?, first);
+        assert_eq!(Block::of(&b)?.pages(), 1);
+        assert_eq!(b.register(0, MOST), Ok(()));
+        let second = announced.address()?;
+        assert!(second != first && second % PAGE_SIZE as u64 == 0);
+        assert_eq!(Block::of(&b)?.pages(), 2);
+        for flb in MOST + 1..MANY {
+            b.register(0, flb)?;
+        }
+        assert_eq!(Block::of(&b)?.pages(), 4);
+        assert!(announced.address()? != second);
+        assert!(hands_over(&b, 0..0, 1)?);
+        b.preserve(0)?;
+        b.preserve(0)?;
+        assert!(hands_over(&b, 0..MANY, 2)?);
+        Ok(())
+    }
+
+    #[test]
+    fn next_kernel_gets_all() -> Result {
+        let old = Bench::new(1, MANY)?;
+        let _announced = Lasting::announce(&old)?;
+        old.register_all(0)?;
+        old.preserve(0)?;
+        let block = old.preview()?;
+
+        let new = Bench::new(1, MANY + 1)?;
+        assert_eq!(new.receive(block.bytes()), Ok(()));
+        assert_eq!(new.get(MANY), err(ENOENT));
+        assert_eq!(new.get(MANY - 1), Ok(restored(MANY - 1)));
+        assert_eq!(new.seen(R(MANY - 1)), (data(MANY - 1), 0));
+        // There it has to grow too.
+        let _announced = Lasting::announce(&new)?;
+        new.register_all(0)?;
+        new.finish(0);
+        let calls = new.calls();
+        // One was retrieved before, and is in use.
+        assert!(calls.len() == 1 + 2 * (MANY - 1));
+        new.put(MANY - 1);
+        assert_eq!(new.calls(), [F(MANY - 1)]);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_registered_before_the_setup_fits() -> Result {
+        let b = Bench::new(1, MANY)?;
+        b.register_all(0)?;
+        let announced = Lasting::announce(&b)?;
+        let address = announced.address()?;
+        assert_eq!(Block::of(&b)?.pages(), 4);
+        b.preserve(0)?;
+        assert!(hands_over(&b, 0..MANY, 1)?);
+        assert_eq!(announced.address()?, address);
+        Ok(())
+    }
+
+    #[test]
+    fn block_does_not_shrink() -> Result {
+        let b = Bench::new(1, MANY)?;
+        let announced = Lasting::announce(&b)?;
+        b.register_all(0)?;
+        let address = announced.address()?;
+        b.unregister_all(0);
+        b.register_all(0)?;
+        assert_eq!(announced.address()?, address);
+        b.preserve(0)?;
+        assert!(hands_over(&b, 0..MANY, 1)?);
+        Ok(())
+    }
+
+    #[test]
+    fn grows_while_files_of_others_are_preserved() -> Result {
+        let b = Bench::new(2, MANY)?;
+        let _announced = Lasting::announce(&b)?;
+        for flb in 0..10 {
+            b.register(0, flb)?;
+        }
+        b.preserve(0)?;
+        for flb in 10..MANY {
+            b.register(1, flb)?;
+        }
+        assert!(hands_over(&b, 0..10, 1)?);
+        b.preserve(1)?;
+        assert!(hands_over(&b, 0..MANY, 1)?);
+        b.unpreserve(0);
+        assert!(hands_over(&b, 10..MANY, 1)?);
+        Ok(())
+    }
+
+    #[test]
+    fn without_a_place_for_another_address_nothing_is_lost() -> Result {
+        let b = Bench::new(1, MANY)?;
+        // This announcement is made once and for all.
+        b.setup()?;
+        for flb in 0..MOST {
+            b.register(0, flb)?;
+        }
+        for flb in MOST..MOST + 5 {
+            assert_eq!(b.register(0, flb), err(ENOSPC));
+        }
+        b.preserve(0)?;
+        assert!(hands_over(&b, 0..MOST, 1)?);
+        assert_eq!(b.calls().len(), MOST);
+        b.unpreserve(0);
+        assert_eq!(b.calls().len(), MOST);
+        b.unregister(0, 3);
+        assert_eq!(b.register(0, MOST), Ok(()));
+        Ok(())
+    }
+
+    #[test]
+    fn block_that_is_written_does_not_grow() -> Result {
+        let b = Bench::new(2, MANY)?;
+        let announced = Lasting::announce(&b)?;
+        for flb in 0..MOST {
+            b.register(0, flb)?;
+        }
+        b.preserve(0)?;
+        b.core.serialize();
+        let (address, block) = (announced.address()?, Block::of(&b)?);
+        assert_eq!(b.register(1, MOST), err(EBUSY));
+        // What is registered already takes no room.
+        assert_eq!(b.register(1, 0), Ok(()));
+        assert_eq!(announced.address()?, address);
+        assert!(Block::of(&b)?.bytes() == block.bytes());
+        assert_eq!(block.count(), MOST as u64);
+        Ok(())
+    }
+
+    #[test]
+    fn name_that_is_taken_is_eexist_where_the_block_has_to_grow() -> Result {
+        let b = Bench::new(1, MOST + 1)?;
+        let _announced = Lasting::announce(&b)?;
+        for flb in 0..MOST {
+            b.register(0, flb)?;
+        }
+        b.rename(MOST, &name(7));
+        assert_eq!(b.register(0, MOST), err(EEXIST));
+        b.rename(MOST, &name(MOST));
+        assert_eq!(b.register(0, MOST), Ok(()));
+        Ok(())
+    }
+
+    #[test]
+    fn blocks_beyond_the_page_allocator() -> Result {
+        let b = Bench::new(1, 1)?;
+        let announced = Lasting::announce(&b)?;
+        b.register(0, 0)?;
+        let mut before = announced.address()?;
+        // Beyond 4 MiB a block is looked for page by page.
+        for flbs in [40_000, 65_535, 65_536, 131_071] {
+            assert_eq!(reserve(&b, flbs), Ok(()));
+            let block = Block::of(&b)?;
+            assert!(block.bytes().len() >= 16 + 64 * flbs);
+            assert_eq!(block.pages() as usize, block.bytes().len() / PAGE_SIZE);
+            assert!(block.bytes()[8..].iter().all(|byte| *byte == 0));
+            if flbs != 131_071 && flbs != 65_535 {
+                assert!(announced.address()? != before);
+            }
+            before = announced.address()?;
+        }
+        assert_eq!(reserve(&b, 131_072), err(ENOSPC));
+        assert_eq!(reserve(&b, usize::MAX), err(ENOSPC));
+        assert_eq!(announced.address()?, before);
+        b.preserve(0)?;
+        assert!(hands_over(&b, 0..1, 1)?);
+        Ok(())
+    }
+
+    #[test]
+    fn pages_in_pieces_are_taken_and_given_back() -> Result {
+        // KHO hands out contiguous pages one power of two after the other.
+        for pieces in [&[0, 0][..], &[1], &[0, 0, 1], &[1, 0, 0]] {
+            let pages: usize = pieces.iter().map(|order| 1 << order).sum();
+            let flbs = MOST * (pages - 1) + 5;
+            let block = Block::full(flbs, 1)?;
+            let b = Bench::new(1, flbs)?;
+            let memory = HandedOver::in_pieces(&block, pieces)?;
+            let result = b.core.setup_incoming(Some(memory.announcement()));
+            let is_free = memory.is_free();
+            assert_eq!(result, Ok(()));
+            assert!(is_free);
+            assert_eq!(b.get(flbs - 1), Ok(restored(flbs - 1)));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn block_that_ends_early_is_einval_and_kept() -> Result {
+        let block = Block::full(2 * MOST + 2, 1)?;
+        let b = Bench::new(1, 1)?;
+        // Of three pages two were preserved.
+        let memory = HandedOver::in_pieces(&block, &[0, 0])?;
+        let result = b.core.setup_incoming(Some(memory.announcement()));
+        let is_free = memory.is_free();
+        memory.free();
+        assert_eq!(result, err(EINVAL));
+        assert!(!is_free);
+        assert_eq!(b.get(0), err(EINVAL));
+        Ok(())
+    }
+
+    #[test]
+    fn more_pages_than_there_may_be_are_einval() -> Result {
+        for pages in [1 << 20, u64::MAX, u64::MAX / PAGE_SIZE as u64] {
+            let mut block = Block::full(1, 1)?;
+            block.set_pages(pages);
+            let b = Bench::new(1, 1)?;
+            let memory = HandedOver::in_pieces(&block, &[0])?;
+            let result = b.core.setup_incoming(Some(memory.announcement()));
+            let is_free = memory.is_free();
+            memory.free();
+            assert_eq!(result, err(EINVAL));
+            assert!(!is_free);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn duplicate_names_far_apart_are_einval() -> Result {
+        let mut block = Block::full(MANY, 1)?;
+        block.push(&name(0), 1, 1);
+        let b = Bench::new(1, 1)?;
+        assert_eq!(b.receive(block.bytes()), err(EINVAL));
+        assert_eq!(b.get(0), err(EINVAL));
+        Ok(())
+    }
+
+    #[test]
+    fn many_come_and_go_in_any_order() -> Result {
+        let b = Bench::new(2, MANY)?;
+        let _announced = Lasting::announce(&b)?;
+        // A step that meets each number once.
+        let scattered = || (0..MANY).map(|nth| nth * 101 % MANY);
+        assert!(MANY % 101 != 0);
+        for flb in scattered() {
+            b.register(flb % 2, flb)?;
+        }
+        for flb in scattered() {
+            assert_eq!(b.register(flb % 2, flb), err(EEXIST));
+            assert_eq!(b.register(1 - flb % 2, flb), Ok(()));
+        }
+        for flb in scattered().filter(|flb| flb % 3 == 0) {
+            b.unregister(0, flb);
+            b.unregister(1, flb);
+        }
+        b.preserve(1)?;
+        b.preserve(0)?;
+        let calls = b.calls();
+        let mut left = 0;
+        for flb in (0..MANY).filter(|flb| flb % 3 != 0) {
+            left += 1;
+            assert_eq!(calls.iter().filter(|call| **call == P(flb)).count(), 1);
+        }
+        assert_eq!(calls.len(), left);
+        assert_eq!(b.preview()?.count(), left as u64);
+        b.unpreserve(1);
+        assert!(b.is_quiet());
+        b.unpreserve(0);
+        assert_eq!(b.calls().len(), left);
+        Ok(())
+    }
+}
