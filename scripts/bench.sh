@@ -92,21 +92,19 @@ boots() {
 	"$@" | xargs -r -P "$jobs" -L 1 "$0" --one
 }
 
-# repeats: the same boot again has the same numbers.
+# repeats: the same boots again have the same numbers.
 repeats() {
-	local core first
+	local again=({c,rust}" outgoing 63" {c,rust}" receive 63") log
 
-	for core in c rust; do
-		for first in "$RUN/$NAME-$core-outgoing-63.log" "$RUN/$NAME-$core-receive-63.log"; do
-			mv "$first.tsv" "$first.first" || return 1
-		done
+	for log in "${again[@]}"; do
+		log=$RUN/$NAME-${log// /-}.log
+		mv "$log.tsv" "$log.first" || return 1
 	done
-	boots "$JOBS" printf '%s\n' {c,rust}' outgoing 63' {c,rust}' receive 63' || return 1
-	for core in c rust; do
-		for first in "$RUN/$NAME-$core-outgoing-63.log" "$RUN/$NAME-$core-receive-63.log"; do
-			diff "$first.first" "$first.tsv" ||
-				die "two boots do not agree" "log: ${first%.log}.log"
-		done
+	boots "$JOBS" printf '%s\n' "${again[@]}" || return 1
+	for log in "${again[@]}"; do
+		log=$RUN/$NAME-${log// /-}.log
+		diff "$log.first" "$log.tsv" ||
+			{ echo "luo-flb: error: two boots do not agree; log: $log"; return 1; }
 	done
 }
 
@@ -135,9 +133,13 @@ collect() {
 	} | grep -v "$(printf '\tend\t')" >"$RUN/$NAME.tsv"
 }
 
+# marked: has the page a place for the tables?
+marked() {
+	grep -q "^\.\. begin $SERIES\$" "$PAGE" && grep -q "^\.\. end $SERIES\$" "$PAGE"
+}
+
 # put: the tables between the marks of this series in the page.
 put() {
-	grep -q "^\.\. begin $SERIES\$" "$PAGE" || die "no marks for $SERIES in $PAGE" "add them"
 	if ! sed -e "/^\.\. begin $SERIES\$/,/^\.\. end $SERIES\$/{//!d}" \
 			-e "/^\.\. begin $SERIES\$/r $RUN/$NAME.rst" "$PAGE" >"$PAGE.tmp" ||
 	   ! mv "$PAGE.tmp" "$PAGE"; then
@@ -157,6 +159,7 @@ fi
 have python3 || die "python3 is missing" "apt-get install python3"
 have taskset || die "taskset is missing" "apt-get install util-linux"
 SERIES=${SERIES:-$NEWEST}
+marked || die "${PAGE##*/} has no place for series '$SERIES'" "one of: $SUPPORTED"
 "$TOP/scripts/fetch.sh" --check "$SERIES"
 cache_dir run/bench
 need_cache 4000

@@ -6,16 +6,16 @@ set -euo pipefail
 
 # pin PID: the threads, which are there a moment after the start.
 pin() {
-	local pid=$1 task name left=50
+	local pid=$1 task name
 
-	while [ "$left" -gt 0 ] && sleep 0.1; do
-		left=$((left - 1))
+	for _ in {1..20}; do
+		sleep 0.1
 		for task in "/proc/$pid/task"/*; do
 			name=$(cat "$task/comm" 2>/dev/null) || continue
 			[[ $name =~ ^CPU\ ([0-9]+)/ ]] || continue
-			taskset -cp "$((BASH_REMATCH[1] % $(nproc)))" "${task##*/}" && left=0
+			taskset -cp "$((BASH_REMATCH[1] % $(nproc)))" "${task##*/}" || true
 		done
-	done >/dev/null 2>&1 || true
+	done >/dev/null 2>&1
 }
 
 pin $$ &
