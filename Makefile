@@ -6,12 +6,13 @@ unexport MAKEFLAGS MAKELEVEL
 
 export SERIES KDIR ARCH FLB SAMPLE ONLY JOBS
 
-.PHONY: help demo test test-all matrix clean
+.PHONY: help demo test test-all matrix bench clean
 help:
 	@echo 'make demo      a live update in QEMU on the Rust FLB core, told step by step'
 	@echo 'make test      the tests; the last line counts them'
 	@echo 'make test-all  every group on every series and architecture'
 	@echo 'make matrix    live updates in every pairing; writes Documentation/matrix.rst'
+	@echo 'make bench     what operations cost, Rust over C; writes Documentation/performance.rst'
 	@echo 'make clean     remove the cache: downloads, sources, builds, logs'
 	@echo ''
 	@echo 'Variables:'
@@ -36,6 +37,9 @@ test-all:
 
 matrix:
 	@scripts/matrix.sh
+
+bench:
+	@scripts/bench.sh
 
 clean:
 	@scripts/clean.sh

@@ -3,7 +3,8 @@
 # boot.sh KERNEL INITRD LOG [CMDLINE...]: run QEMU until the guest powers off; the console goes to
 # LOG. Of the kernel's messages it has the warnings; others would end up amid the guest's lines,
 # and the guest reads the kernel log itself.
-# FLB_TIMEOUT: seconds (120). FLB_STORY=1: show the guest's lines for a person as they come.
+# FLB_TIMEOUT: seconds (120). FLB_SMP: virtual CPUs (2). FLB_ICOUNT=1: a tick of the guest's clocks
+# is an instruction. FLB_STORY=1: show the guest's lines for a person as they come.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -27,11 +28,14 @@ run_qemu() {
 	local cpu=max out out_pid rc=0
 
 	[ "$ACCEL" != kvm ] || cpu=host
+	# Each round of a string instruction counts: pages are to be cleared by words, not bytes.
+	[ -z "${FLB_ICOUNT:-}" ] || cpu=max,-erms
 	exec {out}> >(tee "$LOG" | story)
 	out_pid=$!
 	timeout -k 5 "$TIMEOUT" "$QEMU" "${QEMU_MACHINE[@]}" -accel "$ACCEL" -cpu "$cpu" \
-		-m "$MEMORY" -smp 2 -nodefaults -display none -serial stdio -monitor none \
-		-no-reboot -kernel "$KERNEL" -initrd "$INITRD" -append "$APPEND" \
+		-m "$MEMORY" -smp "${FLB_SMP:-2}" "${COUNT[@]}" -nodefaults -display none \
+		-serial stdio -monitor none -no-reboot -kernel "$KERNEL" -initrd "$INITRD" \
+		-append "$APPEND" \
 		</dev/null >&"$out" 2>&1 &
 	QEMU_PID=$!
 	exec {out}>&-
@@ -57,6 +61,11 @@ shift 3
 have "$QEMU" || die "$QEMU is missing" "apt-get install $QEMU_PACKAGE"
 APPEND="console=$CONSOLE $KERNEL_WORDS loglevel=5 panic=-1 liveupdate=on kho=on $*"
 ACCEL=$(accel)
+COUNT=()
+if [ -n "${FLB_ICOUNT:-}" ]; then
+	ACCEL=tcg,thread=single
+	COUNT=(-icount "shift=0,sleep=off" -rtc "clock=vm,base=2025-01-01")
+fi
 : 2>/dev/null >"$LOG" || die "cannot write to $LOG" "free some space"
 QEMU_PID=
 trap stop_qemu EXIT

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# build.sh TREE c|rust|kunit|clippy: overlay and build a kernel of the cache (TREE is a series or
-# the path that fetch.sh prints) for ARCH into $CACHE/build/VARIANT; the image is
-# $CACHE/image/VARIANT. On arm64 c64k, rust64k and kunit64k are the same with pages of 64 KiB.
+# build.sh TREE c|rust|kunit|clippy|cbench|rustbench: overlay and build a kernel of the cache (TREE
+# is a series or the path that fetch.sh prints) for ARCH into $CACHE/build/VARIANT; the image is
+# $CACHE/image/VARIANT. cbench and rustbench have the benchmark in place of the clients. On arm64
+# c64k, rust64k and kunit64k are the same with pages of 64 KiB.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -19,12 +20,15 @@ fragments() {
 		kind=${kind%64k}
 		list+=(64k)
 	fi
+	# Nothing that has FLBs of its own.
+	[[ $kind != *bench ]] || list=(base "$ARCH" bench)
 	case $kind in
-	c) ;;
-	rust) list+=(rust) ;;
+	c|cbench) ;;
+	rust|rustbench) list+=(rust) ;;
 	kunit) list+=(rust kunit) ;;
 	clippy) list+=(rust clippy) ;;
-	*) die "'$1' is no kind of build for $ARCH" "one of: c rust kunit clippy" ;;
+	*) die "'$1' is no kind of build for $ARCH" \
+		"one of: c rust kunit clippy cbench rustbench" ;;
 	esac
 	printf "$TOP/configs/%s.config\n" "${list[@]}"
 }
@@ -39,6 +43,8 @@ seeds() {
 	rust) list=(c kunit) ;;
 	kunit) list=(rust c) ;;
 	clippy) list=(c rust kunit) ;;
+	cbench) list=(rustbench c rust) ;;
+	rustbench) list=(cbench rust c) ;;
 	esac
 	printf "%s$size\n" "${list[@]}"
 }
@@ -144,7 +150,7 @@ build_clippy() {
 		die "clippy: $(grep -E -m 1 '^(warning|error)' "$log")" "log: $log"
 }
 
-[ $# -eq 2 ] || die "usage: build.sh TREE c|rust|kunit|clippy"
+[ $# -eq 2 ] || die "usage: build.sh TREE c|rust|kunit|clippy|cbench|rustbench"
 KIND=$2
 MAKE_ARGS=()
 case $ARCH in

@@ -7,7 +7,8 @@
 REQUIRED=(Kbuild Kconfig luo_flb.rs shim.c rust/kernel/liveupdate.rs rust/helpers/liveupdate.c
 	samples/rust_liveupdate.rs)
 PATTERNS=('*.rs' '*.[ch]' 'abi/*.rs' 'raw/*.rs' 'tests/kunit/*.rs' 'tests/kunit/*/*.rs'
-	'tests/client/*.[ch]' 'Documentation/*.rst' 'rust/kernel/liveupdate/**/*.rs')
+	'tests/client/*.[ch]' 'tests/bench/*.[ch]' 'Documentation/*.rst'
+	'rust/kernel/liveupdate/**/*.rs')
 # Directories of the kernel tree that are ours as a whole; what is placed elsewhere is a single
 # file among those of others.
 OUR_DIRS='kernel/liveupdate/flb|rust/kernel/liveupdate'
@@ -22,11 +23,11 @@ OLD_HOOKED=(kernel/liveupdate/Makefile kernel/liveupdate/Kconfig)
 HOOKED=("${OLD_HOOKED[@]}" rust/bindings/bindings_helper.h rust/helpers/helpers.c
 	rust/kernel/lib.rs samples/rust/Makefile samples/rust/Kconfig)
 # shellcheck disable=SC2016
-MAKEFILE_BLOCK='# The Rust FLB core in place of the C one, and a test client for either.
+MAKEFILE_BLOCK='# The Rust FLB core in place of the C one, a test client and a benchmark for either.
 ifdef CONFIG_LIVEUPDATE_FLB_RUST
 luo-y := $(filter-out luo_flb.o,$(luo-y))
 endif
-ifneq ($(CONFIG_LIVEUPDATE_FLB_RUST)$(CONFIG_LIVEUPDATE_FLB_CLIENT),)
+ifneq ($(CONFIG_LIVEUPDATE_FLB_RUST)$(CONFIG_LIVEUPDATE_FLB_CLIENT)$(CONFIG_LIVEUPDATE_FLB_BENCH),)
 obj-y += flb/
 endif
 ifdef CONFIG_LIVEUPDATE_FLB_CLIENT

@@ -4,7 +4,7 @@
 //! The kernel command line says what to do:
 //!
 //! ```text
-//! flb.mode=demo|scenario|selftest   flb.scenario=NAME
+//! flb.mode=demo|scenario|selftest|bench   flb.scenario=NAME
 //! flb.sample=NAME        tell the story of this sample in place of the one of memfds
 //! flb.chain=c,rust,...   label of the kernel of each hop; the last one repeats
 //! flb.hop=N              which kernel of the chain runs (set by the guest itself)
@@ -18,6 +18,7 @@
 //! `FLB-STORY ...` for a person. Run by hand with `--list` it tells its scenarios: name, number of
 //! kernels, and what it is about. `--list-special` tells those that want a chain of their own.
 
+mod bench;
 mod client;
 mod cmdline;
 mod cpio;
@@ -107,6 +108,9 @@ fn boot() -> io::Result<()> {
     );
 
     let mode = cmdline.get("flb.mode").unwrap_or("none").to_string();
+    if mode == "bench" {
+        return bench::receive(cmdline);
+    }
     let name = cmdline.get("flb.scenario").unwrap_or(&mode).to_string();
     let sample = cmdline.get("flb.sample").map(str::to_string);
     let run = Run::start(&name, cmdline)?;
@@ -121,7 +125,7 @@ fn boot() -> io::Result<()> {
             None => Err(io::Error::other(format!("no scenario '{name}'"))),
         },
         _ => Err(io::Error::other(
-            "flb.mode= is neither demo nor scenario nor selftest",
+            "flb.mode= is neither demo nor scenario nor selftest nor bench",
         )),
     }
 }
