@@ -6,7 +6,7 @@ use crate::cmdline::Cmdline;
 use crate::kmsg::{Event, Kmsg};
 use crate::liveupdate::{LiveUpdate, Session, DEVICE};
 use crate::memfd::Blob;
-use crate::{kexec, report, sys};
+use crate::{kexec, mass, report, sys};
 use std::fmt::Display;
 use std::fs::File;
 use std::io;
@@ -168,6 +168,11 @@ impl Run {
                 report::fail(format_args!("{name}: the client's own checks"), 0, flb.bad);
             }
         }
+        report::equal(
+            "calls of the many FLBs that the client did not expect",
+            0,
+            mass::state()?.bad,
+        );
         self.update();
         match self.kmsg.alarms.first() {
             None => report::pass("the kernel log has no warning"),
