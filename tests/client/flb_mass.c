@@ -24,6 +24,8 @@
  *	register FIRST END	with the handler of memfds
  *	unregister FIRST END
  *	touch FIRST END STEP	get_incoming, and put_incoming, of every STEPth
+ *	fail FIRST END		The next preserve of each is refused with -EIO,
+ *				and does not count.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -70,6 +72,7 @@ struct mass_flb {
 	/* Each is written under the lock of the FLB's direction. */
 	u16 calls[MASS_NR_OPS];
 	bool registered;
+	bool fails;
 };
 
 /* Serialises commands. Callbacks must not take it. */
@@ -115,6 +118,11 @@ static bool mass_is_preserved(const struct mass_flb *mass)
 static int mass_preserve(struct liveupdate_flb_op_args *argp)
 {
 	struct mass_flb *mass = container_of(argp->flb, struct mass_flb, flb);
+
+	if (mass->fails) {
+		mass->fails = false;
+		return -EIO;
+	}
 
 	mass_called(mass, MASS_PRESERVE,
 		    mass->registered && !mass_is_preserved(mass));
@@ -238,6 +246,13 @@ static int mass_touch(struct mass_flb *mass)
 	return 0;
 }
 
+static int mass_fail(struct mass_flb *mass)
+{
+	mass->fails = true;
+
+	return 0;
+}
+
 static int mass_for_each(unsigned int first, unsigned int end,
 			 unsigned int step, int (*what)(struct mass_flb *mass))
 {
@@ -272,6 +287,8 @@ static int mass_command(const char *line)
 		return mass_for_each(a, b, 1, mass_register);
 	if (nr == 3 && !strcmp(command, "unregister"))
 		return mass_for_each(a, b, 1, mass_unregister);
+	if (nr == 3 && !strcmp(command, "fail"))
+		return mass_for_each(a, b, 1, mass_fail);
 	if (nr == 4 && !strcmp(command, "touch"))
 		return mass_for_each(a, b, c, mass_touch);
 

@@ -146,6 +146,11 @@ pub fn touch(which: Range<u32>, step: u32) -> io::Result<()> {
     command(&format!("touch {} {} {step}", which.start, which.end))
 }
 
+/// The next preserve of FLB `index` is refused with `EIO`, and does not count.
+pub fn fail(index: u32) -> io::Result<()> {
+    command(&format!("fail {index} {}", index + 1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

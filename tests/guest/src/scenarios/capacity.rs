@@ -9,7 +9,7 @@ use crate::mass::{self, Calls, State};
 use crate::memfd::{self, Blob};
 use crate::notes::{self, expect_table};
 use crate::report;
-use crate::run::{expect, finish, restore, same_counts, save, Run, Scenario};
+use crate::run::{expect, finish, same_counts, save, take_back, Run, Scenario};
 use std::fmt::Display;
 use std::io;
 
@@ -23,6 +23,11 @@ pub const SCENARIOS: &[Scenario] = &[
         "mass-64",
         "64 FLBs, one more than one page has room for",
         &[hop("", leave::<64>), hop(GET, arrive::<64>)],
+    ),
+    scenario(
+        "mass-refused",
+        "the last of 300 FLBs refuses a file; those before it are given back",
+        &[hop("", refused::<300>)],
     ),
 ];
 
@@ -75,7 +80,8 @@ const COMING: &str = "flb.mass";
 const STEP: u32 = 7;
 
 const FILES: [Blob; 2] = [Blob::new(1, 70_001), Blob::new(2, 4096)];
-/// With it the sample's table is handed over, too.
+
+/// With it the sample's table is handed over, too. It has a session of its own.
 const NOTE: Blob = Blob::new(3, 5000);
 
 /// How many of so many FLBs, all others included, are among the many here.
@@ -94,18 +100,19 @@ fn leave<const TOTAL: u32>(run: &mut Run) -> io::Result<Vec<Session>> {
     mass::create(wanted, run.hop)?;
     register(run, wanted)?;
     let here = mass::state()?;
-    let session = depart(run, here)?;
+    let sessions = depart(run, here)?;
 
-    // They leave, are not missed, and come again.
+    // They leave, are not missed, and come again, when a file of another handler is there already.
     let luo = LiveUpdate::open()?;
-    drop(session);
+    drop(sessions);
     unregister()?;
     let state = mass::state()?;
-    drop(save_files(&luo, "without them")?);
+    drop(save_all(&luo, "without them")?);
     mass::expect("without them", state)?;
     expect_others(run, "without them", counts(3, 3, 0, 0))?;
+    let note = save_note(&luo, &note_name(run.hop))?;
     register(run, wanted)?;
-    let session = save_files(&luo, &name(run.hop))?;
+    let files = save(&luo, &files_name(run.hop), &FILES)?;
     mass::expect(
         "preserved again",
         State {
@@ -115,7 +122,45 @@ fn leave<const TOTAL: u32>(run: &mut Run) -> io::Result<Vec<Session>> {
         },
     )?;
     expect_others(run, "preserved again", counts(4, 3, 0, 0))?;
-    Ok(vec![session])
+    Ok(vec![note, files])
+}
+
+fn refused<const TOTAL: u32>(run: &mut Run) -> io::Result<Vec<Session>> {
+    let wanted = TOTAL - OTHERS;
+    mass::create(wanted, run.hop)?;
+    register(run, wanted)?;
+    let here = mass::state()?;
+    let last = here.registered - 1;
+    mass::fail(last)?;
+    let luo = LiveUpdate::open()?;
+    let result = save(&luo, "refused", &FILES);
+    report::errno("preserve", libc::EIO, &result);
+    let state = State {
+        preserve: Calls::each(last, 1),
+        unpreserve: Calls::each(last, 1),
+        ..here
+    };
+    mass::expect("refused", state)?;
+    expect("refused", &ALL, counts(1, 1, 0, 0))?;
+
+    let session = save(&luo, "taken", &FILES)?;
+    let more = |before: Calls| Calls {
+        all: before.all + here.registered,
+        most: before.most + 1,
+    };
+    let state = State {
+        preserve: more(state.preserve),
+        ..state
+    };
+    mass::expect("taken", state)?;
+    drop(session);
+    let state = State {
+        unpreserve: more(state.unpreserve),
+        ..state
+    };
+    mass::expect("dropped", state)?;
+    expect("dropped", &ALL, counts(2, 2, 0, 0))?;
+    Ok(Vec::new())
 }
 
 fn leave_most(run: &mut Run) -> io::Result<Vec<Session>> {
@@ -143,7 +188,7 @@ fn leave_most(run: &mut Run) -> io::Result<Vec<Session>> {
         }
     }
     mass::expect("after that", here)?;
-    Ok(vec![depart(run, here)?])
+    depart(run, here)
 }
 
 fn arrive<const TOTAL: u32>(run: &mut Run) -> io::Result<Vec<Session>> {
@@ -158,7 +203,7 @@ fn arrive_most(run: &mut Run) -> io::Result<Vec<Session>> {
 
 fn carry_on<const TOTAL: u32>(run: &mut Run) -> io::Result<Vec<Session>> {
     let here = take_over(run, TOTAL - OTHERS)?;
-    Ok(vec![depart(run, here)?])
+    depart(run, here)
 }
 
 /// Registers so many of them, or as many as there is room for.
@@ -187,19 +232,31 @@ fn unregister() -> io::Result<()> {
     )
 }
 
-fn name(hop: usize) -> String {
-    format!("mass-{hop}")
+fn files_name(hop: usize) -> String {
+    format!("files-{hop}")
 }
 
-fn save_files(luo: &LiveUpdate, name: &str) -> io::Result<Session> {
-    let session = save(luo, name, &FILES)?;
+fn note_name(hop: usize) -> String {
+    format!("note-{hop}")
+}
+
+fn save_note(luo: &LiveUpdate, name: &str) -> io::Result<Session> {
+    let session = luo.create(name)?;
     session.preserve(notes::create(&NOTE)?, NOTE.token)?;
     Ok(session)
 }
 
-/// Preserves a session, gives it up, and preserves another one for the next kernel. Nothing of that
-/// has happened in this kernel before.
-fn depart(run: &mut Run, before: State) -> io::Result<Session> {
+/// Files that together have all FLBs depend on them.
+fn save_all(luo: &LiveUpdate, name: &str) -> io::Result<Vec<Session>> {
+    Ok(vec![
+        save(luo, &format!("files-{name}"), &FILES)?,
+        save_note(luo, &format!("note-{name}"))?,
+    ])
+}
+
+/// Preserves files, gives them up, and preserves some for the next kernel. Nothing of that has
+/// happened in this kernel before.
+fn depart(run: &mut Run, before: State) -> io::Result<Vec<Session>> {
     let luo = LiveUpdate::open()?;
     let each = |times| Calls::each(before.registered, times);
     let preserved = |times, undone| State {
@@ -208,21 +265,18 @@ fn depart(run: &mut Run, before: State) -> io::Result<Session> {
         ..before
     };
     let came = u32::from(run.hop > 0);
-    let dropped = save_files(&luo, "dropped")?;
+    let dropped = save_all(&luo, "dropped")?;
     mass::expect("preserved", preserved(1, 0))?;
     expect_others(run, "preserved", counts(1, 0, came, came))?;
     drop(dropped);
     mass::expect("dropped", preserved(1, 1))?;
     expect_others(run, "dropped", counts(1, 1, came, came))?;
-    let session = save_files(&luo, &name(run.hop))?;
-    mass::expect("preserved for the next kernel", preserved(2, 1))?;
-    expect_others(
-        run,
-        "preserved for the next kernel",
-        counts(2, 1, came, came),
-    )?;
+    let sessions = save_all(&luo, &run.hop.to_string())?;
+    let when = "preserved for the next kernel";
+    mass::expect(when, preserved(2, 1))?;
+    expect_others(run, when, counts(2, 1, came, came))?;
     run.cmdline.set(COMING, &before.registered.to_string());
-    Ok(session)
+    Ok(sessions)
 }
 
 /// Takes over what was handed over: registers so many FLBs, and finishes the files.
@@ -256,16 +310,15 @@ fn take_over(run: &mut Run, wanted: u32) -> io::Result<State> {
     touch(0..known, step);
     mass::expect("asked for again", state(known.div_ceil(step), 0))?;
 
-    let session = LiveUpdate::open()?.retrieve(&name(run.hop - 1))?;
-    for blob in FILES {
-        restore(&session, &blob)?;
-    }
-    let text = notes::read(&session.retrieve(NOTE.token)?)?;
+    let luo = LiveUpdate::open()?;
+    let note = luo.retrieve(&note_name(run.hop - 1))?;
+    let text = notes::read(&note.retrieve(NOTE.token)?)?;
     report::equal("text of the note", NOTE.checksum(), memfd::checksum(&text));
-    mass::expect("files retrieved", state(known.div_ceil(step), 0))?;
-    finish("the session", session);
-    mass::expect("finished", state(known, known))?;
-    expect_others(run, "finished", counts(0, 0, 1, 1))?;
+    finish("the note", note);
+    mass::expect("note finished", state(known.div_ceil(step), 0))?;
+    take_back(&luo, &files_name(run.hop - 1), &FILES)?;
+    mass::expect("files finished", state(known, known))?;
+    expect_others(run, "files finished", counts(0, 0, 1, 1))?;
     for index in [0, known.saturating_sub(1)] {
         if index < known {
             report::errno(
@@ -295,7 +348,7 @@ fn touch(which: std::ops::Range<u32>, step: u32) {
 fn go_on_without(run: &mut Run) -> io::Result<Vec<Session>> {
     unregister()?;
     let state = mass::state()?;
-    drop(save_files(&LiveUpdate::open()?, "again")?);
+    drop(save_all(&LiveUpdate::open()?, "again")?);
     mass::expect("others preserved again", state)?;
     expect_others(run, "others preserved again", counts(1, 1, 1, 1))?;
     Ok(Vec::new())
