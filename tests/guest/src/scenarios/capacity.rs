@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! How many FLBs can be handed over. The core in Rust makes room as they are registered, the one in
-//! C has one page, which it reads without a limit: so a C kernel is handed more than it can register.
+//! How many FLBs can be handed over. The core in Rust makes room as they are registered. The one in
+//! C has one page, but reads without a limit: a C kernel is handed more than it can register.
 
 use super::{hop, scenario, ALL, GET};
 use crate::client::{counts, Counts};
