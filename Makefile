@@ -22,7 +22,8 @@ help:
 	@echo '  FLB=c|rust     demo: which implementation of FLB (rust)'
 	@echo '  SAMPLE=notes   demo: of the sample driver, samples/rust_liveupdate.rs'
 	@echo '  ONLY="..."     tests: only some of overlay host lint compile-fail kunit'
-	@echo '                 kexec interop selftests matrix chain pages64k kexec-c'
+	@echo '                 kexec interop selftests matrix chain capacity pages64k'
+	@echo '                 kexec-c'
 	@echo '  JOBS=N         how many processes at a time (all processors)'
 	@echo '  XDG_CACHE_HOME where the cache is: XDG_CACHE_HOME/luo-flb, 12 GB'
 

@@ -100,6 +100,18 @@ run_chain() {
 	! builds "$1" guest c rust || group "chain-$2" "$KEXEC" "${1##*/}" c,rust chain-20
 }
 
+# capacity TREE: more FLBs than C can register, to a kernel of either core. They take their time.
+capacity() {
+	local -x FLB_TIMEOUT=600
+
+	"$KEXEC" "${1##*/}" rust,rust mass-1000 mass-10000 mass-fewer mass-most || return 1
+	"$KEXEC" "${1##*/}" rust,c mass-1000 mass-10000
+}
+
+run_capacity() {
+	! builds "$1" guest c rust || group "capacity-$2" capacity "$1"
+}
+
 # selftests TREE: the tree's own programs over the core in Rust and the one in C.
 selftests() {
 	local core

@@ -12,12 +12,13 @@ ARCHES=${ARCH:-x86_64 arm64}
 # shellcheck source=scripts/groups.sh
 . "$TOP/scripts/groups.sh"
 
-ALL='overlay host lint compile-fail kunit kexec interop selftests matrix chain pages64k kexec-c'
+ALL='overlay host lint compile-fail kunit kexec interop selftests matrix chain capacity pages64k'
+ALL+=' kexec-c'
 ONLY=${ONLY:-$ALL}
 DEADLINE=${FLB_DEADLINE:-3600}
 OPTIONAL=no
 
-# choose: which series are tested fully, partly, by a long chain, and on arm64.
+# choose: which series are tested fully, partly, with what takes long, and on arm64.
 choose() {
 	local series
 
@@ -27,7 +28,7 @@ choose() {
 		FULL=KDIR
 	elif [ "$EVERYTHING" = yes ]; then
 		FULL=${SERIES:-$SUPPORTED} DEADLINE=1000000
-		ARM_GROUPS='kunit kexec interop selftests chain pages64k kexec-c'
+		ARM_GROUPS='kunit kexec interop selftests chain capacity pages64k kexec-c'
 	elif [ -z "${SERIES:-}" ]; then
 		for series in $SUPPORTED; do
 			[[ " $FULL " == *" $series "* ]] || PART+=" $series"
@@ -53,7 +54,7 @@ run_required() {
 	# shellcheck disable=SC2086 # series
 	matrix $FULL $PART
 	for series in $LONG; do
-		on "$series" chain
+		on "$series" chain capacity
 	done
 	ARCH=arm64
 	for series in $ARM; do

@@ -10,6 +10,7 @@
  *							is like, then counters,
  *							one FLB a line
  *	/sys/kernel/debug/luo_flb_client/control	one command a write
+ *	/sys/kernel/debug/luo_flb_client/mass		see flb_mass.c
  *
  * The client uses include/linux/liveupdate.h alone, and so works over any
  * implementation of that header.
@@ -400,6 +401,13 @@ static struct liveupdate_file_handler *client_target(void)
 	return liveupdate_enabled() ? NULL : &nobody;
 }
 
+struct liveupdate_file_handler *luo_flb_client_handler(void)
+{
+	guard(mutex)(&client_lock);
+
+	return client_target();
+}
+
 static int client_register(struct client_entry *entry)
 {
 	struct liveupdate_file_handler *fh = client_target();
@@ -711,6 +719,7 @@ static int __init client_init(void)
 	dir = debugfs_create_dir("luo_flb_client", NULL);
 	debugfs_create_file("state", 0400, dir, NULL, &client_state_fops);
 	debugfs_create_file("control", 0200, dir, NULL, &client_control_fops);
+	luo_flb_mass_init(dir);
 
 	return register_reboot_notifier(&client_reboot_nb);
 }

@@ -2,6 +2,7 @@
 #ifndef _FLB_CLIENT_H
 #define _FLB_CLIENT_H
 
+struct dentry;
 struct liveupdate_file_handler;
 
 /*
@@ -9,5 +10,11 @@ struct liveupdate_file_handler;
  * built with -Dliveupdate_test_register=luo_flb_client_register.
  */
 void luo_flb_client_register(struct liveupdate_file_handler *fh);
+
+/* Whom FLBs are registered with; NULL until it is there. */
+struct liveupdate_file_handler *luo_flb_client_handler(void);
+
+/* FLBs in any number, driven through a file in @dir. */
+void luo_flb_mass_init(struct dentry *dir);
 
 #endif /* _FLB_CLIENT_H */

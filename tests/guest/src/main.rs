@@ -27,6 +27,7 @@ mod kexec;
 mod kmsg;
 mod liveupdate;
 mod luo_ser;
+mod mass;
 mod memfd;
 mod notes;
 mod report;

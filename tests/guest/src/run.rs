@@ -6,7 +6,7 @@ use crate::cmdline::Cmdline;
 use crate::kmsg::{Event, Kmsg};
 use crate::liveupdate::{LiveUpdate, Session, DEVICE};
 use crate::memfd::Blob;
-use crate::{kexec, report, sys};
+use crate::{kexec, mass, report, sys};
 use std::fmt::Display;
 use std::fs::File;
 use std::io;
@@ -167,6 +167,10 @@ impl Run {
             if flb.bad != 0 {
                 report::fail(format_args!("{name}: the client's own checks"), 0, flb.bad);
             }
+        }
+        let many = mass::state()?;
+        if many.bad != 0 {
+            report::fail("the client's own checks of the many FLBs", 0, many.bad);
         }
         self.update();
         match self.kmsg.alarms.first() {

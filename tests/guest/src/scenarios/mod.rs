@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The kexec scenarios. Each says which callbacks have to run how often, and when.
 
+mod capacity;
 mod chain;
 mod failures;
 mod lifecycle;
@@ -46,11 +47,20 @@ pub fn all() -> impl Iterator<Item = &'static Scenario> {
         .chain(outgoing::SCENARIOS)
         .chain(failures::SCENARIOS)
         .chain(sample::SCENARIOS)
+        .chain(capacity::SCENARIOS)
         .chain([&matrix::MATRIX])
 }
 
-/// Those that want a chain of their own: of kernels with different formats, or a long one.
-pub const SPECIAL: &[Scenario] = &[matrix::REFUSED, chain::TWENTY];
+/// Those that want a chain of their own: of kernels with different formats, a long one, or one that
+/// takes its time.
+pub const SPECIAL: &[Scenario] = &[
+    matrix::REFUSED,
+    chain::TWENTY,
+    capacity::THOUSAND,
+    capacity::TEN_THOUSAND,
+    capacity::FEWER,
+    capacity::MOST,
+];
 
 /// The scenario with this name.
 pub fn find(name: &str) -> Option<&'static Scenario> {
