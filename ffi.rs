@@ -15,7 +15,6 @@ use crate::raw::{Tree, TreeBuilder};
 use crate::{
     bindings,
     instance::{Instance, Switch},
-    lifecycle,
     lock::RegisterWrite,
     raw::{Direction, Flb, Handler, Object},
 };
@@ -48,6 +47,7 @@ macro_rules! export {
 const _: fn(&Instance, Option<Flb>) -> Result<Object> = Instance::get_outgoing;
 const _: fn(&Instance, Option<Flb>) = Instance::put_outgoing;
 const _: fn(&Instance, Option<Flb>) -> Result<Option<Object>> = Instance::peek_outgoing;
+const _: fn(Option<Flb>) -> Option<Object> = Instance::peek_alive;
 
 /// Turns a result into what C expects.
 fn to_errno(result: Result) -> c_int {
@@ -84,7 +84,7 @@ unsafe fn to_caller(objp: *mut *mut c_void, get: impl FnOnce() -> Result<Object>
 unsafe fn get(
     flb: *mut bindings::liveupdate_flb,
     objp: *mut *mut c_void,
-    direction: Direction,
+    alive: fn(Option<Flb>) -> Option<Object>,
     get: fn(&Instance, Option<Flb>) -> Result<Object>,
 ) -> c_int {
     #[inline(never)]
@@ -99,7 +99,7 @@ unsafe fn get(
 
     if !objp.is_null() {
         // SAFETY: By the requirements of this function.
-        if let Some(object) = lifecycle::get_alive(unsafe { Flb::from_raw(flb) }, direction) {
+        if let Some(object) = alive(unsafe { Flb::from_raw(flb) }) {
             // SAFETY: As above, and it is not null.
             unsafe { *objp = object.as_ptr() };
             return 0;
@@ -136,8 +136,9 @@ export! {
     fn liveupdate_flb_get_incoming(
         flb: *mut bindings::liveupdate_flb, objp: *mut *mut c_void
     ) -> c_int {
+        let alive = |flb| Instance::get_alive(flb, Direction::Incoming);
         // SAFETY: By the requirements of this function.
-        unsafe { get(flb, objp, Direction::Incoming, Instance::get_incoming) }
+        unsafe { get(flb, objp, alive, Instance::get_incoming) }
     }
 }
 
@@ -155,8 +156,9 @@ export! {
     fn liveupdate_flb_get_outgoing(
         flb: *mut bindings::liveupdate_flb, objp: *mut *mut c_void
     ) -> c_int {
+        let alive = |flb| Instance::get_alive(flb, Direction::Outgoing);
         // SAFETY: By the requirements of this function.
-        unsafe { get(flb, objp, Direction::Outgoing, Instance::get_outgoing) }
+        unsafe { get(flb, objp, alive, Instance::get_outgoing) }
     }
 }
 
@@ -175,13 +177,12 @@ export! {
     fn liveupdate_flb_get_outgoing(
         flb: *mut bindings::liveupdate_flb, objp: *mut *mut c_void
     ) -> c_int {
+        let peek = |core: &Instance, flb| {
+            let object = core.peek_outgoing(flb)?;
+            Ok(object.unwrap_or(Object::NULL))
+        };
         // SAFETY: By the requirements of this function.
-        unsafe {
-            to_caller(objp, || {
-                let object = LUO_FLB.peek_outgoing(Flb::from_raw(flb))?;
-                Ok(object.unwrap_or(Object::NULL))
-            })
-        }
+        unsafe { get(flb, objp, Instance::peek_alive, peek) }
     }
 }
 

@@ -23,6 +23,11 @@ pub(crate) enum Switch {
     Fixed(bool),
 }
 
+/// Live update is off.
+fn off() -> Error {
+    errno(EOPNOTSUPP)
+}
+
 /// An FLB core: its methods are the entry points, their documentation the contract.
 pub(crate) struct Instance {
     switch: Switch,
@@ -50,20 +55,23 @@ impl Instance {
         }
     }
 
-    fn is_on(&self) -> bool {
+    /// What says whether live update is on; `EOPNOTSUPP` if not.
+    fn check(&self) -> fn() -> Result {
         match self.switch {
-            Switch::Kernel => raw::liveupdate_enabled(),
+            Switch::Kernel => || raw::liveupdate_enabled().then_some(()).ok_or_else(off),
             #[cfg(CONFIG_LIVEUPDATE_FLB_KUNIT_TEST)]
-            Switch::Fixed(on) => on,
+            Switch::Fixed(true) => || Ok(()),
+            #[cfg(CONFIG_LIVEUPDATE_FLB_KUNIT_TEST)]
+            Switch::Fixed(false) => || Err(off()),
         }
     }
 
     fn check_on(&self) -> Result {
-        if self.is_on() {
-            Ok(())
-        } else {
-            Err(errno(EOPNOTSUPP))
-        }
+        (self.check())()
+    }
+
+    fn is_on(&self) -> bool {
+        self.check_on().is_ok()
     }
 
     /// Makes the files of `handler` depend on `flb`; see [`Registry::register`].
@@ -97,23 +105,19 @@ impl Instance {
     #[inline(always)]
     pub(crate) fn preserve_file(&self, handler: Option<Handler>) -> Result {
         match handler {
-            // If live update is off nothing is counted.
-            Some(handler) if !self.is_frozen() && self.registry.count_file(handler) => Ok(()),
-            _ => self.preserve_first_file(handler),
+            // If live update is off no handler takes part.
+            Some(handler) if !self.is_frozen() => {
+                self.registry.preserve_file(handler, self.check())
+            }
+            _ => self.refuse_file(handler),
         }
     }
 
-    #[inline(never)]
-    fn preserve_first_file(&self, handler: Option<Handler>) -> Result {
-        let Some(handler) = handler else {
-            self.check_on()?;
-            return Err(EINVAL);
-        };
-        if self.is_frozen() {
-            self.check_on()?;
-            return Err(EBUSY);
-        }
-        self.registry.preserve_file(handler, || self.check_on())
+    /// Why a file cannot be preserved.
+    #[cold]
+    fn refuse_file(&self, handler: Option<Handler>) -> Result {
+        self.check_on()?;
+        Err(handler.map_or(EINVAL, |_| EBUSY))
     }
 
     /// A file of `handler` is not preserved any more; see [`Registry::unpreserve_file`]. Does nothing
@@ -134,17 +138,19 @@ impl Instance {
         }
     }
 
+    /// The object of a direction, and a reference to it, if it is alive. Takes no lock.
+    #[inline(always)]
+    pub(crate) fn get_alive(flb: Option<Flb>, direction: Direction) -> Option<Object> {
+        lifecycle::get_alive(flb, direction)
+    }
+
     /// The object that the previous kernel handed over, and a reference to it; see [`Entry::get`].
-    /// Works before registration and before any initcall. May sleep, unless the caller knows that the
-    /// object is alive.
+    /// Works before registration and before any initcall. May sleep; [`Instance::get_alive`] does not.
     ///
     /// Errors: `EOPNOTSUPP` if live update is off; [`EINVAL`] if the pointer is null or leads to a
     /// name that is empty or not terminated; `ENODATA` if nothing was handed over; [`ENOENT`] if
     /// this FLB was not; or why what was handed over is refused, see [`Handover::setup_incoming`].
     pub(crate) fn get_incoming(&self, flb: Option<Flb>) -> Result<Object> {
-        if let Some(object) = lifecycle::get_alive(flb, Direction::Incoming) {
-            return Ok(object);
-        }
         self.check_on()?;
         let flb = flb.ok_or(EINVAL)?;
         self.entry(&flb)?.get(&flb)
@@ -168,17 +174,14 @@ impl Instance {
         }
     }
 
-    /// The object that `preserve` made, and a reference to it; see [`lifecycle::get`]. May sleep,
-    /// unless the caller knows that the object is alive.
+    /// The object that `preserve` made, and a reference to it; see [`lifecycle::get`]. May sleep;
+    /// [`Instance::get_alive`] does not.
     ///
     /// The object is valid until the reference is put, whatever becomes of the files. The next kernel
     /// is not told of the reference.
     ///
     /// Errors: `EOPNOTSUPP` if live update is off; [`EINVAL`] if the pointer is null.
     pub(crate) fn get_outgoing(&self, flb: Option<Flb>) -> Result<Object> {
-        if let Some(object) = lifecycle::get_alive(flb, Direction::Outgoing) {
-            return Ok(object);
-        }
         self.check_on()?;
         lifecycle::get(&flb.ok_or(EINVAL)?)
     }
@@ -204,7 +207,14 @@ impl Instance {
         }
     }
 
-    /// The object that `preserve` made, `None` if the FLB is not preserved. May sleep, unless it is.
+    /// The object that `preserve` made, if the FLB is preserved at the moment. Takes no lock.
+    #[inline(always)]
+    pub(crate) fn peek_alive(flb: Option<Flb>) -> Option<Object> {
+        lifecycle::peek_alive(flb)
+    }
+
+    /// The object that `preserve` made, `None` if the FLB is not preserved. May sleep;
+    /// [`Instance::peek_alive`] does not.
     ///
     /// No reference is taken: the object is valid as long as the caller knows that a file which
     /// depends on the FLB stays preserved.
@@ -212,9 +222,6 @@ impl Instance {
     /// Errors: `EOPNOTSUPP` if live update is off; [`EINVAL`] if the pointer is null; `EDEADLK`
     /// from its own callback.
     pub(crate) fn peek_outgoing(&self, flb: Option<Flb>) -> Result<Option<Object>> {
-        if let Some(object) = lifecycle::peek_alive(flb) {
-            return Ok(Some(object));
-        }
         self.check_on()?;
         lifecycle::peek(&flb.ok_or(EINVAL)?)
     }

@@ -35,7 +35,7 @@ impl<T> Order<T> {
     }
 
     /// Appends a value; [`ENOMEM`] if there is no memory. May sleep.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn push(&mut self, value: T) -> Result<Place> {
         // INVARIANT: The place is above all others.
         let place = Place(self.next);
@@ -76,6 +76,7 @@ impl<T> Order<T> {
     }
 
     /// Takes out the value at a place.
+    #[inline(never)]
     pub(crate) fn remove(&mut self, place: Place) -> Option<T> {
         let value = self.slot(place)?.take()?;
         self.gaps = self.gaps.saturating_add(1);
@@ -91,6 +92,7 @@ impl<T> Order<T> {
     }
 
     /// Keeps only the values of which `keeps` says so.
+    #[inline(never)]
     pub(crate) fn retain(&mut self, mut keeps: impl FnMut(&mut T) -> bool) {
         self.values
             .retain(|(_, value)| value.as_mut().is_some_and(&mut keeps));

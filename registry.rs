@@ -155,12 +155,14 @@ impl Record {
         Ok(())
     }
 
+    /// Whether the record is that of a handler.
     #[inline(always)]
     fn is_of(&self, handler: Handler) -> bool {
-        self.handler.load() == handler.as_ptr()
+        self.id() == handler.id()
     }
 
     /// [`Handler::id`], or zero.
+    #[inline(always)]
     fn id(&self) -> usize {
         self.handler.load() as usize
     }
@@ -182,6 +184,13 @@ impl Record {
             self.handler.store(core::ptr::null_mut());
         }
     }
+}
+
+/// Releases what was preserved for a file that is not.
+#[cold]
+#[inline(never)]
+fn roll_back(flb: &Ready, task: Task) {
+    lifecycle::unpreserve(flb, task);
 }
 
 /// Logs that a handler cannot be locked.
@@ -212,14 +221,13 @@ struct Registered {
 }
 
 impl Registered {
-    fn registrations(&self) -> impl Iterator<Item = &Registration> {
-        Iterator::chain(core::iter::once(&self.first), &self.others)
-    }
-
     /// Where the FLB is among those of a handler, if it is registered with it.
     fn place(&self, handler: usize) -> Option<Place> {
-        let mut registrations = self.registrations();
-        let found = registrations.find(|registration| registration.handler == handler)?;
+        if self.first.handler == handler {
+            return Some(self.first.place);
+        }
+        let mut others = self.others.iter();
+        let found = others.find(|registration| registration.handler == handler)?;
         Some(found.place)
     }
 
@@ -415,48 +423,43 @@ impl Registry {
         }
     }
 
-    /// One more file of `handler` is preserved, if others are; whether it is counted. Takes no lock.
-    #[inline(always)]
-    pub(crate) fn count_file(&self, handler: Handler) -> bool {
-        let Some(record) = self.find(handler) else {
-            return false;
-        };
-        if record.files.get_below(MOST_FILES) != Taken::Counted {
-            return false;
-        }
-        // While there are files a record stays with its handler. It may have changed before.
-        if !record.is_of(handler) {
-            self.release_file(record);
-            return false;
-        }
-        true
-    }
-
-    /// One more file of `handler` is preserved: the first acquires its FLBs. May sleep.
+    /// One more file of `handler` is preserved; the first acquires its FLBs, and may sleep. Any other
+    /// takes no lock.
     ///
     /// Errors: [`ENOMEM`]; [`ENOSPC`] if there are too many handlers; [`EOVERFLOW`]; [`ENOENT`] if the
     /// handler is unregistered at the same time; as for `check_on`, which is asked before a handler
     /// takes part for the first time; or as for [`lifecycle::preserve`]. Nothing is held then for the
     /// file.
+    #[inline(always)]
+    pub(crate) fn preserve_file(&self, handler: Handler, check_on: fn() -> Result) -> Result {
+        if let Some(record) = self.find(handler.id()) {
+            if record.files.get_below(MOST_FILES) == Taken::Counted {
+                // While there are files a record stays with its handler. It may have changed before.
+                if record.is_of(handler) {
+                    return Ok(());
+                }
+                self.release_file(record);
+            }
+        }
+        self.preserve_first(handler, check_on)
+    }
+
+    /// As [`Registry::preserve_file`], for a file that seems to be the first.
     #[inline(never)]
-    pub(crate) fn preserve_file(
-        &self,
-        handler: Handler,
-        check_on: impl FnOnce() -> Result,
-    ) -> Result {
+    fn preserve_first(&self, handler: Handler, check_on: fn() -> Result) -> Result {
         let (record, deps) = self.lock_or_add(handler, check_on)?;
-        let task = Task::current();
         match record.files.get_below(MOST_FILES) {
             Taken::Counted => return Ok(()),
             Taken::Full => return Err(EOVERFLOW),
             Taken::Dead => {}
         }
+        let task = Task::current();
         for Dependency { flb, .. } in deps.flbs.iter() {
             if let Err(error) = lifecycle::preserve(flb, task) {
                 let held = deps.flbs.iter().rev().map(|held| &held.flb);
                 held.skip_while(|held| *held != flb)
                     .skip(1)
-                    .for_each(|held| lifecycle::unpreserve(held, task));
+                    .for_each(|held| roll_back(held, task));
                 return Err(error);
             }
         }
@@ -468,7 +471,7 @@ impl Registry {
     /// One file fewer of `handler` is preserved: the last releases its FLBs, in reverse. May sleep.
     #[inline(always)]
     pub(crate) fn unpreserve_file(&self, handler: Handler) {
-        if let Some(record) = self.find(handler) {
+        if let Some(record) = self.find(handler.id()) {
             self.release_file(record);
         }
     }
@@ -528,42 +531,49 @@ impl Registry {
         token: &mut lock::Registry<'_>,
         mut f: impl FnMut(&Ready, Name, u32),
     ) {
+        // Of the handler that was looked up last; most FLBs in a row have the same.
+        let mut last = (0, 0);
+        let mut files_of = |handler| {
+            if last.0 != handler {
+                last = (
+                    handler,
+                    self.find(handler).map_or(0, |record| record.files.users()),
+                );
+            }
+            last.1
+        };
         for (name, registered) in self.registrations(token).tree.iter() {
-            // At most `MAX_FILES` in all, see `MOST_FILES`.
-            let files = registered
-                .registrations()
-                .map(|registration| self.files(registration.handler))
-                .fold(0, u32::saturating_add);
+            let mut files = files_of(registered.first.handler);
+            for other in &registered.others {
+                // At most `MAX_FILES` in all, see `MOST_FILES`.
+                files = u32::saturating_add(files, files_of(other.handler));
+            }
             f(&registered.flb, *name, files);
         }
-    }
-
-    /// How many files are preserved of the handler with this [`Handler::id`].
-    fn files(&self, handler: usize) -> u32 {
-        let mut records = self.records.iter();
-        let record = records.find(|record| record.id() == handler);
-        record.map_or(0, |record| record.files.users())
     }
 
     /// Sets how many files of a handler are preserved.
     #[cfg(CONFIG_LIVEUPDATE_FLB_KUNIT_TEST)]
     pub(crate) fn set_files(&self, handler: Handler, files: u32) {
-        if let Some(record) = self.find(handler) {
+        if let Some(record) = self.find(handler.id()) {
             record.files.publish(false, files);
         }
     }
 
-    /// The record of a handler.
+    /// The record of the handler with this [`Handler::id`], or a free one if it is zero.
     #[inline(always)]
-    fn find(&self, handler: Handler) -> Option<&Record> {
-        self.records.iter().find(|record| record.is_of(handler))
+    fn find(&self, handler: usize) -> Option<&Record> {
+        self.records.iter().find(|record| record.id() == handler)
     }
 
     /// `EDEADLK` if this task holds the record of a handler, that is, is in a callback for one of
     /// its files. To be asked before `luo_register_rwlock` is taken, inside which others wait for
     /// the record.
     fn check_not_held(&self, handler: Handler) -> Result {
-        match self.find(handler).and_then(|record| record.deps.as_ref()) {
+        match self
+            .find(handler.id())
+            .and_then(|record| record.deps.as_ref())
+        {
             Some(deps) => Task::current().check_not_held(deps),
             None => Ok(()),
         }
@@ -573,7 +583,7 @@ impl Registry {
     /// the handler.
     #[inline(never)]
     fn lock(&self, handler: Handler) -> Result<(&Record, Locked<'_>)> {
-        let record = self.find(handler).ok_or(ENOENT)?;
+        let record = self.find(handler.id()).ok_or(ENOENT)?;
         let deps = record.lock(Task::current())?;
         // While this waited, the record may have become free.
         if record.is_of(handler) {
@@ -591,7 +601,7 @@ impl Registry {
     fn lock_or_add(
         &self,
         handler: Handler,
-        check: impl FnOnce() -> Result,
+        check: fn() -> Result,
     ) -> Result<(&Record, Locked<'_>)> {
         match self.lock(handler) {
             Err(error) if error == ENOENT => {}
@@ -606,9 +616,8 @@ impl Registry {
     #[cold]
     fn add(&self, handler: Handler) -> Result {
         let _token = lock::Registry::lock();
-        if self.find(handler).is_none() {
-            let free = self.records.iter().find(|record| record.id() == 0);
-            free.ok_or(ENOSPC)?.claim(handler)?;
+        if self.find(handler.id()).is_none() {
+            self.find(0).ok_or(ENOSPC)?.claim(handler)?;
         }
         Ok(())
     }

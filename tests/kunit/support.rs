@@ -440,9 +440,11 @@ impl Bench {
     }
 
     pub(super) fn get(&self, flb: usize) -> Result<usize> {
-        self.core
-            .get_incoming(self.flb(flb))
-            .map(|obj| obj.as_ptr() as usize)
+        let object = match Instance::get_alive(self.flb(flb), Direction::Incoming) {
+            Some(object) => object,
+            None => self.core.get_incoming(self.flb(flb))?,
+        };
+        Ok(object.as_ptr() as usize)
     }
 
     pub(super) fn put(&self, flb: usize) {
@@ -450,9 +452,11 @@ impl Bench {
     }
 
     pub(super) fn get_outgoing(&self, flb: usize) -> Result<usize> {
-        self.core
-            .get_outgoing(self.flb(flb))
-            .map(|obj| obj.as_ptr() as usize)
+        let object = match Instance::get_alive(self.flb(flb), Direction::Outgoing) {
+            Some(object) => object,
+            None => self.core.get_outgoing(self.flb(flb))?,
+        };
+        Ok(object.as_ptr() as usize)
     }
 
     pub(super) fn put_outgoing(&self, flb: usize) {
@@ -461,7 +465,10 @@ impl Bench {
 
     /// The outgoing object, without a reference to it.
     pub(super) fn peek(&self, flb: usize) -> Result<Option<usize>> {
-        let obj = self.core.peek_outgoing(self.flb(flb))?;
+        let obj = match Instance::peek_alive(self.flb(flb)) {
+            Some(obj) => Some(obj),
+            None => self.core.peek_outgoing(self.flb(flb))?,
+        };
         Ok(obj.map(|obj| obj.as_ptr() as usize))
     }
 
