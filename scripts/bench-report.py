@@ -82,7 +82,7 @@ class Results:
 
 
 def number(value, digits=0):
-    return "--" if value is None else f"{value:,.{digits}f}"
+    return "n/a" if value is None else f"{value:,.{digits}f}"
 
 
 def table(header, rows):
@@ -140,7 +140,7 @@ def growth_targets(results):
         yield [
             name + (", for each FLB" if each else ""),
             f"from {few} to {many:,} at most x {limit:.2f}, as log n",
-            "x " + number(growth, 2) if growth is not None else "--",
+            "x " + number(growth, 2) if growth is not None else "n/a",
             judge(growth is not None and growth <= limit),
         ]
 
@@ -171,7 +171,7 @@ def contended(results):
             for core in ("c", "rust"):
                 rates = results.rates.get((core, operation, cpus))
                 spans.append(
-                    f"{min(rates) / 1e6:.2f} to {max(rates) / 1e6:.2f}" if rates else "--"
+                    f"{min(rates) / 1e6:.2f} to {max(rates) / 1e6:.2f}" if rates else "n/a"
                 )
             ratio = medians[1] / medians[0] if None not in medians else None
             rows.append([f"get + put {name}", f"{cpus} CPUs", *spans, number(ratio, 2)])
