@@ -78,11 +78,11 @@ class Results:
 
     def rate(self, core, operation, cpus):
         rates = self.rates.get((core, operation, cpus))
-        return statistics.median(rates) if rates else None
+        return statistics.mean(rates) if rates else None
 
 
 def number(value, digits=0):
-    return "--" if value is None else f"{value:,.{digits}f}"
+    return "n/a" if value is None else f"{value:,.{digits}f}"
 
 
 def table(header, rows):
@@ -140,7 +140,7 @@ def growth_targets(results):
         yield [
             name + (", for each FLB" if each else ""),
             f"from {few} to {many:,} at most x {limit:.2f}, as log n",
-            "x " + number(growth, 2) if growth is not None else "--",
+            "x " + number(growth, 2) if growth is not None else "n/a",
             judge(growth is not None and growth <= limit),
         ]
 
@@ -166,14 +166,14 @@ def contended(results):
     rows = []
     for operation, name in CONTENDED:
         for cpus in (2, 4):
-            medians = [results.rate(core, operation, cpus) for core in ("c", "rust")]
+            means = [results.rate(core, operation, cpus) for core in ("c", "rust")]
             spans = []
             for core in ("c", "rust"):
                 rates = results.rates.get((core, operation, cpus))
                 spans.append(
-                    f"{min(rates) / 1e6:.2f} to {max(rates) / 1e6:.2f}" if rates else "--"
+                    f"{min(rates) / 1e6:.2f} to {max(rates) / 1e6:.2f}" if rates else "n/a"
                 )
-            ratio = medians[1] / medians[0] if None not in medians else None
+            ratio = means[1] / means[0] if None not in means else None
             rows.append([f"get + put {name}", f"{cpus} CPUs", *spans, number(ratio, 2)])
     return table(["Operation", "", "C, 10^6/s", "Rust, 10^6/s", "Rust/C"], rows)
 
@@ -311,7 +311,7 @@ def main():
         "Instructions:",
         costs(results),
         "Operations of all CPUs on one object, the lowest and highest of several runs, and the "
-        "ratio of\nthe medians:",
+        "ratio of\nthe means:",
         contended(results),
         "Memory:",
         memory(results),
