@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # test-kexec.sh NAME CHAIN [--selftests|SCENARIO...]: every scenario of the guest, or every selftest
 # of the kernel tree, or these scenarios, over the kernels of CHAIN (like c,rust; repeated as often
-# as needed) of tree NAME. FLB_PAGES=64k: over the kernels with such pages. FLB_TIMEOUT: seconds
-# for each.
+# as needed) of tree NAME. FLB_PAGES=64k: over the kernels with such pages.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -53,8 +52,7 @@ run_one() {
 	start=$(now_ms)
 	[ "$mode" != scenario ] || defect=$(known_defect "$scenario")
 	why=$(run_guest "$log" "$(image "$(label_at 0)")" "$INITRD" "$hops" "flb.mode=$mode" \
-		"flb.scenario=$scenario" "flb.chain=$(full_chain "$hops")" \
-		${FLB_TIMEOUT:+"flb.timeout=$FLB_TIMEOUT"}) || defect=''
+		"flb.scenario=$scenario" "flb.chain=$(full_chain "$hops")") || defect=''
 	if [ -n "$defect" ] && [ -z "$why" ]; then
 		result FAIL "$name" "$(seconds_since "$start")" "passes, but C has $defect"
 	elif [ -n "$defect" ] && grep -aq '^FLB-RESULT fail' "$log"; then

@@ -51,8 +51,8 @@ pub fn all() -> impl Iterator<Item = &'static Scenario> {
         .chain([&matrix::MATRIX])
 }
 
-/// Those that want a chain of their own: of kernels with different formats, a long one, or one that
-/// takes its time.
+/// Those that want a chain of their own: of kernels with different formats, a long one, or one with
+/// thousands of FLBs.
 pub const SPECIAL: &[Scenario] = &[
     matrix::REFUSED,
     chain::TWENTY,
