@@ -87,6 +87,11 @@ unsafe fn get(
     alive: fn(Option<Flb>) -> Option<Object>,
     get: fn(&Instance, Option<Flb>) -> Result<Object>,
 ) -> c_int {
+    /// Stores the object that `get` returns.
+    ///
+    /// # Safety
+    ///
+    /// As for the entry points.
     #[inline(never)]
     unsafe fn get_slowly(
         flb: *mut bindings::liveupdate_flb,

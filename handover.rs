@@ -158,9 +158,9 @@ impl Handover {
     ///
     /// Errors: `ENODATA` if nothing was handed over, [`ENOENT`] if no entry has the name; or why what
     /// was handed over is refused.
-    pub(crate) fn entry(&self, name: Name) -> Result<&Arc<Entry>> {
+    pub(crate) fn entry(&self, name: &Name) -> Result<&Arc<Entry>> {
         match self.received.as_ref().ok_or(errno(ENODATA))? {
-            Ok(table) => table.get(&name).ok_or(ENOENT),
+            Ok(table) => table.get(name).ok_or(ENOENT),
             Err(error) => Err(*error),
         }
     }

@@ -270,6 +270,6 @@ impl Instance {
     /// The entry that was handed over under the name of `flb`.
     #[inline(never)]
     fn entry(&self, flb: &Flb) -> Result<&Entry> {
-        Ok(self.handover.entry(flb.name()?)?)
+        flb.with_name(|name| self.handover.entry(name).map(|entry| &**entry))
     }
 }

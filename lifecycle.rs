@@ -218,7 +218,6 @@ fn retrieve_and_finish(flb: &Flb, data: u64) -> Result {
 }
 
 /// Keeps the owner of an FLB that can be retrieved and finished.
-#[inline(never)]
 fn pin(flb: &Flb) -> Result<ModulePin> {
     if !flb.has_all_callbacks() {
         return Err(EINVAL);

@@ -168,7 +168,7 @@ impl Refs {
     /// Without holders it stays dead.
     pub(crate) fn publish(&self, files: bool, users: u32) {
         self.0
-            .store_release(users.wrapping_mul(USER) | u32::from(files) * FILES);
+            .store_release(users.wrapping_mul(USER) | (u32::from(files) * FILES));
     }
 
     /// Files hold the object from now on, if it is alive; whether it is. Under the lock.

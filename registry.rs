@@ -312,8 +312,9 @@ impl Registrations {
 
     /// Where an FLB is among those of a handler; [`ENOENT`] if it is not registered with it. Removes the
     /// registration if it `goes`.
-    fn find(&mut self, name: &Name, flb: &Flb, handler: usize, goes: bool) -> Result<Place> {
-        let mut found = self.tree.find_mut(name).ok_or(ENOENT)?;
+    fn find(&mut self, flb: &Flb, handler: usize, goes: bool) -> Result<Place> {
+        let found = flb.with_name(|name| self.tree.find_mut(name).ok_or(ENOENT));
+        let mut found = found?;
         let registered = found.get_mut();
         if *registered.flb != *flb {
             return Err(ENOENT);
@@ -366,9 +367,18 @@ impl Registry {
         if raw::warn_on(!registered || !flb.has_all_callbacks()) {
             return Err(EINVAL);
         }
-        let name = flb.name()?;
-        let flb = flb.ready();
+        flb.with_name(|name| self.add_registration(handler, name, flb.ready(), handover))
+    }
 
+    /// As [`Registry::register`], for an FLB that can be registered.
+    #[inline]
+    fn add_registration(
+        &self,
+        handler: Handler,
+        name: &Name,
+        flb: Ready,
+        handover: &Handover,
+    ) -> Result {
         let (record, mut deps) = self.lock_or_add(handler, || Ok(()))?;
         deps.forgotten = false;
         let mut token = lock::Registry::lock();
@@ -377,7 +387,7 @@ impl Registry {
         // INVARIANT: What is added while there are files was there before.
         while !self
             .registrations(&mut token)
-            .add(name, flb, record, &mut deps, room)?
+            .add(*name, flb, record, &mut deps, room)?
         {
             handover.reserve(&mut token, flbs)?;
             room = true;
@@ -396,11 +406,10 @@ impl Registry {
     /// As [`Registry::unregister`]; [`ENOENT`] if there is nothing to take back.
     fn retire(&self, handler: Handler, flb: Flb) -> Result {
         let (record, mut deps) = self.lock(handler)?;
-        let name = flb.name()?;
         let mut token = lock::Registry::lock();
         let registrations = self.registrations(&mut token);
         let busy = record.files.is_alive();
-        let place = registrations.find(&name, &flb, handler.id(), !busy)?;
+        let place = registrations.find(&flb, handler.id(), !busy)?;
         if busy {
             return deps.dismiss(place);
         }
@@ -432,7 +441,7 @@ impl Registry {
     /// file.
     #[inline(always)]
     pub(crate) fn preserve_file(&self, handler: Handler, check_on: fn() -> Result) -> Result {
-        if let Some(record) = self.find(handler.id()) {
+        if let Some(record) = self.find_in_line(handler.id()) {
             if record.files.get_below(MOST_FILES) == Taken::Counted {
                 // While there are files a record stays with its handler. It may have changed before.
                 if record.is_of(handler) {
@@ -471,7 +480,7 @@ impl Registry {
     /// One file fewer of `handler` is preserved: the last releases its FLBs, in reverse. May sleep.
     #[inline(always)]
     pub(crate) fn unpreserve_file(&self, handler: Handler) {
-        if let Some(record) = self.find(handler.id()) {
+        if let Some(record) = self.find_in_line(handler.id()) {
             self.release_file(record);
         }
     }
@@ -515,8 +524,8 @@ impl Registry {
         };
         for Dependency { flb, entry, .. } in deps.flbs.iter_mut().rev() {
             if entry.is_none() {
-                let found = flb.name().and_then(|name| handover.entry(name));
-                *entry = found.ok().cloned();
+                let found = flb.with_name(|name| handover.entry(name).cloned());
+                *entry = found.ok();
             }
             if let Some(entry) = entry {
                 entry.finish_file(flb);
@@ -561,8 +570,14 @@ impl Registry {
     }
 
     /// The record of the handler with this [`Handler::id`], or a free one if it is zero.
-    #[inline(always)]
+    #[inline(never)]
     fn find(&self, handler: usize) -> Option<&Record> {
+        self.find_in_line(handler)
+    }
+
+    /// As [`Registry::find`], where each instruction counts.
+    #[inline(always)]
+    fn find_in_line(&self, handler: usize) -> Option<&Record> {
         self.records.iter().find(|record| record.id() == handler)
     }
 
@@ -627,9 +642,7 @@ impl Registry {
         let mut token = lock::Registry::lock();
         let registrations = self.registrations(&mut token);
         for dependency in deps.flbs.iter().filter(|dependency| dependency.leaving) {
-            if let Ok(name) = dependency.flb.name() {
-                let _ = registrations.find(&name, &dependency.flb, record.id(), true);
-            }
+            let _ = registrations.find(&dependency.flb, record.id(), true);
         }
     }
 }

@@ -80,9 +80,13 @@ impl Flb {
         NonNull::new(flb).map(Self)
     }
 
-    /// The compatible string; [`EINVAL`] if it is empty or not terminated.
-    pub(crate) fn name(&self) -> Result<Name> {
-        Name::new(self.name_field()).map_err(|_| EINVAL)
+    /// Calls `f` with the compatible string; [`EINVAL`] if it is empty or not terminated.
+    #[inline]
+    pub(crate) fn with_name<T>(&self, f: impl FnOnce(&Name) -> Result<T>) -> Result<T> {
+        match &Name::new(self.name_field()) {
+            Ok(name) => f(name),
+            Err(_) => Err(EINVAL),
+        }
     }
 
     /// The field of the compatible string, whatever is in it.

@@ -261,7 +261,7 @@ impl HandedOver {
         let private = offset_of!(bindings::page, __bindgen_anon_1)
             + offset_of!(bindings::page__bindgen_ty_1__bindgen_ty_1, private);
         for (page, order) in new.pieces() {
-            let mark = KHO_MAGIC << 32 | u64::from(order);
+            let mark = (KHO_MAGIC << 32) | u64::from(order);
             // SAFETY: The field is within the structure, and free for the owner of the page.
             unsafe { page.byte_add(private).cast::<u64>().write(mark) };
         }
