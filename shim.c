@@ -79,7 +79,7 @@ void *luo_flb_shim_block_alloc(size_t pages)
 	struct page *page;
 	int err;
 
-	if (pages <= MAX_ORDER_NR_PAGES)
+	if (pages <= luo_flb_shim_largest_block)
 		return kho_alloc_preserve(pages << PAGE_SHIFT);
 
 	page = alloc_contig_pages(pages, GFP_KERNEL | __GFP_NOWARN,
@@ -100,7 +100,7 @@ void luo_flb_shim_block_free(void *block, size_t pages)
 {
 	struct page *page = virt_to_page(block);
 
-	if (pages <= MAX_ORDER_NR_PAGES) {
+	if (pages <= luo_flb_shim_largest_block) {
 		kho_unpreserve_free(block);
 	} else {
 		kho_unpreserve_pages(page, pages);

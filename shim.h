@@ -6,9 +6,13 @@
 #define _LUO_FLB_SHIM_H
 
 #include <linux/liveupdate.h>
+#include <linux/mmzone.h>
 
 struct module;
 struct mutex;
+
+/* Pages of the largest block of the page allocator, which KHO preserves as one. */
+enum { luo_flb_shim_largest_block = MAX_ORDER_NR_PAGES };
 
 extern struct mutex luo_flb_shim_registry_lock;
 

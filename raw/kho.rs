@@ -89,11 +89,14 @@ impl Restored {
         })
     }
 
-    /// Takes over what follows, until there are at least `len` bytes; whether there are.
+    /// Takes over what follows, until there are at least `len` bytes, if what is there is as long as can
+    /// be preserved as one; whether there are.
     ///
-    /// KHO preserves pages in pieces of a power of two.
+    /// What is shorter ends there, so what follows is somebody else's, whatever `len` is.
     pub(crate) fn extend(&mut self, len: usize) -> bool {
-        while self.len < len {
+        const LARGEST: usize = bindings::luo_flb_shim_largest_block as usize * PAGE_SIZE;
+
+        while self.len < len && self.len >= LARGEST {
             let Some(end) = self.address.checked_add(self.len as u64) else {
                 return false;
             };
@@ -104,7 +107,7 @@ impl Restored {
             // mapping, whose size is that of a number.
             self.len = self.len.saturating_add(more);
         }
-        true
+        self.len >= len
     }
 
     /// The content.

@@ -258,14 +258,36 @@ impl HandedOver {
         let len = block.bytes().len().min(count * PAGE_SIZE);
         // SAFETY: The pages are ours, contiguous in the mapping of all memory, and so long.
         unsafe { copy_nonoverlapping(block.bytes().as_ptr(), new.mapping(), len) };
-        let private = offset_of!(bindings::page, __bindgen_anon_1)
-            + offset_of!(bindings::page__bindgen_ty_1__bindgen_ty_1, private);
         for (page, order) in new.pieces() {
-            let mark = (KHO_MAGIC << 32) | u64::from(order);
-            // SAFETY: The field is within the structure, and free for the owner of the page.
-            unsafe { page.byte_add(private).cast::<u64>().write(mark) };
+            // SAFETY: The field is free for the owner of the page.
+            unsafe { Self::mark(page).write((KHO_MAGIC << 32) | u64::from(order)) };
         }
         Ok(new)
+    }
+
+    /// Where KHO marks a page.
+    fn mark(page: *mut bindings::page) -> *mut u64 {
+        let private = offset_of!(bindings::page, __bindgen_anon_1)
+            + offset_of!(bindings::page__bindgen_ty_1__bindgen_ty_1, private);
+        page.wrapping_byte_add(private).cast()
+    }
+
+    /// How many pieces of a page the core has taken, without giving them back.
+    pub(in super::super) fn taken(&self) -> usize {
+        let mut taken = 0;
+        for (page, order) in self.pieces() {
+            // SAFETY: There is a `struct page` for each page. KHO has removed its mark, and counted a page
+            // that the kernel did not have before; this one it had.
+            unsafe {
+                if Self::mark(page).read() >> 32 != KHO_MAGIC {
+                    bindings::adjust_managed_page_count(page, -(1 << order));
+                    taken += 1;
+                } else {
+                    Self::mark(page).write(0);
+                }
+            }
+        }
+        taken
     }
 
     /// The first page of each piece, and its order.
@@ -308,12 +330,11 @@ impl HandedOver {
         is_free
     }
 
-    /// Frees what the core has refused, in pieces of a page.
+    /// Frees what the core has refused.
     pub(in super::super) fn free(self) {
-        for (page, order) in self.pieces() {
-            // SAFETY: Nobody else has the pages.
-            unsafe { bindings::__free_pages(page, order) };
-        }
+        let count: usize = self.pieces.iter().map(|order| 1 << order).sum();
+        // SAFETY: Nobody else has the pages, of which the first is as when they were allocated.
+        unsafe { bindings::__free_pages(self.pages, count.ilog2()) };
     }
 }
 
