@@ -267,6 +267,13 @@ export! {
 }
 
 export! {
+    /// See [`Instance::complete_outgoing`]. Called when all initcalls of the orchestrator have run.
+    fn luo_flb_complete() {
+        LUO_FLB.complete_outgoing();
+    }
+}
+
+export! {
     /// See [`Instance::serialize`].
     fn luo_flb_serialize() {
         LUO_FLB.serialize();

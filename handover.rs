@@ -39,10 +39,44 @@ const MOST_FLBS: usize = 65_536;
 pub(crate) const MOST_PAGES: usize = block::pages(MOST_FLBS, PAGE_SIZE).next_power_of_two();
 
 /// The block for the next kernel.
+///
+/// # Invariants
+///
+/// The address that is announced is that of `announced`, or else of `block`.
 struct Outgoing {
     block: Preserved,
-    /// Where the address of the block can be changed.
+    /// The first block, if another one has taken its place before its address could.
+    announced: Option<Preserved>,
+    /// Where the address can be changed, once the orchestrator's state is complete.
     announcement: Option<Announcement>,
+    complete: bool,
+}
+
+impl Outgoing {
+    /// Puts a larger block in place.
+    fn replace(&mut self, block: Preserved) -> Result {
+        let announcement = self.announcement.as_mut().ok_or(ENOSPC)?;
+        if self.complete {
+            announcement.update(block.address())?;
+            self.block = block;
+        } else {
+            // INVARIANT: The first block is kept, however often it is replaced.
+            let before = core::mem::replace(&mut self.block, block);
+            self.announced.get_or_insert(before);
+        }
+        Ok(())
+    }
+
+    /// From now on the address can be changed.
+    fn complete(&mut self) -> Result {
+        self.complete = true;
+        if let (Some(announcement), Some(_)) = (&mut self.announcement, &self.announced) {
+            announcement.update(self.block.address())?;
+            // INVARIANT: `block` is announced.
+            self.announced = None;
+        }
+        Ok(())
+    }
 }
 
 /// The entries that were handed over, by name.
@@ -80,9 +114,23 @@ impl Handover {
         state.announce(block.address())?;
         *self.outgoing.get(&mut token) = Some(Outgoing {
             block,
+            announced: None,
             announcement: state.into_announcement(),
+            complete: false,
         });
         Ok(())
+    }
+
+    /// The orchestrator's state for the next kernel is complete and stays, so that the address in it can
+    /// be changed from now on. May sleep.
+    ///
+    /// Errors: [`ENOSPC`] if a larger block cannot be announced that was necessary meanwhile.
+    pub(crate) fn complete_outgoing(&self) -> Result {
+        let mut token = lock::Registry::lock();
+        match self.outgoing.get(&mut token) {
+            Some(outgoing) => outgoing.complete(),
+            None => Ok(()),
+        }
     }
 
     /// Whether so many FLBs fit into the block, or it is yet to be made for them.
@@ -109,11 +157,7 @@ impl Handover {
             return Err(EBUSY);
         }
         let outgoing = self.outgoing.get(token).as_mut().ok_or(ENOSPC)?;
-        let announcement = outgoing.announcement.as_mut().ok_or(ENOSPC)?;
-        let block = empty_block(pages)?;
-        announcement.update(block.address())?;
-        outgoing.block = block;
-        Ok(())
+        outgoing.replace(empty_block(pages)?)
     }
 
     /// How many pages the block is to have for so many FLBs; [`ENOSPC`] if they are too many.
@@ -196,8 +240,12 @@ impl Handover {
             registry.for_each(token, |flb, name, files| {
                 // Waits for its callbacks, with or without files.
                 let written = OutgoingGuard::lock(flb, task).is_ok_and(|outgoing| {
-                    let data = outgoing.data();
-                    files == 0 || writer.push(&block::Entry { name, data, files })
+                    let entry = |data| block::Entry { name, data, files };
+                    files == 0
+                        || outgoing
+                            .data()
+                            .map(entry)
+                            .is_some_and(|entry| writer.push(&entry))
                 });
                 if !written {
                     flb.complain(c"not handed over", files.into());
@@ -236,14 +284,9 @@ fn empty_block(pages: usize) -> Result<Preserved> {
 
 /// Takes over the block at a physical address.
 fn take_over(address: u64) -> Result<Table> {
-    let Some(mut block) = Restored::new(address) else {
+    let Some(block) = Restored::new(address) else {
         return Err(refuse((c"no preserved memory at", address), EINVAL));
     };
-    // A block has as many pages as the format has; more would take ever longer to look through. That
-    // there are too few, or too many, is found when it is read.
-    if let Some(pages @ ..=MOST_PAGES) = block::announced_pages(block.bytes()) {
-        block.extend(pages * PAGE_SIZE);
-    }
     let table = read(block.bytes())?;
     block.give_back();
     Ok(table)
@@ -251,9 +294,13 @@ fn take_over(address: u64) -> Result<Table> {
 
 /// Validates a block and copies its entries.
 fn read(bytes: &[u8]) -> Result<Table> {
-    let ours = bytes.get(..MOST_PAGES * PAGE_SIZE).unwrap_or(bytes);
+    // What is longer cannot be a block, and would take ever longer to look through.
+    if bytes.len() > MOST_PAGES * PAGE_SIZE {
+        let len = bytes.len() as u64;
+        return Err(refuse((c"block too long, bytes", len), EINVAL));
+    }
     let mut table = Table::new();
-    match block::read(ours, PAGE_SIZE, &mut table) {
+    match block::read(bytes, PAGE_SIZE, &mut table) {
         Ok(()) => Ok(table),
         Err(Failure::Refused(error)) => Err(refuse(error.describe(), EINVAL)),
         Err(Failure::Index(number, error)) => Err(refuse((c"no memory for entry", number), error)),

@@ -169,7 +169,7 @@ impl Instance {
 
     #[inline(never)]
     fn put_entry(&self, flb: Flb) {
-        if let (true, Ok(entry)) = (self.is_on(), self.entry(&flb)) {
+        if let Ok(entry) = self.entry(&flb) {
             entry.put(&flb);
         }
     }
@@ -202,9 +202,7 @@ impl Instance {
 
     #[inline(never)]
     fn put_preserved(&self, flb: Flb) {
-        if self.is_on() {
-            lifecycle::put(&flb, || self.is_frozen());
-        }
+        lifecycle::put(&flb, || self.is_frozen());
     }
 
     /// The object that `preserve` made, if the FLB is preserved at the moment. Takes no lock.
@@ -235,6 +233,16 @@ impl Instance {
     pub(crate) fn setup_outgoing(&self, state: Option<impl Announce>) -> Result {
         self.handover
             .setup_outgoing(state.ok_or(EINVAL)?, &self.registry)
+    }
+
+    /// See [`Handover::complete_outgoing`]. Does nothing if live update is off: then there is no state.
+    pub(crate) fn complete_outgoing(&self) {
+        if self.is_on() {
+            if let Err(error) = self.handover.complete_outgoing() {
+                let error = error.to_errno().into();
+                raw::report(b"outgoing", c"larger block not announced", error);
+            }
+        }
     }
 
     /// See [`Handover::setup_incoming`]; [`EINVAL`] if the pointer is null.

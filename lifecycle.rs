@@ -2,9 +2,8 @@
 
 //! What happens to one FLB: lock, transition, callback, commit.
 //!
-//! An object that is alive is got and put without a lock, by one atomic instruction, in any
-//! context. Whatever else is here may sleep, and runs callbacks under the lock of the direction
-//! concerned.
+//! An object that is alive is got and put without a lock, by one atomic instruction. Whatever else
+//! is here may sleep, and runs callbacks under the lock of the direction concerned.
 
 #![forbid(unsafe_code)]
 
@@ -14,7 +13,7 @@ use crate::{
     refs::{Holder, Refs, Released, Taken},
     state::{self, Got, Put},
 };
-use kernel::{new_mutex, prelude::*, sync::Mutex};
+use kernel::{new_mutex, prelude::*, sync::Mutex, task::might_sleep};
 
 /// The first file of a handler depends on `flb`. If it is the first of all, runs `preserve`.
 ///
@@ -31,9 +30,18 @@ pub(crate) fn preserve(flb: &Ready, task: Task) -> Result {
     Ok(())
 }
 
+/// Complains where a caller cannot sleep, as it would have to if the object were not alive.
+#[inline(always)]
+fn check_context() {
+    if cfg!(CONFIG_DEBUG_ATOMIC_SLEEP) {
+        might_sleep();
+    }
+}
+
 /// Counts a reference to the object of a direction, if there is one and it is alive. Takes no lock.
 #[inline(always)]
 pub(crate) fn get_alive(flb: Option<Flb>, direction: Direction) -> Option<Object> {
+    check_context();
     let flb = flb?;
     match flb.refs(direction).get() {
         Taken::Counted => Some(flb.object(direction)),
@@ -44,6 +52,7 @@ pub(crate) fn get_alive(flb: Option<Flb>, direction: Direction) -> Option<Object
 /// Gives a reference to the object of a direction back, if others remain; whether it did. Takes no lock.
 #[inline(always)]
 pub(crate) fn put_alive(flb: &Flb, direction: Direction) -> bool {
+    check_context();
     flb.refs(direction).put()
 }
 

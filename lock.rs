@@ -11,7 +11,6 @@ use crate::{
     raw::{errno, Direction, Object, Pin, Ready, EDEADLK},
     refs::{Holder, Refs, Released},
     state::{Outgoing, Saved},
-    word::Pointer,
 };
 use core::{
     cell::UnsafeCell,
@@ -84,9 +83,14 @@ unsafe fn owner(mutex: *const bindings::mutex) -> *mut c_void {
     /// Flags in the lowest bits; a task is aligned to more than that.
     const FLAGS: usize = 7;
 
-    // SAFETY: The field is as large as a pointer, and may be read at any time, as one.
-    let owner: &Pointer = unsafe { &*addr_of!((*mutex).owner).cast() };
-    owner.load().map_addr(|owner| owner & !FLAGS)
+    // SAFETY: The field has the size of a pointer, and may be read at any time, at once (this is
+    // C's READ_ONCE()): if it is this task nobody else changes it.
+    let owner: *mut c_void = unsafe {
+        addr_of!((*mutex).owner)
+            .cast::<*mut c_void>()
+            .read_volatile()
+    };
+    owner.map_addr(|owner| owner & !FLAGS)
 }
 
 /// Where a mutex is an rt_mutex it is not known who holds it.
@@ -236,8 +240,8 @@ impl<'a> OutgoingGuard<'a> {
             Released::Held => Left::Held,
             Released::Unbalanced => Left::Unbalanced,
             Released::Last => {
-                // SAFETY: The lock is held, and nobody holds the object any more, so somebody did, which
-                // `preserved` has made possible, and nothing since has ended.
+                // SAFETY: The lock is held. The count was not zero and is now, so by the invariant of `Flb`
+                // there is something to take.
                 let (saved, pin) = unsafe { self.flb.take() };
                 Left::Ended(saved, pin)
             }
@@ -249,10 +253,11 @@ impl<'a> OutgoingGuard<'a> {
         self.refs().is_alive()
     }
 
-    /// The handle for the next kernel; zero if the FLB is not preserved.
-    pub(crate) fn data(&self) -> u64 {
+    /// The handle for the next kernel, if the FLB is preserved.
+    pub(crate) fn data(&self) -> Option<u64> {
         // SAFETY: The lock is held.
-        unsafe { self.flb.outgoing_data() }
+        let data = unsafe { self.flb.outgoing_data() };
+        self.is_alive().then_some(data)
     }
 
     fn refs(&self) -> &Refs {

@@ -40,7 +40,7 @@
 //! | `refs` | who holds an object, without a lock |
 //! | `lock` | the locks, and the evidence that one is held |
 //! | `registry` | who is registered with whom, and how many files they have |
-//! | `order` | a list in the order of arrival |
+//! | `arrivals` | a list in the order of arrival |
 //! | `lifecycle` | lock, transition, callback, commit |
 //! | `state` | the two state machines |
 //! | `handover` | the block for the next kernel, the table from the previous one |
@@ -64,12 +64,12 @@
 
 mod abi;
 mod announcement;
+mod arrivals;
 mod ffi;
 mod handover;
 mod instance;
 mod lifecycle;
 mod lock;
-mod order;
 mod raw;
 mod refs;
 mod registry;

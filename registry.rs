@@ -25,10 +25,10 @@
 
 use crate::{
     abi::{block::MAX_FILES, name::Name},
+    arrivals::{Arrivals, Place},
     handover::Handover,
     lifecycle::{self, Entry},
     lock::{self, ByRegistry, RegisterRead, RegisterWrite, Task},
-    order::{Order, Place},
     raw::{self, Flb, Handler, Ready},
     refs::{Holder, Refs, Released, Taken},
     word::Pointer,
@@ -66,7 +66,7 @@ struct Dependency {
 /// - While there are files the handler holds each of the `flbs` once, and otherwise none.
 /// - Unless there are files, none of the `flbs` is leaving, and the handler is not either.
 struct Dependencies {
-    flbs: Order<Dependency>,
+    flbs: Arrivals<Dependency>,
     /// How many of the FLBs are leaving.
     leaving: usize,
     /// The orchestrator has forgotten the handler.
@@ -76,7 +76,7 @@ struct Dependencies {
 impl Dependencies {
     const fn new() -> Self {
         Self {
-            flbs: Order::new(),
+            flbs: Arrivals::new(),
             leaving: 0,
             forgotten: false,
         }
@@ -125,10 +125,12 @@ impl Dependencies {
 /// The lock of a record is held.
 type Locked<'a> = Guard<'a, Dependencies, MutexBackend>;
 
-/// What the core knows of a file handler.
+/// What the core knows of a file handler. In a cache line of its own, as files of different handlers
+/// come and go at the same time.
+#[repr(align(64))]
 struct Record {
-    /// The handler, or null if the record is free. Changes from null under the registry lock, and to
-    /// null under that of `deps`.
+    /// The handler, or null if the record is free. Changes from null under the registry lock, to null
+    /// under that of `deps`, and from one handler to another under both.
     handler: Pointer,
     /// The preserved files of the handler. The first and the last change under the lock of `deps`.
     files: Refs,
@@ -145,7 +147,8 @@ impl Record {
         }
     }
 
-    /// Makes the record that of a handler. Under the registry lock, when it is free.
+    /// Makes the record that of a handler. Under the registry lock, when it is free, or under both
+    /// locks, when its handler has neither FLBs nor files.
     fn claim(&self, handler: Handler) -> Result {
         if self.deps.as_ref().is_none() {
             let deps = new_mutex!(Dependencies::new(), "luo_flb_handler");
@@ -443,7 +446,9 @@ impl Registry {
     pub(crate) fn preserve_file(&self, handler: Handler, check_on: fn() -> Result) -> Result {
         if let Some(record) = self.find_in_line(handler.id()) {
             if record.files.get_below(MOST_FILES) == Taken::Counted {
-                // While there are files a record stays with its handler. It may have changed before.
+                // While there are files a record stays with its handler. Before they were counted it may
+                // have become that of another one, if the orchestrator forgot this one in the middle of
+                // preserving a file of it, which its callers see to that it does not.
                 if record.is_of(handler) {
                     return Ok(());
                 }
@@ -500,7 +505,11 @@ impl Registry {
         let Ok(mut deps) = record.lock(task) else {
             return;
         };
-        if record.files.release(Holder::User) == Released::Last {
+        let released = record.files.release(Holder::User);
+        if released == Released::Unbalanced {
+            raw::report(b"handler", c"file released, but not preserved", 0);
+        }
+        if released == Released::Last {
             let leaves = deps.leaving > 0 || deps.forgotten;
             if leaves {
                 // It may go away with its `unpreserve`, so others must not find it.
@@ -569,13 +578,13 @@ impl Registry {
         }
     }
 
-    /// The record of the handler with this [`Handler::id`], or a free one if it is zero.
+    /// The record of the handler with this [`Handler::id`].
     #[inline(never)]
     fn find(&self, handler: usize) -> Option<&Record> {
         self.find_in_line(handler)
     }
 
-    /// As [`Registry::find`], where each instruction counts.
+    /// As [`Registry::find`], where each of 15 instructions counts.
     #[inline(always)]
     fn find_in_line(&self, handler: usize) -> Option<&Record> {
         self.records.iter().find(|record| record.id() == handler)
@@ -627,14 +636,27 @@ impl Registry {
         self.lock(handler)
     }
 
-    /// Takes a free record for a handler, unless it has one.
+    /// Takes a record for a handler, unless it has one: a free one, or else that of a handler without
+    /// FLBs and files.
     #[cold]
     fn add(&self, handler: Handler) -> Result {
         let _token = lock::Registry::lock();
-        if self.find(handler.id()).is_none() {
-            self.find(0).ok_or(ENOSPC)?.claim(handler)?;
+        if self.find(handler.id()).is_some() {
+            return Ok(());
         }
-        Ok(())
+        if let Some(free) = self.records.iter().find(|record| record.id() == 0) {
+            return free.claim(handler);
+        }
+        for record in &self.records {
+            // Does not wait: others take these locks the other way round.
+            let Some(deps) = record.deps.as_ref().and_then(|deps| deps.try_lock()) else {
+                continue;
+            };
+            if deps.flbs.iter().next().is_none() && !record.files.is_alive() {
+                return record.claim(handler);
+            }
+        }
+        Err(ENOSPC)
     }
 
     /// Takes what is leaving off the list of all registrations.

@@ -9,12 +9,15 @@
 #include <linux/cleanup.h>
 #include <linux/err.h>
 #include <linux/gfp.h>
+#include <linux/init.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
 #include <linux/lockdep.h>
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/sizes.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/topology.h>
@@ -70,16 +73,26 @@ void luo_flb_shim_module_put(struct module *owner)
 	module_put(owner);
 }
 
+/* Of these the page allocator is expected to have some left. */
+static bool luo_flb_shim_is_folio(size_t pages)
+{
+	return pages <= 1UL << PAGE_ALLOC_COSTLY_ORDER;
+}
+
 /*
- * @pages contiguous pages of zeroes, preserved, or an ERR_PTR. Beyond the largest
- * block of the page allocator they are looked for page by page.
+ * @pages contiguous pages of zeroes, preserved, or an ERR_PTR. Many pages are made
+ * free by moving what is there. As a power of two, aligned to their number, they
+ * are one piece for KHO.
  */
 void *luo_flb_shim_block_alloc(size_t pages)
 {
 	struct page *page;
 	int err;
 
-	if (pages <= luo_flb_shim_largest_block)
+	if (!is_power_of_2(pages) || pages > SZ_1G >> PAGE_SHIFT)
+		return ERR_PTR(-EINVAL);
+
+	if (luo_flb_shim_is_folio(pages))
 		return kho_alloc_preserve(pages << PAGE_SHIFT);
 
 	page = alloc_contig_pages(pages, GFP_KERNEL | __GFP_NOWARN,
@@ -100,7 +113,7 @@ void luo_flb_shim_block_free(void *block, size_t pages)
 {
 	struct page *page = virt_to_page(block);
 
-	if (pages <= luo_flb_shim_largest_block) {
+	if (luo_flb_shim_is_folio(pages)) {
 		kho_unpreserve_free(block);
 	} else {
 		kho_unpreserve_pages(page, pages);
@@ -113,10 +126,7 @@ u64 luo_flb_shim_block_address(void *block)
 	return virt_to_phys(block);
 }
 
-/*
- * Takes over what the previous kernel preserved as one; NULL if KHO knows nothing
- * at @address.
- */
+/* Takes over a block from the previous kernel; NULL if KHO knows none at @address. */
 void *luo_flb_shim_block_restore(u64 address, size_t *size)
 {
 	struct folio *folio = kho_restore_folio(address);
@@ -128,18 +138,18 @@ void *luo_flb_shim_block_restore(u64 address, size_t *size)
 	return folio_address(folio);
 }
 
-/* Gives back what was taken over, one after the other, at @block. */
-void luo_flb_shim_block_put(void *block, size_t size)
+void luo_flb_shim_block_put(void *block)
 {
-	size_t done = 0;
-
-	while (done < size) {
-		struct folio *folio = virt_to_folio(block + done);
-
-		done += folio_size(folio);
-		folio_put(folio);
-	}
+	folio_put(virt_to_folio(block));
 }
+
+/* After luo_core.c, which has set up the state for the next kernel at late_initcall. */
+static int __init luo_flb_shim_complete(void)
+{
+	luo_flb_complete();
+	return 0;
+}
+late_initcall_sync(luo_flb_shim_complete);
 
 /* A client broke the contract of the API. */
 bool luo_flb_shim_warn(void)

@@ -6,13 +6,9 @@
 #define _LUO_FLB_SHIM_H
 
 #include <linux/liveupdate.h>
-#include <linux/mmzone.h>
 
 struct module;
 struct mutex;
-
-/* Pages of the largest block of the page allocator, which KHO preserves as one. */
-enum { luo_flb_shim_largest_block = MAX_ORDER_NR_PAGES };
 
 extern struct mutex luo_flb_shim_registry_lock;
 
@@ -25,9 +21,12 @@ void *luo_flb_shim_block_alloc(size_t pages);
 void luo_flb_shim_block_free(void *block, size_t pages);
 u64 luo_flb_shim_block_address(void *block);
 void *luo_flb_shim_block_restore(u64 address, size_t *size);
-void luo_flb_shim_block_put(void *block, size_t size);
+void luo_flb_shim_block_put(void *block);
 bool luo_flb_shim_warn(void);
 void luo_flb_shim_report_refusal(const char *what, u64 number);
 void luo_flb_shim_report(int len, const char *who, const char *what, s64 number);
+
+/* In Rust. */
+void luo_flb_complete(void);
 
 #endif /* _LUO_FLB_SHIM_H */

@@ -175,12 +175,6 @@ pub(crate) fn read<I: Index>(
     Ok(())
 }
 
-/// How many pages the block has that begins with `bytes`, if it says so.
-pub(crate) fn announced_pages(bytes: &[u8]) -> Option<usize> {
-    let (header, _) = bytes.split_at_checked(HEADER_LEN)?;
-    usize::try_from(get_u64(header, 0)).ok()
-}
-
 /// The bytes of the entries that the header announces.
 fn table(bytes: &[u8], page_size: usize) -> Result<&[u8], Error> {
     let Some((header, rest)) = bytes.split_at_checked(HEADER_LEN) else {

@@ -3,7 +3,8 @@
 //! `struct liveupdate_flb`: its name, its callbacks, and its private area.
 //!
 //! What is alive is described in the C fields of the private area, one structure a direction, where
-//! debuggers look for it: the object, the handle, and who holds them. Whether the incoming object
+//! debuggers look for it: the object, the handle, and in `count`, in an encoding of its own (see
+//! [`refs`](crate::refs)), who holds them. Whether the incoming object
 //! was retrieved or finished belongs to the entry that was handed over, not to the FLB, and is kept
 //! there.
 
@@ -61,6 +62,10 @@ type Callback = unsafe extern "C" fn(*mut bindings::liveupdate_flb_op_args) -> c
 ///
 /// That is the contract with clients, see `Documentation/flb.rst`. Where the client is a module the
 /// last item is enforced, as its owner is pinned.
+///
+/// For the outgoing direction: from [`Flb::keep`] to [`Flb::take`], which is while its count is not zero
+/// and a moment longer, `data` and `obj` are what `preserve` has left, and the private area owns a
+/// reference to the owner of the callbacks, unless that is null.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Flb(NonNull<bindings::liveupdate_flb>);
 
@@ -284,7 +289,7 @@ impl Flb {
         // SAFETY: The lock protects the field.
         unsafe { (*self.direction(Direction::Outgoing)).data = saved.data };
         self.object_place(Direction::Outgoing).store(saved.obj.0);
-        // The reference to the owner now belongs to the private area, see `take`.
+        // INVARIANT: The private area owns the reference to the owner.
         core::mem::forget(pin);
     }
 
@@ -298,7 +303,8 @@ impl Flb {
         let obj = self.object(Direction::Outgoing);
         self.object_place(Direction::Outgoing).store(Object::NULL.0);
         let owner = self.ops().map_or(core::ptr::null_mut(), |ops| ops.owner);
-        // SAFETY: The lock protects the field, and `keep` has left a reference to the owner.
+        // INVARIANT: The private area owns nothing any more.
+        // SAFETY: The lock protects the field, and by the invariant there is a reference to the owner.
         unsafe {
             let data = core::mem::take(&mut (*self.direction(Direction::Outgoing)).data);
             (Saved { data, obj }, Pin::from_raw(owner))

@@ -20,11 +20,11 @@ pub(crate) struct Preserved {
 unsafe impl Send for Preserved {}
 
 impl Preserved {
-    /// Allocates contiguous pages of zeroes. May sleep.
+    /// Allocates contiguous pages of zeroes, a power of two, so that KHO preserves them as one. May sleep.
     ///
-    /// Errors: [`ENOMEM`] if there are none, or what else KHO says.
+    /// Errors: [`ENOMEM`] if there are none; [`EINVAL`] if it is no power of two; or what else KHO says.
     pub(crate) fn new(pages: usize) -> Result<Self> {
-        // SAFETY: The function takes any number.
+        // SAFETY: The function refuses what it cannot allocate.
         let block = from_err_ptr(unsafe { bindings::luo_flb_shim_block_alloc(pages) })?;
         let block = NonNull::new(block.cast()).ok_or(ENOMEM)?;
         // INVARIANT: The block has just been allocated.
@@ -62,52 +62,21 @@ impl Drop for Preserved {
 ///
 /// # Invariants
 ///
-/// KHO preserved the `len` bytes from `block` on, and will not hand them out again.
+/// KHO preserved the `len` bytes from `block` on as one, and will not hand them out again.
 pub(crate) struct Restored {
     block: NonNull<u8>,
-    address: u64,
     len: usize,
 }
 
-/// The memory that KHO preserved as one at a physical address, and its size; not more than once.
-fn restore(address: u64) -> Option<(NonNull<u8>, usize)> {
-    let mut len = 0;
-    // SAFETY: KHO checks whether it preserved memory at the address; `len` is valid for writes.
-    let block = unsafe { bindings::luo_flb_shim_block_restore(address, &mut len) };
-    NonNull::new(block.cast()).map(|block| (block, len))
-}
-
 impl Restored {
-    /// Takes over what begins at a physical address, which is that of a page; `None` if KHO did not
-    /// preserve anything there. Can succeed only once for an address.
+    /// Takes over the block at a physical address, which is that of a page; `None` if KHO did not
+    /// preserve one there. Can succeed only once for an address.
     pub(crate) fn new(address: u64) -> Option<Self> {
-        // INVARIANT: KHO has just handed out the memory, and says how long it is.
-        restore(address).map(|(block, len)| Self {
-            block,
-            address,
-            len,
-        })
-    }
-
-    /// Takes over what follows, until there are at least `len` bytes, if what is there is as long as can
-    /// be preserved as one; whether there are.
-    ///
-    /// What is shorter ends there, so what follows is somebody else's, whatever `len` is.
-    pub(crate) fn extend(&mut self, len: usize) -> bool {
-        const LARGEST: usize = bindings::luo_flb_shim_largest_block as usize * PAGE_SIZE;
-
-        while self.len < len && self.len >= LARGEST {
-            let Some(end) = self.address.checked_add(self.len as u64) else {
-                return false;
-            };
-            let Some((_, more @ 1..)) = restore(end) else {
-                return false;
-            };
-            // INVARIANT: The memory adjoins in the physical addresses, so it does in the kernel's direct
-            // mapping, whose size is that of a number.
-            self.len = self.len.saturating_add(more);
-        }
-        self.len >= len
+        let mut len = 0;
+        // SAFETY: KHO checks whether it preserved memory at the address; `len` is valid for writes.
+        let block = unsafe { bindings::luo_flb_shim_block_restore(address, &mut len) };
+        // INVARIANT: KHO has just handed out the block, and says how long it is.
+        NonNull::new(block.cast()).map(|block| Self { block, len })
     }
 
     /// The content.
@@ -123,6 +92,6 @@ impl Restored {
     pub(crate) fn give_back(self) {
         // SAFETY: By the invariant the memory is out of KHO's hands, and as the caller knows what it is,
         // nobody else's.
-        unsafe { bindings::luo_flb_shim_block_put(self.block.as_ptr().cast(), self.len) };
+        unsafe { bindings::luo_flb_shim_block_put(self.block.as_ptr().cast()) };
     }
 }

@@ -34,7 +34,7 @@ mod suite {
     #[test]
     fn block_grows_with_registrations() -> Result {
         let b = Bench::new(1, MANY)?;
-        let announced = Lasting::announce(&b)?;
+        let announced = Lasting::complete(&b)?;
         let first = announced.address()?;
         for flb in 0..MOST {
             b.register(0, flb)?;
@@ -60,7 +60,7 @@ mod suite {
     #[test]
     fn next_kernel_gets_all() -> Result {
         let old = Bench::new(1, MANY)?;
-        let _announced = Lasting::announce(&old)?;
+        let _announced = Lasting::complete(&old)?;
         old.register_all(0)?;
         old.preserve(0)?;
         let block = old.preview()?;
@@ -71,7 +71,7 @@ mod suite {
         assert_eq!(new.get(MANY - 1), Ok(restored(MANY - 1)));
         assert_eq!(new.seen(R(MANY - 1)), (data(MANY - 1), 0));
         // There it has to grow too.
-        let _announced = Lasting::announce(&new)?;
+        let _announced = Lasting::complete(&new)?;
         new.register_all(0)?;
         new.finish(0);
         let calls = new.calls();
@@ -86,7 +86,7 @@ mod suite {
     fn what_is_registered_before_the_setup_fits() -> Result {
         let b = Bench::new(1, MANY)?;
         b.register_all(0)?;
-        let announced = Lasting::announce(&b)?;
+        let announced = Lasting::complete(&b)?;
         let address = announced.address()?;
         assert_eq!(Block::of(&b)?.pages(), 4);
         b.preserve(0)?;
@@ -96,9 +96,42 @@ mod suite {
     }
 
     #[test]
-    fn block_does_not_shrink() -> Result {
+    fn address_is_not_touched_before_all_is_set_up() -> Result {
         let b = Bench::new(1, MANY)?;
         let announced = Lasting::announce(&b)?;
+        let first = announced.address()?;
+        // The block grows twice meanwhile.
+        b.register_all(0)?;
+        assert_eq!(Block::of(&b)?.pages(), 4);
+        assert_eq!(announced.address()?, first);
+        b.core.complete_outgoing();
+        assert!(announced.address()? != first);
+        let complete = announced.address()?;
+        b.core.complete_outgoing();
+        assert_eq!(announced.address()?, complete);
+        b.preserve(0)?;
+        assert!(hands_over(&b, 0..MANY, 1)?);
+        // What was announced first has been given back, and can be had again.
+        assert_eq!(reserve(&b, 4 * MANY), Ok(()));
+        assert!(announced.address()? != complete);
+        Ok(())
+    }
+
+    #[test]
+    fn nothing_to_complete() -> Result {
+        let b = Bench::new(1, 1)?;
+        b.core.complete_outgoing();
+        assert!(Block::of(&b).is_err());
+        b.setup()?;
+        b.core.complete_outgoing();
+        assert_eq!(Block::of(&b)?.pages(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn block_does_not_shrink() -> Result {
+        let b = Bench::new(1, MANY)?;
+        let announced = Lasting::complete(&b)?;
         b.register_all(0)?;
         let address = announced.address()?;
         b.unregister_all(0);
@@ -112,7 +145,7 @@ mod suite {
     #[test]
     fn grows_while_files_of_others_are_preserved() -> Result {
         let b = Bench::new(2, MANY)?;
-        let _announced = Lasting::announce(&b)?;
+        let _announced = Lasting::complete(&b)?;
         for flb in 0..10 {
             b.register(0, flb)?;
         }
@@ -152,7 +185,7 @@ mod suite {
     #[test]
     fn block_that_is_written_does_not_grow() -> Result {
         let b = Bench::new(2, MANY)?;
-        let announced = Lasting::announce(&b)?;
+        let announced = Lasting::complete(&b)?;
         for flb in 0..MOST {
             b.register(0, flb)?;
         }
@@ -171,7 +204,7 @@ mod suite {
     #[test]
     fn name_that_is_taken_is_eexist_where_the_block_has_to_grow() -> Result {
         let b = Bench::new(1, MOST + 1)?;
-        let _announced = Lasting::announce(&b)?;
+        let _announced = Lasting::complete(&b)?;
         for flb in 0..MOST {
             b.register(0, flb)?;
         }
@@ -185,7 +218,7 @@ mod suite {
     #[test]
     fn blocks_beyond_the_page_allocator() -> Result {
         let b = Bench::new(1, 1)?;
-        let announced = Lasting::announce(&b)?;
+        let announced = Lasting::complete(&b)?;
         b.register(0, 0)?;
         let mut before = announced.address()?;
         // Beyond 4 MiB a block is looked for page by page.
@@ -268,7 +301,7 @@ mod suite {
     #[test]
     fn many_come_and_go_in_any_order() -> Result {
         let b = Bench::new(2, MANY)?;
-        let _announced = Lasting::announce(&b)?;
+        let _announced = Lasting::complete(&b)?;
         // A step that meets each number once.
         let scattered = || (0..MANY).map(|nth| nth * 101 % MANY);
         assert!(MANY % 101 != 0);

@@ -179,11 +179,21 @@ mod suite {
         assert!(files <= 0x7fff_ffff);
         assert!(block.is(0, &name(0), data(0), files));
         assert_eq!(Bench::new(0, 0)?.receive(block.bytes()), Ok(()));
-        // Room comes back.
+        // Room comes back with the last FLB and file.
+        b.set_files(6, 1);
+        b.unregister(6, 0);
+        assert_eq!(b.register(MOST_HANDLERS, 0), err(ENOSPC));
+        b.unpreserve(6);
+        assert_eq!(b.preserve(MOST_HANDLERS), Ok(()));
+        b.unpreserve(MOST_HANDLERS);
+        assert_eq!(b.preserve(6), Ok(()));
+        assert_eq!(b.register(MOST_HANDLERS, 0), err(ENOSPC));
+        b.unpreserve(6);
         b.set_files(5, 1);
         b.unpreserve(5);
         b.unregister_all(5);
         assert_eq!(b.register(MOST_HANDLERS, 0), Ok(()));
+        assert_eq!(b.register(6, 0), Ok(()));
         assert_eq!(b.calls(), [P(0)]);
         Ok(())
     }

@@ -12,6 +12,7 @@
 
 mod support;
 
+mod arrivals;
 mod capacity;
 mod clients;
 mod defects;
@@ -23,7 +24,6 @@ mod handover;
 mod incoming;
 mod limits;
 mod luo_v5;
-mod order;
 mod outgoing;
 mod preserve;
 mod reentry;

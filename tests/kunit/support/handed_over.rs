@@ -352,6 +352,13 @@ impl Lasting {
         Ok(Self(tree))
     }
 
+    /// The same, when all is set up.
+    pub(in super::super) fn complete(bench: &Bench) -> Result<Self> {
+        let new = Self::announce(bench)?;
+        bench.core.complete_outgoing();
+        Ok(new)
+    }
+
     /// What the next kernel would find.
     pub(in super::super) fn address(&self) -> Result<u64> {
         self.0.tree().ok_or(ENXIO)?.address()?.ok_or(ENXIO)
@@ -371,6 +378,13 @@ impl Lasting {
         let state = unsafe { OutgoingField::from_raw(field.get()) };
         bench.core.setup_outgoing(state)?;
         Ok(Self(field))
+    }
+
+    /// The same, when all is set up.
+    pub(in super::super) fn complete(bench: &Bench) -> Result<Self> {
+        let new = Self::announce(bench)?;
+        bench.core.complete_outgoing();
+        Ok(new)
     }
 
     /// What the next kernel would find.

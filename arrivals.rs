@@ -9,7 +9,7 @@
 
 use kernel::prelude::*;
 
-/// Where a value is in an [`Order`]. Grows with each arrival.
+/// Where a value is in an [`Arrivals`]. Grows with each arrival.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place(u64);
 
@@ -18,13 +18,13 @@ pub(crate) struct Place(u64);
 /// # Invariants
 ///
 /// The places in `values` grow, and are below `next`. `gaps` of them have no value, the last one has.
-pub(crate) struct Order<T> {
+pub(crate) struct Arrivals<T> {
     values: KVVec<(Place, Option<T>)>,
     next: u64,
     gaps: usize,
 }
 
-impl<T> Order<T> {
+impl<T> Arrivals<T> {
     /// An empty list.
     pub(crate) const fn new() -> Self {
         Self {

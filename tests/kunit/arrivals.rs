@@ -2,19 +2,19 @@
 
 //! The list in the order of arrival.
 
-use crate::order::{Order, Place};
+use crate::arrivals::{Arrivals, Place};
 use kernel::prelude::*;
 
 /// A list with the numbers below `count`, and their places.
-fn numbers(count: u32) -> Result<(Order<u32>, KVec<Place>)> {
-    let (mut order, mut places) = (Order::new(), KVec::new());
+fn numbers(count: u32) -> Result<(Arrivals<u32>, KVec<Place>)> {
+    let (mut order, mut places) = (Arrivals::new(), KVec::new());
     for number in 0..count {
         places.push(order.push(number)?, GFP_KERNEL)?;
     }
     Ok((order, places))
 }
 
-#[kunit_tests(luo_flb_order)]
+#[kunit_tests(luo_flb_arrivals)]
 mod suite {
     use super::*;
 
