@@ -8,8 +8,13 @@
 #[path = "../../../abi/mod.rs"]
 mod abi;
 #[allow(dead_code)]
+#[path = "../../../refs.rs"]
+mod refs;
+#[allow(dead_code)]
 #[path = "../../../state.rs"]
 mod state;
+#[allow(dead_code)]
+mod word;
 
 #[cfg(test)]
 mod tests;

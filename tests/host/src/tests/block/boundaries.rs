@@ -3,10 +3,10 @@
 //! The last good and the first bad value of each number.
 
 use super::{bytes::Bytes, model, PAGE_SIZES};
-use crate::abi::block::{capacity, is_address, Block, Error, MAX_FILES};
+use crate::abi::block::{announced_pages, capacity, is_address, pages, Error, MAX_FILES};
 
 fn error(bytes: &[u8], page_size: usize) -> Option<Error> {
-    Block::decode(bytes, page_size).err()
+    model::read(bytes, page_size).err()
 }
 
 #[test]
@@ -22,6 +22,53 @@ fn capacity_counts_whole_entries_behind_the_header() {
         (144, 2),
     ] {
         assert_eq!(capacity(len), fit, "{len} bytes");
+    }
+}
+
+#[test]
+fn pages_are_no_more_than_the_entries_need() {
+    for page_size in PAGE_SIZES {
+        for entries in (0..5000).chain(65_500..65_600) {
+            let pages = pages(entries, page_size);
+            assert!(capacity(pages * page_size) >= entries, "{entries} entries");
+            let fewer = (pages - 1) * page_size;
+            assert!(
+                pages == 1 || capacity(fewer) < entries,
+                "{entries} entries fit in {fewer} bytes"
+            );
+        }
+    }
+}
+
+#[test]
+fn pages_that_are_full_need_no_more_pages() {
+    for page_size in PAGE_SIZES {
+        for count in 1..3000 {
+            let most = capacity(count * page_size);
+            assert_eq!(pages(most, page_size), count);
+            assert_eq!(pages(most + 1, page_size), count + 1);
+        }
+    }
+}
+
+#[test]
+fn too_many_entries_need_too_many_pages() {
+    for page_size in PAGE_SIZES {
+        let most = usize::MAX.div_ceil(page_size);
+        for entries in [usize::MAX / 64, usize::MAX / 64 + 1, usize::MAX] {
+            assert_eq!(pages(entries, page_size), most, "{entries} entries");
+        }
+    }
+}
+
+#[test]
+fn pages_are_announced_by_a_header_alone() {
+    for announced in [0, 1, 2, 1 << 32, u64::MAX] {
+        let bytes = Bytes::new(64, announced, 1).0;
+        for len in 0..=64 {
+            let expected = (len >= 16).then_some(announced as usize);
+            assert_eq!(announced_pages(&bytes[..len]), expected, "{len} bytes");
+        }
     }
 }
 
@@ -145,11 +192,8 @@ fn file_count() {
     let mut bytes = Bytes::valid(4096, 3);
     for files in [1, 2, 0x7fff_ffff] {
         bytes.files(2, files);
-        let last = Block::decode(&bytes.0, 4096).map(|block| block.entries().last());
-        assert_eq!(
-            last.map(|last| last.map(|last| last.files.into())),
-            Ok(Some(files))
-        );
+        let entries = model::read(&bytes.0, 4096).unwrap();
+        assert_eq!(entries.last().map(|last| last.files.into()), Some(files));
     }
     let truncates_to_one = (1 << 32) + 1;
     for files in [
@@ -171,11 +215,8 @@ fn any_data_is_good() {
     for data in [0, 1, 1 << 63, u64::MAX] {
         let mut bytes = Bytes::valid(4096, 1);
         bytes.u64(16 + 48, data);
-        let first = Block::decode(&bytes.0, 4096).map(|block| block.entries().next());
-        assert_eq!(
-            first.map(|first| first.map(|first| first.data)),
-            Ok(Some(data))
-        );
+        let entries = model::read(&bytes.0, 4096).unwrap();
+        assert_eq!(entries.first().map(|first| first.data), Some(data));
     }
 }
 

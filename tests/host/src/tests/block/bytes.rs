@@ -2,13 +2,18 @@
 
 //! Blocks put together by hand: the offsets are those of the C structures, spelt out.
 
-use crate::abi::name;
+use crate::abi::name::{self, Name};
 
 /// `name`, terminated and padded with zeroes.
 pub(super) fn field(name: &[u8]) -> name::Field {
     let mut field = [0; 48];
     field[..name.len()].copy_from_slice(name);
     field
+}
+
+/// `name`, as the writer takes it.
+pub(super) fn named(name: &[u8]) -> Name {
+    Name::new(&field(name)).unwrap()
 }
 
 /// Memory that holds a block, which may be as wrong as the test wants.
@@ -25,7 +30,12 @@ impl Bytes {
 
     /// One page with `count` entries that are all valid.
     pub(super) fn valid(page_size: usize, count: usize) -> Self {
-        let mut bytes = Self::new(page_size, 1, count as u64);
+        Self::pages(page_size, 1, count)
+    }
+
+    /// So many pages with `count` entries that are all valid.
+    pub(super) fn pages(page_size: usize, pages: usize, count: usize) -> Self {
+        let mut bytes = Self::new(pages * page_size, pages as u64, count as u64);
         for index in 0..count {
             bytes.entry(index, &field(format!("flb-{index}").as_bytes()), 7, 1);
         }

@@ -2,9 +2,12 @@
 
 //! The format is the one of the C header, and frozen.
 
-use super::bytes::{field, Bytes};
+use super::{
+    bytes::{field, named, Bytes},
+    model,
+};
 use crate::abi::{
-    block::{Block, Entry, Writer, ENTRY_COUNT, ENTRY_DATA, ENTRY_LEN, HEADER_COUNT, HEADER_LEN},
+    block::{Entry, Writer, ENTRY_COUNT, ENTRY_DATA, ENTRY_LEN, HEADER_COUNT, HEADER_LEN},
     name,
 };
 use std::mem::{offset_of, size_of};
@@ -50,7 +53,7 @@ fn the_writer_stores_what_a_hand_does() {
         (b"one", 0x1122_3344_5566_7788, 3),
         (b"two", u64::MAX, 0x7fff_ffff),
     ] {
-        let name = &field(name);
+        let name = named(name);
         assert!(writer.push(&Entry { name, data, files }));
     }
     writer.finish();
@@ -94,12 +97,12 @@ fn golden() -> Vec<u8> {
 fn the_golden_block_is_written_and_read() {
     let entries = [
         Entry {
-            name: &field(b"demo-iommu-v1"),
+            name: named(b"demo-iommu-v1"),
             data: 0x12_3456_7000,
             files: 3,
         },
         Entry {
-            name: &field(&[b'a'; 47]),
+            name: named(&[b'a'; 47]),
             data: u64::MAX,
             files: 0x7fff_ffff,
         },
@@ -111,7 +114,5 @@ fn the_golden_block_is_written_and_read() {
     writer.finish();
     assert!(bytes == golden());
 
-    let golden = golden();
-    let block = Block::decode(&golden, 4096).unwrap();
-    assert!(block.entries().eq(entries));
+    assert_eq!(model::read(&golden(), 4096), Ok(entries.to_vec()));
 }

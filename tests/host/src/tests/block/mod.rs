@@ -9,11 +9,15 @@
 //! | [`layout`] | the format is the one of the C header, and frozen |
 //! | [`boundaries`] | the last good and the first bad value of each number |
 //! | [`names`] | names in the table |
+//! | [`index`] | what the entries are put into |
+//! | [`large`] | blocks of many pages |
 //! | [`writer`] | what the writer leaves behind |
 //! | [`properties`] | any bytes, any entries |
 
 mod boundaries;
 mod bytes;
+mod index;
+mod large;
 mod layout;
 mod model;
 mod names;

@@ -3,8 +3,15 @@
 //! What a block means, in the plainest terms: numbers of 128 bits that cannot overflow, and owned
 //! values.
 
-use crate::abi::block::{Block, Error};
-use std::{collections::BTreeSet, ffi::CStr};
+use crate::abi::{
+    block::{self, Entry, Error, Failure, Index},
+    name::Name,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
+    ffi::CStr,
+};
 
 /// An entry, owned; the name without its NUL.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,25 +66,50 @@ pub(super) fn decode(bytes: &[u8], page_size: usize) -> Result<Vec<Owned>, Error
     Ok(entries)
 }
 
-/// The entries of a decoded block.
-pub(super) fn owned(block: &Block<'_>) -> Vec<Owned> {
-    block
-        .entries()
-        .map(|entry| Owned {
-            name: CStr::from_bytes_until_nul(entry.name)
-                .map_or(entry.name.to_vec(), |name| name.to_bytes().to_vec()),
-            data: entry.data,
-            files: entry.files,
-        })
-        .collect()
+/// An entry, in the terms of the model.
+fn owned(entry: Entry) -> Owned {
+    let name = entry.name.to_field();
+    let name = CStr::from_bytes_until_nul(&name).map_or(&name[..], CStr::to_bytes);
+    Owned {
+        name: name.to_vec(),
+        data: entry.data,
+        files: entry.files,
+    }
+}
+
+/// The entries of a block in their order, found by a tree of names as in the kernel.
+#[derive(Default)]
+pub(super) struct Table {
+    pub(super) entries: Vec<Entry>,
+    places: BTreeMap<Name, usize>,
+}
+
+impl Index for Table {
+    type Error = Infallible;
+
+    fn insert(&mut self, entry: Entry) -> Result<bool, Infallible> {
+        let place = self.entries.len();
+        self.entries.push(entry);
+        Ok(self.places.insert(entry.name, place).is_none())
+    }
+}
+
+/// The entries of a block, or what is wrong with it.
+pub(super) fn read(bytes: &[u8], page_size: usize) -> Result<Vec<Entry>, Error> {
+    let mut table = Table::default();
+    match block::read(bytes, page_size, &mut table) {
+        Ok(()) => Ok(table.entries),
+        Err(Failure::Refused(error)) => Err(error),
+        Err(Failure::Index(_, never)) => match never {},
+    }
 }
 
 /// What the code under test makes of a block, in the terms of the model.
 pub(super) fn actual(bytes: &[u8], page_size: usize) -> Result<Vec<Owned>, Error> {
-    Block::decode(bytes, page_size).map(|block| owned(&block))
+    read(bytes, page_size).map(|entries| entries.into_iter().map(owned).collect())
 }
 
 /// The number of entries of a block, or what is wrong with it.
 pub(super) fn entries(bytes: &[u8], page_size: usize) -> Result<usize, Error> {
-    Block::decode(bytes, page_size).map(|block| block.entries().count())
+    read(bytes, page_size).map(|entries| entries.len())
 }

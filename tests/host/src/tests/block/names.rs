@@ -6,10 +6,7 @@ use super::{
     bytes::{field, Bytes},
     model,
 };
-use crate::abi::{
-    block::{Block, Error},
-    name,
-};
+use crate::abi::{block::Error, name};
 
 /// What becomes of a block of four entries when the third bears a name.
 fn third(name: &name::Field) -> Result<usize, Error> {
@@ -39,8 +36,8 @@ fn the_last_byte_of_the_field_is_the_last_that_counts() {
     // A NUL in the data behind the field does not terminate the name.
     let mut bytes = Bytes::valid(4096, 1);
     bytes.entry(0, &[b'a'; 48], 0, 1);
-    let error = Block::decode(&bytes.0, 4096).err();
-    assert_eq!(error, Some(Error::NameUnterminated(0)));
+    let entries = model::entries(&bytes.0, 4096);
+    assert_eq!(entries, Err(Error::NameUnterminated(0)));
 }
 
 #[test]
@@ -49,8 +46,8 @@ fn duplicates_are_found_at_any_distance() {
         let mut bytes = Bytes::valid(4096, 63);
         bytes.name(later, &field(format!("flb-{earlier}").as_bytes()));
         assert_eq!(
-            Block::decode(&bytes.0, 4096).err(),
-            Some(Error::NameDuplicate(later as u64))
+            model::entries(&bytes.0, 4096),
+            Err(Error::NameDuplicate(later as u64))
         );
     }
 }

@@ -7,8 +7,8 @@ use super::{
     model::{self, Owned},
 };
 use crate::{
-    abi::block::{Block, Entry, Writer, MAX_FILES},
-    abi::name,
+    abi::block::{Entry, Writer, MAX_FILES},
+    abi::name::{self, Name},
     tests::config,
 };
 use proptest::{array, collection::vec, prelude::*};
@@ -26,15 +26,21 @@ fn entries(most: usize) -> impl Strategy<Value = Vec<(Owned, u8)>> {
     })
 }
 
-/// Writes entries; what stands behind the NUL of a name is garbage.
+/// A field with a name, and garbage behind its NUL.
+fn dirty(name: &[u8], garbage: u8) -> name::Field {
+    let mut field = [garbage; name::LEN];
+    field[..name.len()].copy_from_slice(name);
+    field[name.len()] = 0;
+    field
+}
+
+/// Writes entries, with names that were read from fields with garbage.
 fn write(bytes: &mut [u8], pages: u64, entries: &[(Owned, u8)]) {
     let mut writer = Writer::new(bytes, pages).unwrap();
     for (entry, garbage) in entries {
-        let mut name = [*garbage; name::LEN];
-        name[..entry.name.len()].copy_from_slice(&entry.name);
-        name[entry.name.len()] = 0;
+        let name = dirty(&entry.name, *garbage);
         assert!(writer.push(&Entry {
-            name: &name,
+            name: Name::new(&name).unwrap(),
             data: entry.data,
             files: entry.files,
         }));
@@ -121,6 +127,25 @@ proptest! {
     }
 
     #[test]
+    fn garbage_behind_names_is_not_handed_on(entries in entries(20), dirt in any::<u8>()) {
+        let mut bytes = vec![dirt; 4096];
+        write(&mut bytes, 1, &entries);
+        for ((entry, _), record) in entries.iter().zip(bytes[16..].chunks_exact(64)) {
+            prop_assert!(record[..48] == dirty(&entry.name, 0));
+        }
+    }
+
+    #[test]
+    fn garbage_behind_names_is_not_read(entries in entries(20)) {
+        let mut bytes = Bytes::new(4096, 1, entries.len() as u64);
+        for (index, (entry, garbage)) in entries.iter().enumerate() {
+            let name = dirty(&entry.name, *garbage);
+            bytes.entry(index, &name, entry.data, entry.files.into());
+        }
+        prop_assert_eq!(model::actual(&bytes.0, 4096), Ok(plain(entries)));
+    }
+
+    #[test]
     fn what_is_written_again_is_all_that_is_read(
         first in entries(40),
         second in entries(40),
@@ -179,8 +204,8 @@ fn every_byte_of_a_valid_block_may_be_wrong_in_every_way() {
         for byte in 0..=u8::MAX {
             let mut bytes = valid.clone();
             bytes[at] = byte;
-            let actual = Block::decode(&bytes, 144).map(|block| model::owned(&block));
-            assert_eq!(actual, model::decode(&bytes, 144), "byte {at} = {byte:#x}");
+            let (actual, expected) = (model::actual(&bytes, 144), model::decode(&bytes, 144));
+            assert_eq!(actual, expected, "byte {at} = {byte:#x}");
         }
     }
 }

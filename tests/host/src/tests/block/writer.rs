@@ -3,16 +3,16 @@
 //! What the writer leaves behind.
 
 use super::{
-    bytes::{field, Bytes},
+    bytes::{named, Bytes},
     model, PAGE_SIZES,
 };
-use crate::abi::block::{capacity, Block, Entry, Writer};
+use crate::abi::block::{capacity, Entry, Writer};
 
 /// Pushes entries `from..to` until one is refused; says how many were taken.
 fn push(writer: &mut Writer<'_>, from: usize, to: usize) -> usize {
     let taken = (from..to).take_while(|index| {
         writer.push(&Entry {
-            name: &field(format!("new-{index}").as_bytes()),
+            name: named(format!("new-{index}").as_bytes()),
             data: *index as u64,
             files: 1,
         })
@@ -22,6 +22,12 @@ fn push(writer: &mut Writer<'_>, from: usize, to: usize) -> usize {
 
 fn entries(bytes: &[u8]) -> usize {
     model::entries(bytes, bytes.len()).unwrap()
+}
+
+/// The handles in a block.
+fn data(bytes: &[u8], page_size: usize) -> Vec<u64> {
+    let entries = model::read(bytes, page_size).unwrap();
+    entries.iter().map(|entry| entry.data).collect()
 }
 
 #[test]
@@ -43,8 +49,7 @@ fn a_full_block_takes_no_more_and_stays_as_it_is() {
         assert_eq!(push(&mut writer, 0, most + 10), most);
         assert_eq!(push(&mut writer, most, most + 1), 0);
         writer.finish();
-        let block = Block::decode(&bytes, page_size).unwrap();
-        assert!(block.entries().map(|entry| entry.data).eq(0..most as u64));
+        assert!(data(&bytes, page_size).into_iter().eq(0..most as u64));
     }
 }
 
@@ -65,8 +70,7 @@ fn written_again_with_fewer_entries_none_is_left_over() {
         let mut writer = Writer::new(&mut bytes, 1).unwrap();
         assert_eq!(push(&mut writer, 100, 100 + count), count);
         writer.finish();
-        let block = Block::decode(&bytes, 4096).unwrap();
-        let data = block.entries().map(|entry| entry.data);
+        let data = data(&bytes, 4096).into_iter();
         assert!(data.eq(100..100 + count as u64), "{count} entries");
     }
 }
@@ -90,6 +94,6 @@ fn the_header_says_the_pages_it_was_given() {
     let mut bytes = vec![0; 3 * 4096];
     Writer::new(&mut bytes, 3).unwrap().finish();
     assert_eq!(bytes[..8], 3u64.to_ne_bytes());
-    assert!(Block::decode(&bytes, 4096).is_ok());
-    assert!(Block::decode(&bytes[..2 * 4096], 4096).is_err());
+    assert!(model::read(&bytes, 4096).is_ok());
+    assert!(model::read(&bytes[..2 * 4096], 4096).is_err());
 }

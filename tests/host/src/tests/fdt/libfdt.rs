@@ -32,6 +32,13 @@ unsafe extern "C" {
         name: *const c_char,
         lenp: *mut c_int,
     ) -> *const c_void;
+    fn fdt_setprop_inplace(
+        fdt: *mut c_void,
+        nodeoffset: c_int,
+        name: *const c_char,
+        val: *const c_void,
+        len: c_int,
+    ) -> c_int;
 }
 
 /// `FDT_ERR_NOSPACE`: the tree does not fit in its memory.
@@ -76,7 +83,8 @@ impl Memory {
 ///
 /// # Invariants
 ///
-/// `fdt_check_header` has accepted the memory, whose size is the one in the header.
+/// `fdt_check_header` has accepted the memory, whose size is the one in the header; or libfdt is
+/// writing the tree, see [`Builder::look`].
 pub(super) struct Tree(Memory);
 
 impl Tree {
@@ -143,6 +151,19 @@ impl fdt_v1::Reader for Tree {
     }
 }
 
+impl fdt_v1::Editor for Tree {
+    fn replace(&mut self, node: c_int, name: &CStr, value: &[u8]) -> bool {
+        let fdt = self.0.words.as_mut_ptr().cast();
+        let Ok(len) = c_int::try_from(value.len()) else {
+            return false;
+        };
+        let value = value.as_ptr().cast();
+        // SAFETY: As in `is_compatible`; the value has `len` bytes, and libfdt copies them to where
+        // it has found a property of that size.
+        unsafe { fdt_setprop_inplace(fdt, node, name.as_ptr(), value, len) == 0 }
+    }
+}
+
 /// A tree that is being written, from the start to the end.
 ///
 /// # Invariants
@@ -162,6 +183,17 @@ impl Builder {
         result(unsafe { fdt_finish_reservemap(fdt) })?;
         // INVARIANT: The tree has just been created.
         Ok(Self(memory))
+    }
+
+    /// Looks at what has been written so far, or changes it.
+    pub(super) fn look<T>(&mut self, look: impl FnOnce(&mut Tree) -> T) -> T {
+        let nothing = Memory::new(0);
+        // INVARIANT: libfdt is writing the tree, and knows that from its header.
+        let mut tree = Tree(std::mem::replace(&mut self.0, nothing));
+        let result = look(&mut tree);
+        // INVARIANT: Nobody but libfdt has written the tree, and it is where it was.
+        self.0 = tree.0;
+        result
     }
 
     /// Ends the tree.

@@ -10,6 +10,7 @@
 //! | [`format`] | what is written is what the format says, and frozen |
 //! | [`refusals`] | bad trees |
 //! | [`failures`] | a tree that takes no more |
+//! | [`update`] | another address in a tree that is there |
 //! | [`properties`] | any address, any wrong byte |
 
 mod failures;
@@ -19,3 +20,4 @@ mod properties;
 mod refusals;
 mod tools;
 mod tree;
+mod update;

@@ -2,11 +2,16 @@
 
 //! Does what the machines ask for, as the kernel does, and keeps a record.
 
-use crate::state::{Added, Got, Holder, Incoming, Outgoing, Put, Removed, Saved};
-use std::{cell::Cell, mem::replace, rc::Rc};
+use crate::{
+    refs::{Holder, Refs, Released, Taken},
+    state::{Counted, Got, Incoming, Outgoing, Put, Saved},
+};
+use std::{
+    cell::Cell,
+    fmt::{self, Debug, Formatter},
+    rc::Rc,
+};
 
-/// An FLB.
-pub(super) type Flb = char;
 /// An object; 0 stands for a null pointer.
 pub(super) type Object = u64;
 /// An error of a callback.
@@ -34,8 +39,8 @@ impl Drop for Pin {
 pub(super) enum Callback {
     Preserve(Result<Saved<Object>, Errno>),
     Unpreserve(Saved<Object>),
-    Retrieve(Flb, u64, Result<Object, Errno>),
-    Finish(Flb, Object),
+    Retrieve(char, u64, Result<Object, Errno>),
+    Finish(char, Object),
 }
 
 /// The callbacks that have run, and the pins that exist.
@@ -58,64 +63,110 @@ impl Record {
 
 /// The outgoing direction.
 pub(super) struct OutgoingDriver {
-    pub(super) state: Outgoing<Object, Pin>,
+    pub(super) state: Outgoing,
+    pub(super) refs: Refs,
+    /// What `preserve` has left.
+    kept: Option<(Saved<Object>, Pin)>,
     pub(super) record: Record,
 }
 
 impl OutgoingDriver {
     pub(super) fn new() -> Self {
         Self {
-            state: Outgoing::Idle,
+            state: Outgoing::new(0),
+            refs: Refs::new(0),
+            kept: None,
             record: Record::default(),
         }
     }
 
-    /// Adds a file; `preserve` will give this result. Says whether the file is counted.
-    pub(super) fn add_file(&mut self, most: u32, preserve: Result<Saved<Object>, Errno>) -> bool {
-        match replace(&mut self.state, Outgoing::Idle).add(Holder::File, most) {
-            Added::Idle => {
-                let pin = Pin::new(&self.record.pins);
-                self.record.ran(Callback::Preserve(preserve));
-                let Ok(saved) = preserve else {
-                    return false;
-                };
-                self.state = Outgoing::preserved(saved, pin);
-                true
-            }
-            Added::Counted(state) => {
-                self.state = state;
-                true
-            }
-            Added::Full(state) => {
-                self.state = state;
-                false
-            }
+    /// A handler has its first file; `preserve` will give this result. Says whether it is counted.
+    pub(super) fn first_file(&mut self, preserve: Result<Saved<Object>, Errno>) -> bool {
+        if self.state.hold(&self.refs) {
+            return true;
+        }
+        let pin = Pin::new(&self.record.pins);
+        self.record.ran(Callback::Preserve(preserve));
+        let Ok(saved) = preserve else {
+            return false;
+        };
+        assert!(self.kept.replace((saved, pin)).is_none(), "preserved twice");
+        self.state.preserved(&self.refs);
+        true
+    }
+
+    /// Gets the object, if there is one and the reference is counted.
+    pub(super) fn get(&mut self) -> Option<Object> {
+        match self.refs.get() {
+            Taken::Counted => Some(self.saved().expect("an object that is alive").obj),
+            Taken::Dead | Taken::Full => None,
         }
     }
 
-    /// Adds a reference. Says whether there is an object, and the reference is counted.
-    pub(super) fn add_user(&mut self, most: u32) -> bool {
-        let (state, counted) =
-            match replace(&mut self.state, Outgoing::Idle).add(Holder::User, most) {
-                Added::Idle => return false,
-                Added::Counted(state) => (state, true),
-                Added::Full(state) => (state, false),
-            };
-        self.state = state;
-        counted
+    /// Puts a reference. Says whether there was one.
+    pub(super) fn put(&mut self) -> bool {
+        self.refs.put() || self.release(Holder::User)
     }
 
-    /// Removes a file or a reference. Says whether there was one.
-    pub(super) fn remove(&mut self, holder: Holder) -> bool {
-        match replace(&mut self.state, Outgoing::Idle).remove(holder) {
-            Removed::Counted(state) => self.state = state,
-            Removed::Last(saved, _pin) => self.record.ran(Callback::Unpreserve(saved)),
-            Removed::Unbalanced(state) => {
-                self.state = state;
-                return false;
+    /// A holder lets go, under the lock. Says whether it held the object.
+    pub(super) fn release(&mut self, holder: Holder) -> bool {
+        match self.state.release(&self.refs, holder) {
+            Released::Held => {}
+            Released::Last => {
+                let (saved, _pin) = self.kept.take().expect("an object that ends");
+                self.record.ran(Callback::Unpreserve(saved));
             }
+            Released::Unbalanced => return false,
         }
         true
+    }
+
+    /// What is preserved.
+    pub(super) fn saved(&self) -> Option<Saved<Object>> {
+        self.kept.as_ref().map(|(saved, _)| *saved)
+    }
+}
+
+/// An FLB with its incoming object.
+pub(super) struct Area {
+    name: char,
+    refs: Refs,
+    object: Cell<Object>,
+}
+
+/// A pointer to an FLB.
+#[derive(Clone)]
+pub(super) struct Flb(Rc<Area>);
+
+impl Flb {
+    pub(super) fn new(name: char) -> Self {
+        Self(Rc::new(Area {
+            name,
+            refs: Refs::new(0),
+            object: Cell::new(0),
+        }))
+    }
+
+    pub(super) fn name(&self) -> char {
+        self.0.name
+    }
+}
+
+impl Debug for Flb {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "FLB {}", self.0.name)
+    }
+}
+
+impl PartialEq for Flb {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Counted for Flb {
+    fn refs(&self) -> &Refs {
+        &self.0.refs
     }
 }
 
@@ -140,7 +191,8 @@ pub(super) enum Failure {
 
 /// The incoming direction.
 pub(super) struct IncomingDriver {
-    pub(super) state: Incoming<Flb, Object, Pin, Errno>,
+    pub(super) state: Incoming<Flb, Pin, Errno>,
+    pub(super) files: Refs,
     failure: Failure,
     pub(super) record: Record,
 }
@@ -148,7 +200,8 @@ pub(super) struct IncomingDriver {
 impl IncomingDriver {
     pub(super) fn new(files: u32, data: u64, failure: Failure) -> Self {
         Self {
-            state: Incoming::Untouched { files, data },
+            state: Incoming::Untouched { data },
+            files: Refs::new(files),
             failure,
             record: Record::default(),
         }
@@ -157,15 +210,18 @@ impl IncomingDriver {
     /// Gets the object; `retrieve` will give this result.
     pub(super) fn get(
         &mut self,
-        flb: Flb,
-        most: u32,
+        flb: &Flb,
         retrieve: Result<Object, Errno>,
     ) -> Result<Object, NotGot> {
-        Err(match self.state.get(&flb, most) {
-            Got::Counted(obj) => return Ok(obj),
+        if flb.refs().get() == Taken::Counted {
+            return Ok(flb.0.object.get());
+        }
+        Err(match self.state.get(flb) {
+            Got::Counted => return Ok(flb.0.object.get()),
             Got::Retrieve(data) => match self.retrieve(flb, data, retrieve) {
                 Ok((obj, pin)) => {
-                    self.state.retrieved(flb, obj, pin);
+                    flb.0.object.set(obj);
+                    self.state.retrieved(flb.clone(), pin);
                     return Ok(obj);
                 }
                 Err(error) => {
@@ -183,32 +239,43 @@ impl IncomingDriver {
     }
 
     /// Puts a reference. Says whether it was held.
-    pub(super) fn put_user(&mut self, flb: Flb) -> bool {
-        let put = self.state.put_user(&flb);
+    pub(super) fn put_user(&mut self, flb: &Flb) -> bool {
+        flb.refs().put() || self.put_last_user(flb)
+    }
+
+    /// Puts a reference under the lock. Says whether it was held.
+    pub(super) fn put_last_user(&mut self, flb: &Flb) -> bool {
+        let put = self.state.put_user(flb);
         self.put(flb, put, Err(0))
     }
 
-    /// Finishes a file; `retrieve` will give this result. Says whether there was one.
-    pub(super) fn put_file(&mut self, flb: Flb, retrieve: Result<Object, Errno>) -> bool {
-        let put = self.state.put_file();
+    /// Finishes a file; `retrieve` will give this result. Says whether there was one, and if it was
+    /// the last, an object to end.
+    pub(super) fn finish_file(&mut self, flb: &Flb, retrieve: Result<Object, Errno>) -> bool {
+        self.files.put() || self.finish_last_file(flb, retrieve)
+    }
+
+    /// Finishes a file under the lock, as [`IncomingDriver::finish_file`].
+    pub(super) fn finish_last_file(&mut self, flb: &Flb, retrieve: Result<Object, Errno>) -> bool {
+        let put = match self.files.release(Holder::User) {
+            Released::Last => self.state.put_files(),
+            Released::Held => Put::Held,
+            Released::Unbalanced => Put::Unbalanced,
+        };
         self.put(flb, put, retrieve)
     }
 
-    fn put(
-        &mut self,
-        flb: Flb,
-        put: Put<Flb, Object, Pin>,
-        retrieve: Result<Object, Errno>,
-    ) -> bool {
+    fn put(&mut self, flb: &Flb, put: Put<Flb, Pin>, retrieve: Result<Object, Errno>) -> bool {
         match put {
-            Put::Counted => {}
+            Put::Held => {}
             Put::Unbalanced => return false,
-            Put::Finish(live) => {
-                assert_eq!((live.files, live.users), (0, 0), "finished while in use");
-                self.record.ran(Callback::Finish(live.flb, live.obj));
+            Put::Finish(live, _pin) => {
+                assert!(!live.refs().is_alive(), "finished while in use");
+                let obj = live.0.object.take();
+                self.record.ran(Callback::Finish(live.name(), obj));
             }
             Put::Retrieve(data) => match self.retrieve(flb, data, retrieve) {
-                Ok((obj, _pin)) => self.record.ran(Callback::Finish(flb, obj)),
+                Ok((obj, _pin)) => self.record.ran(Callback::Finish(flb.name(), obj)),
                 Err(error) => self.state.failed(error),
             },
         }
@@ -217,12 +284,13 @@ impl IncomingDriver {
 
     fn retrieve(
         &mut self,
-        flb: Flb,
+        flb: &Flb,
         data: u64,
         result: Result<Object, Errno>,
     ) -> Result<(Object, Pin), Errno> {
         let pin = Pin::new(&self.record.pins);
-        self.record.ran(Callback::Retrieve(flb, data, result));
+        self.record
+            .ran(Callback::Retrieve(flb.name(), data, result));
         result.map(|obj| (obj, pin))
     }
 }

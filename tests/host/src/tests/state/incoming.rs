@@ -2,39 +2,43 @@
 
 //! The incoming direction: sequences of operations, and what has to be true after each.
 
-use super::{
-    driver::{Callback, Errno, Failure, Flb, IncomingDriver, NotGot, Object},
-    sequences,
+use super::driver::{Callback, Errno, Failure, Flb, IncomingDriver, NotGot, Object};
+use crate::{
+    state::{Counted, Incoming},
+    tests::{config, sequences},
 };
-use crate::{state::Incoming, tests::config};
 use proptest::{collection::vec, prelude::*, sample::select};
 
-/// The most references that can be counted in these tests.
-const MOST: u32 = 3;
 /// What the previous kernel left.
 const DATA: u64 = 0x1234;
 
 #[derive(Clone, Copy, Debug)]
 enum Operation {
     /// A caller asks through this FLB; is `retrieve` going to work?
-    Get(Flb, bool),
+    Get(char, bool),
     /// A caller puts what it got through this FLB.
-    PutUser(Flb),
+    PutUser(char),
+    /// The same, under the lock.
+    PutLastUser(char),
     /// A file is finished; is `retrieve` going to work?
-    PutFile(Flb, bool),
+    FinishFile(char, bool),
+    /// The same, under the lock.
+    FinishLastFile(char, bool),
 }
 
-const OPERATIONS: [Operation; 10] = [
+const OPERATIONS: [Operation; 12] = [
     Operation::Get('a', true),
     Operation::Get('a', false),
     Operation::Get('b', true),
     Operation::Get('b', false),
     Operation::PutUser('a'),
     Operation::PutUser('b'),
-    Operation::PutFile('a', true),
-    Operation::PutFile('a', false),
-    Operation::PutFile('b', true),
-    Operation::PutFile('b', false),
+    Operation::PutLastUser('a'),
+    Operation::FinishFile('a', true),
+    Operation::FinishFile('a', false),
+    Operation::FinishFile('b', true),
+    Operation::FinishFile('b', false),
+    Operation::FinishLastFile('a', true),
 ];
 
 /// How it ended.
@@ -49,7 +53,7 @@ struct Model {
     failure: Failure,
     files: u32,
     users: u32,
-    owner: Option<(Flb, Object)>,
+    owner: Option<(char, Object)>,
     end: Option<End>,
 }
 
@@ -59,7 +63,7 @@ type Outcome<T> = (T, Vec<Callback>);
 impl Model {
     fn get(
         &mut self,
-        flb: Flb,
+        flb: char,
         retrieve: Result<Object, Errno>,
     ) -> Outcome<Result<Object, NotGot>> {
         let refuse = |why| (Err(why), vec![]);
@@ -67,7 +71,6 @@ impl Model {
             (Some(End::Finished), _) => refuse(NotGot::Finished),
             (Some(End::Failed(error)), _) => refuse(NotGot::Failed(error)),
             (None, Some((owner, _))) if owner != flb => refuse(NotGot::Foreign),
-            (None, Some(_)) if self.users == MOST => refuse(NotGot::Full),
             (None, Some((_, obj))) => {
                 self.users += 1;
                 (Ok(obj), vec![])
@@ -84,7 +87,7 @@ impl Model {
         }
     }
 
-    fn put_user(&mut self, flb: Flb) -> Outcome<bool> {
+    fn put_user(&mut self, flb: char) -> Outcome<bool> {
         let owns = self.owner.is_some_and(|(owner, _)| owner == flb);
         if self.end.is_some() || !owns || self.users == 0 {
             return (false, vec![]);
@@ -93,13 +96,20 @@ impl Model {
         (true, self.settle())
     }
 
-    fn put_file(&mut self, flb: Flb, retrieve: Result<Object, Errno>) -> Outcome<bool> {
-        if self.end.is_some() || self.files == 0 {
+    fn finish_file(&mut self, flb: char, retrieve: Result<Object, Errno>) -> Outcome<bool> {
+        if self.files == 0 {
             return (false, vec![]);
         }
         self.files -= 1;
+        if self.files > 0 {
+            return (true, vec![]);
+        }
+        // Where `retrieve` has failed for good there is nothing to finish.
+        if self.end.is_some() {
+            return (false, vec![]);
+        }
         let mut callbacks = vec![];
-        if self.owner.is_none() && self.files == 0 {
+        if self.owner.is_none() {
             callbacks.push(Callback::Retrieve(flb, DATA, retrieve));
             match retrieve {
                 Ok(obj) => self.owner = Some((flb, obj)),
@@ -122,21 +132,27 @@ impl Model {
     }
 
     /// Whether this is the state.
-    fn is<P>(&self, state: &Incoming<Flb, Object, P, Errno>) -> bool {
-        match state {
-            Incoming::Untouched { files, data } => {
-                *data == DATA
-                    && *files > 0
-                    && (*files, None, None) == (self.files, self.owner, self.end)
+    fn is(&self, driver: &IncomingDriver) -> bool {
+        let files = self.files == driver.files.users();
+        files
+            && match &driver.state {
+                Incoming::Untouched { data } => {
+                    *data == DATA && self.files > 0 && (self.owner, self.end) == (None, None)
+                }
+                Incoming::Live { flb, .. } => {
+                    (self.files > 0 || self.users > 0)
+                        && flb.refs().users() == self.users
+                        && self.owner.is_some_and(|(owner, _)| owner == flb.name())
+                        && self.end.is_none()
+                }
+                Incoming::Finished => self.end == Some(End::Finished) && self.files == 0,
+                Incoming::Failed(error) => self.end == Some(End::Failed(*error)),
             }
-            Incoming::Live(live) => {
-                (live.files > 0 || live.users > 0)
-                    && (live.files, live.users) == (self.files, self.users)
-                    && (Some((live.flb, live.obj)), None) == (self.owner, self.end)
-            }
-            Incoming::Finished => self.end == Some(End::Finished),
-            Incoming::Failed(error) => self.end == Some(End::Failed(*error)),
-        }
+    }
+
+    /// Whether the object of this FLB is alive.
+    fn has_alive(&self, flb: &Flb) -> bool {
+        self.end.is_none() && self.owner.is_some_and(|(owner, _)| owner == flb.name())
     }
 }
 
@@ -155,6 +171,8 @@ fn check(files: u32, operations: &[Operation]) {
 
 fn check_with(failure: Failure, files: u32, operations: &[Operation]) {
     let mut driver = IncomingDriver::new(files, DATA, failure);
+    let flbs = ['a', 'b'].map(Flb::new);
+    let named = |name| &flbs[usize::from(name == 'b')];
     let mut model = Model {
         failure,
         files,
@@ -169,26 +187,37 @@ fn check_with(failure: Failure, files: u32, operations: &[Operation]) {
             Operation::Get(flb, works) => {
                 let retrieve = retrieve(step, works);
                 let (expected, callbacks) = model.get(flb, retrieve);
-                assert_eq!(driver.get(flb, MOST, retrieve), expected, "{}", at());
+                assert_eq!(driver.get(named(flb), retrieve), expected, "{}", at());
                 callbacks
             }
-            Operation::PutUser(flb) => {
+            Operation::PutUser(flb) | Operation::PutLastUser(flb) => {
                 let (expected, callbacks) = model.put_user(flb);
-                assert_eq!(driver.put_user(flb), expected, "{}", at());
+                let put = match operation {
+                    Operation::PutUser(_) => driver.put_user(named(flb)),
+                    _ => driver.put_last_user(named(flb)),
+                };
+                assert_eq!(put, expected, "{}", at());
                 callbacks
             }
-            Operation::PutFile(flb, works) => {
+            Operation::FinishFile(flb, works) | Operation::FinishLastFile(flb, works) => {
                 let retrieve = retrieve(step, works);
-                let (expected, callbacks) = model.put_file(flb, retrieve);
-                assert_eq!(driver.put_file(flb, retrieve), expected, "{}", at());
+                let (expected, callbacks) = model.finish_file(flb, retrieve);
+                let finished = match operation {
+                    Operation::FinishFile(..) => driver.finish_file(named(flb), retrieve),
+                    _ => driver.finish_last_file(named(flb), retrieve),
+                };
+                assert_eq!(finished, expected, "{}", at());
                 callbacks
             }
         };
         assert_eq!(driver.record.callbacks[before..], expected, "{}", at());
-        assert!(model.is(&driver.state), "{}: {:?}", at(), driver.state);
+        assert!(model.is(&driver), "{}: {:?}", at(), driver.state);
 
-        let live = matches!(driver.state, Incoming::Live(_));
+        let live = matches!(driver.state, Incoming::Live { .. });
         assert_eq!(driver.record.pins(), usize::from(live), "{}", at());
+        for flb in &flbs {
+            assert_eq!(flb.refs().is_alive(), model.has_alive(flb), "{}", at());
+        }
         check_callbacks(failure, &driver.record.callbacks);
     }
 }
@@ -229,7 +258,7 @@ proptest! {
         operations in vec(select(vec![
             Operation::Get('a', true),
             Operation::PutUser('a'),
-            Operation::PutFile('a', true),
+            Operation::FinishFile('a', true),
         ]), 0..60),
     ) {
         check(files, &operations);
@@ -248,7 +277,7 @@ fn all_sequences_of_one_flb_do_what_the_model_says() {
     let operations = [
         Operation::Get('a', true),
         Operation::PutUser('a'),
-        Operation::PutFile('a', true),
+        Operation::FinishFile('a', true),
     ];
     for files in 1..=3 {
         sequences(&operations, 9, |operations| check(files, operations));

@@ -15,12 +15,3 @@ mod driver;
 mod incoming;
 mod outgoing;
 mod reachable;
-
-/// Calls `visit` with every sequence of `len` operations.
-fn sequences<T: Copy>(operations: &[T], len: u32, mut visit: impl FnMut(&[T])) {
-    for number in 0..operations.len().pow(len) {
-        let digits = (0..len).map(|digit| number / operations.len().pow(digit));
-        let sequence = digits.map(|digit| operations[digit % operations.len()]);
-        visit(&sequence.collect::<Vec<_>>());
-    }
-}

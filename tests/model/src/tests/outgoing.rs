@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Files and users of an object.
+
+use super::{
+    flb::{Event, Flb, Protocol},
+    shared::{bounded, check, run, task, FEWER},
+};
+use crate::word::Count;
+use std::rc::Rc;
+
+/// A user, and another file, when the last file goes.
+pub(super) fn last_file_and_user(protocol: Protocol) {
+    check(move || {
+        let flb = Flb::new(protocol);
+        flb.preserve();
+        run([
+            task(&flb, Flb::unpreserve),
+            task(&flb, |flb| {
+                flb.user();
+            }),
+            task(&flb, |flb| {
+                flb.preserve();
+                flb.object();
+                flb.unpreserve();
+            }),
+        ]);
+        assert!((1..=2).contains(&flb.ended()));
+    });
+}
+
+/// Two users when the last file goes.
+pub(super) fn last_file_and_two_users(protocol: Protocol) {
+    bounded(FEWER, move || {
+        let flb = Flb::new(protocol);
+        flb.preserve();
+        run([
+            task(&flb, Flb::unpreserve),
+            task(&flb, |flb| {
+                flb.user();
+            }),
+            task(&flb, |flb| {
+                flb.user();
+            }),
+        ]);
+        assert_eq!(flb.ended(), 1);
+    });
+}
+
+/// The last reference is put when there is a file again, and another user.
+pub(super) fn last_put_and_new_file(protocol: Protocol) {
+    bounded(FEWER, move || {
+        let flb = Flb::new(protocol);
+        flb.preserve();
+        let first = flb.get().unwrap();
+        flb.unpreserve();
+        run([
+            task(&flb, move |flb| {
+                assert_eq!(flb.object(), first);
+                flb.put();
+            }),
+            task(&flb, |flb| {
+                flb.preserve();
+                flb.object();
+                flb.unpreserve();
+            }),
+            task(&flb, |flb| {
+                flb.user();
+            }),
+        ]);
+        assert!((1..=2).contains(&flb.ended()));
+    });
+}
+
+/// Two handlers have their first and last files, and there is a user.
+pub(super) fn two_handlers_and_user(protocol: Protocol) {
+    check(move || {
+        let flb = Flb::new(protocol);
+        let handler = |flb: &Flb| {
+            flb.preserve();
+            flb.object();
+            flb.unpreserve();
+        };
+        run([
+            task(&flb, handler),
+            task(&flb, handler),
+            task(&flb, |flb| {
+                flb.user();
+            }),
+        ]);
+        assert!((1..=2).contains(&flb.ended()));
+    });
+}
+
+/// The object is looked at while its file stays, without a reference.
+pub(super) fn peek_and_user(protocol: Protocol) {
+    check(move || {
+        let flb = Flb::new(protocol);
+        run([
+            task(&flb, Flb::preserve),
+            task(&flb, |flb| {
+                if let Some(object) = flb.peek() {
+                    assert_eq!(flb.peek(), Some(object));
+                }
+            }),
+            task(&flb, |flb| {
+                flb.user();
+            }),
+        ]);
+        assert!(flb.peek().is_some());
+        flb.unpreserve();
+        assert_eq!(flb.peek(), None);
+        assert_eq!(flb.ended(), 1);
+    });
+}
+
+/// An FLB, and whether the outgoing direction is frozen.
+struct Frozen {
+    flb: Rc<Flb>,
+    frozen: Count,
+}
+
+impl Frozen {
+    fn put(&self) {
+        self.flb.put_unless(|| self.frozen.load() != 0);
+    }
+}
+
+/// Users put what nobody else holds, when the FLBs are written down.
+pub(super) fn freeze_and_puts(protocol: Protocol) {
+    check(move || {
+        let flb = Flb::new(protocol);
+        flb.preserve();
+        flb.get().unwrap();
+        flb.get().unwrap();
+        flb.unpreserve();
+        let frozen = Count::new(0);
+        frozen.begin();
+        let shared = Rc::new(Frozen { flb, frozen });
+        run([
+            task(&shared, Frozen::put),
+            task(&shared, Frozen::put),
+            task(&shared, |shared| {
+                shared.frozen.store_release(1);
+                shared.flb.serialize();
+            }),
+        ]);
+        let events = shared.flb.events();
+        let at = |event: &Event| matches!(event, Event::Serialize(_));
+        let written = events.iter().position(at).unwrap();
+        assert_eq!(written + 1, events.len(), "put when frozen: {events:?}");
+    });
+}
+
+#[test]
+fn a_user_and_another_file_when_the_last_file_goes() {
+    last_file_and_user(Protocol::Kernel);
+}
+
+#[test]
+fn two_users_when_the_last_file_goes() {
+    last_file_and_two_users(Protocol::Kernel);
+}
+
+#[test]
+fn the_last_reference_is_put_when_there_is_a_file_again() {
+    last_put_and_new_file(Protocol::Kernel);
+}
+
+#[test]
+fn two_handlers_have_their_files_and_there_is_a_user() {
+    two_handlers_and_user(Protocol::Kernel);
+}
+
+#[test]
+fn an_object_is_looked_at_while_its_file_stays() {
+    peek_and_user(Protocol::Kernel);
+}
+
+#[test]
+fn what_is_written_down_is_not_put_any_more() {
+    freeze_and_puts(Protocol::Kernel);
+}
