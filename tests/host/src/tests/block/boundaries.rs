@@ -3,7 +3,7 @@
 //! The last good and the first bad value of each number.
 
 use super::{bytes::Bytes, model, PAGE_SIZES};
-use crate::abi::block::{announced_pages, capacity, is_address, pages, Error, MAX_FILES};
+use crate::abi::block::{capacity, is_address, pages, Error, MAX_FILES};
 
 fn error(bytes: &[u8], page_size: usize) -> Option<Error> {
     model::read(bytes, page_size).err()
@@ -57,17 +57,6 @@ fn too_many_entries_need_too_many_pages() {
         let most = usize::MAX.div_ceil(page_size);
         for entries in [usize::MAX / 64, usize::MAX / 64 + 1, usize::MAX] {
             assert_eq!(pages(entries, page_size), most, "{entries} entries");
-        }
-    }
-}
-
-#[test]
-fn pages_are_announced_by_a_header_alone() {
-    for announced in [0, 1, 2, 1 << 32, u64::MAX] {
-        let bytes = Bytes::new(64, announced, 1).0;
-        for len in 0..=64 {
-            let expected = (len >= 16).then_some(announced as usize);
-            assert_eq!(announced_pages(&bytes[..len]), expected, "{len} bytes");
         }
     }
 }
