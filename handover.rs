@@ -312,7 +312,7 @@ impl block::Index for Table {
 
     fn insert(&mut self, entry: block::Entry) -> Result<bool> {
         let block::Entry { name, data, files } = entry;
-        let entry = Arc::pin_init(Entry::new(data, files), GFP_KERNEL)?;
+        let entry = Arc::pin_init(Entry::new(name, data, files), GFP_KERNEL)?;
         let replaced = self.try_create_and_insert(name, entry, GFP_KERNEL)?;
         Ok(replaced.is_none())
     }

@@ -8,7 +8,8 @@
 #![forbid(unsafe_code)]
 
 use crate::{
-    lock::{Left, OutgoingGuard, Task},
+    abi::name::Name,
+    lock::{self, Left, OutgoingGuard, Task},
     raw::{self, errno, Direction, Flb, Object, Pin as ModulePin, Ready, ENODATA},
     refs::{Holder, Refs, Released, Taken},
     state::{self, Got, Put},
@@ -136,11 +137,15 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// What was handed over with so many files, at least one.
-    pub(crate) fn new(data: u64, files: u32) -> impl PinInit<Self> {
+    /// What was handed over under `name` with so many files, at least one.
+    pub(crate) fn new(name: Name, data: u64, files: u32) -> impl PinInit<Self> {
         pin_init!(Self {
             files: Refs::new(files),
             state <- new_mutex!(Incoming::Untouched { data }, "luo_flb_entry"),
+        })
+        .pin_chain(move |entry| {
+            lock::set_class(&entry.state, &name);
+            Ok(())
         })
     }
 

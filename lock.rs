@@ -7,6 +7,7 @@
 //! instances of the core share the registry lock; what it protects is per instance.
 
 use crate::{
+    abi::name::Name,
     bindings,
     raw::{errno, Direction, Object, Pin, Ready, EDEADLK},
     refs::{Holder, Refs, Released},
@@ -68,6 +69,20 @@ impl Task {
         match unsafe { owner(mutex) } == self.current.cast() {
             true => Err(errno(EDEADLK)),
             false => Ok(()),
+        }
+    }
+}
+
+/// Tells lockdep that `mutex` is that of an incoming FLB of a name, so that callbacks may take
+/// those of other FLBs. To be called before anybody else knows of it.
+pub(crate) fn set_class<T>(mutex: &Mutex<T>, name: &Name) {
+    if cfg!(CONFIG_LOCKDEP) {
+        let raw: *const Mutex<T> = mutex;
+        let name = name.to_field();
+        // SAFETY: A `Mutex` starts with its `struct mutex` (`Lock` is `repr(C)`), which is initialised
+        // and which nobody holds; the name is terminated.
+        unsafe {
+            bindings::luo_flb_shim_set_class(raw.cast_mut().cast(), name.as_ptr().cast(), true);
         }
     }
 }

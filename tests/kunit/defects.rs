@@ -176,25 +176,6 @@ mod suite {
     }
 
     #[test]
-    fn d4_what_has_left_is_not_looked_at() -> Result {
-        let b = Bench::new(2, 3)?;
-        b.rename(2, &name(1));
-        b.script(0, |script| {
-            script.on_unpreserve = Some(|b, _| b.note(b.register(1, 2)));
-        });
-        b.register(0, 0)?;
-        b.register(0, 1)?;
-        b.preserve(0)?;
-        b.unregister(0, 0);
-        b.unregister(0, 1);
-        // When the callback of 0 runs, that of 1 has, and 1 may be gone.
-        b.unpreserve(0);
-        assert_eq!(b.calls(), [P(0), P(1), U(1), U(0)]);
-        assert_eq!(b.notes(), [0]);
-        Ok(())
-    }
-
-    #[test]
     fn d4_registration_calls_it_off() -> Result {
         let b = Bench::new(1, 2)?;
         b.register_all(0)?;

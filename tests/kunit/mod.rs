@@ -24,6 +24,8 @@ mod handover;
 mod incoming;
 mod limits;
 mod luo_v5;
+#[cfg(not(CONFIG_PROVE_LOCKING))]
+mod nesting;
 mod outgoing;
 mod preserve;
 mod reentry;

@@ -137,37 +137,6 @@ mod suite {
     }
 
     #[test]
-    fn shared_flb_through_another_handler_from_own_callback() -> Result {
-        let b = Bench::new(2, 1)?;
-        b.script(0, |script| {
-            script.on_preserve = Some(|b, _| b.note(b.preserve(1)));
-            script.on_unpreserve = Some(|b, _| b.unpreserve(1));
-        });
-        b.register(0, 0)?;
-        b.register(1, 0)?;
-        assert_eq!(b.preserve(0), Ok(()));
-        assert_eq!(b.notes(), [REFUSED]);
-        b.unpreserve(0);
-        assert_eq!(b.calls(), [P(0), U(0)]);
-        Ok(())
-    }
-
-    #[test]
-    fn serialize_from_a_callback() -> Result {
-        let b = Bench::new(1, 2)?;
-        b.setup()?;
-        b.script(1, |script| {
-            script.on_preserve = Some(|b, _| b.core.preview())
-        });
-        b.register_all(0)?;
-        assert_eq!(b.preserve(0), Ok(()));
-        // The file was not preserved by then.
-        assert_eq!(Block::of(&b)?.count(), 0);
-        assert_eq!(b.preview()?.count(), 2);
-        Ok(())
-    }
-
-    #[test]
     fn objects_of_other_flbs_from_a_callback() -> Result {
         let b = Bench::handed_over(2, 1)?;
         b.script(1, |script| {
@@ -203,25 +172,6 @@ mod suite {
         b.finish(0);
         b.unpreserve(0);
         assert_eq!(b.calls(), [U(0), F(0)]);
-        Ok(())
-    }
-
-    #[test]
-    fn registration_with_another_handler_from_a_callback() -> Result {
-        let b = Bench::new(2, 2)?;
-        b.script(0, |script| {
-            script.on_preserve = Some(|b, _| b.note(b.register(1, 1)));
-            script.on_unpreserve = Some(|b, _| b.unregister(1, 1));
-        });
-        b.register(0, 0)?;
-        b.preserve(0)?;
-        assert_eq!(b.notes(), [0]);
-        b.preserve(1)?;
-        b.unpreserve(1);
-        b.unpreserve(0);
-        assert_eq!(b.calls(), [P(0), P(1), U(1), U(0)]);
-        b.preserve(1)?;
-        assert!(b.is_quiet());
         Ok(())
     }
 }
