@@ -20,11 +20,18 @@ arm64)
 	;;
 *) die "ARCH=$ARCH is not known" "one of: x86_64 arm64" ;;
 esac
-# The largest block of such pages is 512 MiB, and KHO's three scratch areas are multiples of it.
-# Left to itself KHO makes the last of them larger than the others together.
-if [ "${FLB_PAGES:-}" = 64k ]; then
+case ${FLB_FLAVOR:-} in
+64k)
+	# The largest block of such pages is 512 MiB, and KHO's three scratch areas are multiples
+	# of it. Left to itself KHO makes the last of them larger than the others together.
 	MEMORY=3G KERNEL_WORDS=kho_scratch=512M,512M,512M
-fi
+	;;
+debug)
+	# What KHO chooses by itself does not fit beside KASAN's shadow. With five levels of page
+	# tables KASAN reports an interrupt that comes while the kernel identifies the processor.
+	KERNEL_WORDS='kho_scratch=32M,32M,400M no5lvl'
+	;;
+esac
 
 ACCEL_PROBE_SECONDS=5
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# build.sh TREE c|rust|kunit|clippy|cbench|rustbench: overlay and build a kernel of the cache (TREE
-# is a series or the path that fetch.sh prints) for ARCH into $CACHE/build/VARIANT; the image is
-# $CACHE/image/VARIANT. cbench and rustbench have the benchmark in place of the clients. On arm64
-# c64k, rust64k and kunit64k are the same with pages of 64 KiB.
+# build.sh TREE KIND: overlay and build a kernel of the cache (TREE is a series or the path that
+# fetch.sh prints) for ARCH into $CACHE/build/VARIANT; the image is $CACHE/image/VARIANT. The kinds
+# are c, rust, kunit and clippy; cbench and rustbench, which have the benchmark in place of the
+# clients; rustdebug and rustkcsan, which look for mistakes at run time and have the KUnit suites
+# too; and on arm64 c64k, rust64k and kunit64k, with pages of 64 KiB.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -26,9 +27,10 @@ fragments() {
 	c|cbench) ;;
 	rust|rustbench) list+=(rust) ;;
 	kunit) list+=(rust kunit) ;;
+	rustdebug|rustkcsan) list+=(rust kunit "${kind#rust}") ;;
 	clippy) list+=(rust clippy) ;;
 	*) die "'$1' is no kind of build for $ARCH" \
-		"one of: c rust kunit clippy cbench rustbench" ;;
+		"one of: c rust kunit clippy cbench rustbench rustdebug rustkcsan" ;;
 	esac
 	printf "$TOP/configs/%s.config\n" "${list[@]}"
 }
@@ -45,6 +47,7 @@ seeds() {
 	clippy) list=(c rust kunit) ;;
 	cbench) list=(rustbench c rust) ;;
 	rustbench) list=(cbench rust c) ;;
+	rustdebug|rustkcsan) list=(kunit rust c) ;;
 	esac
 	printf "%s$size\n" "${list[@]}"
 }
@@ -150,7 +153,7 @@ build_clippy() {
 		die "clippy: $(grep -E -m 1 '^(warning|error)' "$log")" "log: $log"
 }
 
-[ $# -eq 2 ] || die "usage: build.sh TREE c|rust|kunit|clippy|cbench|rustbench"
+[ $# -eq 2 ] || die "usage: build.sh TREE KIND"
 KIND=$2
 MAKE_ARGS=()
 case $ARCH in

@@ -128,7 +128,7 @@ run_selftests() {
 }
 
 pages64k() {
-	local -x FLB_PAGES=64k
+	local -x FLB_FLAVOR=64k
 	local chain
 
 	"$TOP/scripts/test-kunit.sh" "$1" || return 1
@@ -139,6 +139,34 @@ pages64k() {
 
 run_pages64k() {
 	! builds "$1" guest c64k rust64k kunit64k || group "pages64k-$2" pages64k "$1"
+}
+
+# debug TREE [SCENARIO...]: the suites and these scenarios, or all, where mistakes are looked for.
+debug() {
+	local -x FLB_FLAVOR=debug FLB_TIMEOUT=900
+
+	"$TOP/scripts/test-kunit.sh" "$1" || return 1
+	"$KEXEC" "${1##*/}" rust,rust "${@:2}"
+}
+
+run_debug() {
+	local scenarios=()
+
+	# All of them take long.
+	[ -n "${DEBUG:-}" ] || scenarios=(three-kexecs)
+	! builds "$1" guest rustdebug || group "debug-$2" debug "$1" "${scenarios[@]}"
+}
+
+# kcsan TREE: processors of a guest have to run at the same time to race.
+kcsan() {
+	local -x FLB_FLAVOR=kcsan FLB_ACCEL=tcg FLB_SMP=4 FLB_TIMEOUT=900
+
+	"$TOP/scripts/test-kunit.sh" "$1" || return 1
+	"$KEXEC" "${1##*/}" rust,rust
+}
+
+run_kcsan() {
+	! builds "$1" guest rustkcsan || group "kcsan-$2" kcsan "$1"
 }
 
 # on SERIES GROUP...: these groups, for ARCH, if there is a tree.

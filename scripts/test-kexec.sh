@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # test-kexec.sh NAME CHAIN [--selftests|SCENARIO...]: every scenario of the guest, or every selftest
 # of the kernel tree, or these scenarios, over the kernels of CHAIN (like c,rust; repeated as often
-# as needed) of tree NAME. FLB_PAGES=64k: over the kernels with such pages.
+# as needed) of tree NAME. FLB_FLAVOR=64k|debug|kcsan: over such kernels.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -44,6 +44,12 @@ known_defect() {
 	done < <(grep -v '^#' "$EXPECTED")
 }
 
+# A kernel that looks for mistakes stops at the first that it finds.
+WORDS=()
+case ${FLB_FLAVOR:-} in
+debug|kcsan) WORDS=(panic_on_warn=1 flb.leaks=1 flb.timeout=300) ;;
+esac
+
 # run_one MODE SCENARIO HOPS: boot, judge, and print the line.
 run_one() {
 	local mode=$1 scenario=$2 hops=$3 log=$RUN/$GROUP-$2.log name=$GROUP/$2
@@ -52,7 +58,7 @@ run_one() {
 	start=$(now_ms)
 	[ "$mode" != scenario ] || defect=$(known_defect "$scenario")
 	why=$(run_guest "$log" "$(image "$(label_at 0)")" "$INITRD" "$hops" "flb.mode=$mode" \
-		"flb.scenario=$scenario" "flb.chain=$(full_chain "$hops")") || defect=''
+		"flb.scenario=$scenario" "flb.chain=$(full_chain "$hops")" "${WORDS[@]}") || defect=''
 	if [ -n "$defect" ] && [ -z "$why" ]; then
 		result FAIL "$name" "$(seconds_since "$start")" "passes, but C has $defect"
 	elif [ -n "$defect" ] && grep -aq '^FLB-RESULT fail' "$log"; then
@@ -66,7 +72,7 @@ run_one() {
 
 # image LABEL: the kernel that it stands for.
 image() {
-	printf '%s' "$CACHE/image/$(variant "$NAME" "$1${FLB_PAGES:-}")"
+	printf '%s' "$CACHE/image/$(variant "$NAME" "$1${FLB_FLAVOR:-}")"
 }
 
 # images: the labels that the chain uses, with their images.
@@ -98,7 +104,7 @@ fi
 [ $# -ge 2 ] || die "usage: test-kexec.sh NAME CHAIN [--selftests|SCENARIO...]"
 export NAME=$1 CHAIN=$2
 shift 2
-GROUP=kexec-$(variant "$NAME" "${CHAIN//,/-}")${FLB_PAGES:+-$FLB_PAGES}
+GROUP=kexec-$(variant "$NAME" "${CHAIN//,/-}")${FLB_FLAVOR:+-$FLB_FLAVOR}
 SELFTESTS=$CACHE/selftests/$(arch_name "$NAME")
 SERIES=$(cat "$CACHE/tree/$NAME/.flb-version")
 SERIES=${SERIES%.*}

@@ -3,7 +3,7 @@
 # test-kunit.sh TREE [c]: boot the kunit build with the kernel's own kunit.py, once for the core,
 # the Rust API and the examples in its documentation each; or the build with the C core, for the
 # Rust API over it. One line a case.
-# FLB_PAGES=64k: the build with such pages.
+# FLB_FLAVOR=64k|debug|kcsan: such builds; the last two are those of the kexec tests.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -21,7 +21,7 @@ run_kunit() {
 			--build_dir="$BUILD" --timeout="${FLB_TIMEOUT:-120}" --json="$JSON" \
 			--kernel_args=liveupdate=on --kernel_args=kho=on \
 			--kernel_args=kunit.enable=1 --kernel_args=kunit.autorun=1 \
-			--kernel_args=panic=-1 ${KERNEL_WORDS:+--kernel_args="$KERNEL_WORDS"} \
+			--qemu_args='-smp 4' --kernel_args=panic=-1 ${KERNEL_WORDS:+--kernel_args="$KERNEL_WORDS"} \
 			"$1"
 	) >"$LOG" 2>&1 </dev/null
 }
@@ -93,9 +93,12 @@ boot() {
 [ $# -eq 1 ] || [ "${2:-}" = c ] || die "usage: test-kunit.sh TREE [c]"
 TREE=$1
 KIND=${2:-kunit}
+case ${FLB_FLAVOR:-} in
+debug|kcsan) KIND=rust FLB_TIMEOUT=${FLB_TIMEOUT:-600} ;;
+esac
 NAME=${TREE##*/}
-BUILD=$CACHE/build/$(variant "$NAME" "$KIND${FLB_PAGES:-}")
-PREFIX=kunit-$(arch_name "$NAME")${FLB_PAGES:+-$FLB_PAGES}
+BUILD=$CACHE/build/$(variant "$NAME" "$KIND${FLB_FLAVOR:-}")
+PREFIX=kunit-$(arch_name "$NAME")${FLB_FLAVOR:+-$FLB_FLAVOR}
 mkdir -p "$RUN"
 if [ "$KIND" = c ]; then
 	PREFIX+=-c

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # test.sh [--all]: the tests, each one line; the last line counts them. --all: every group on every
-# series and architecture. SERIES, KDIR, ARCH and ONLY narrow it down. FLB_DEADLINE: seconds after
+# series and architecture. SERIES, KDIR, ARCH and ONLY narrow it down; DEBUG=1: kernels that look for
+# mistakes, see Documentation/testing.rst. FLB_DEADLINE: seconds after
 # which optional groups are skipped, by name.
 set -euo pipefail
 ARCHES=${ARCH:-x86_64 arm64}
@@ -13,8 +14,11 @@ ARCHES=${ARCH:-x86_64 arm64}
 . "$TOP/scripts/groups.sh"
 
 ALL='overlay host lint compile-fail kunit kexec interop selftests matrix chain capacity pages64k'
-ALL+=' kexec-c'
-ONLY=${ONLY:-$ALL}
+ALL+=' kexec-c debug kcsan'
+# With DEBUG=1 what looks for mistakes at run time, and all of it; otherwise the rest, and a bit.
+DEBUG=${DEBUG:-}
+ONLY=${ONLY:-${DEBUG:+debug kcsan}}
+ONLY=${ONLY:-${ALL% kcsan}}
 DEADLINE=${FLB_DEADLINE:-3600}
 OPTIONAL=no
 
@@ -54,7 +58,7 @@ run_required() {
 	# shellcheck disable=SC2086 # series
 	matrix $FULL $PART
 	for series in $LONG; do
-		on "$series" chain capacity
+		on "$series" chain capacity debug kcsan
 	done
 	ARCH=arm64
 	for series in $ARM; do

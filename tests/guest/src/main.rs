@@ -10,6 +10,7 @@
 //! flb.hop=N              which kernel of the chain runs (set by the guest itself)
 //! flb.names1=a,b,...     flb_client.names= for hop 1, and so on
 //! flb.timeout=SECONDS    limit for each hop
+//! flb.leaks=1            look for lost memory before each hop ends, if the kernel can
 //! ```
 //!
 //! A label is the core's name, `c` or `rust`, which a series may precede: `7.3-rust`.
@@ -25,6 +26,7 @@ mod cpio;
 mod fdt;
 mod kexec;
 mod kmsg;
+mod leaks;
 mod liveupdate;
 mod luo_ser;
 mod mass;

@@ -6,7 +6,7 @@ use crate::cmdline::Cmdline;
 use crate::kmsg::{Event, Kmsg};
 use crate::liveupdate::{LiveUpdate, Session, DEVICE};
 use crate::memfd::Blob;
-use crate::{kexec, mass, report, sys};
+use crate::{kexec, leaks, mass, report, sys};
 use std::fmt::Display;
 use std::fs::File;
 use std::io;
@@ -171,6 +171,9 @@ impl Run {
         let many = mass::state()?;
         if many.bad != 0 {
             report::fail("the client's own checks of the many FLBs", 0, many.bad);
+        }
+        if self.cmdline.get("flb.leaks").is_some() {
+            leaks::check()?;
         }
         self.update();
         match self.kmsg.alarms.first() {
