@@ -25,9 +25,10 @@ fragments() {
 	[[ $kind != *bench ]] || list=(base "$ARCH" bench)
 	case $kind in
 	c|cbench) ;;
-	rust|rustbench) list+=(rust) ;;
+	rust) list+=(rust module) ;;
+	rustbench) list+=(rust) ;;
 	kunit) list+=(rust kunit) ;;
-	rustdebug|rustkcsan) list+=(rust kunit "${kind#rust}") ;;
+	rustdebug|rustkcsan) list+=(rust module kunit "${kind#rust}") ;;
 	clippy) list+=(rust clippy) ;;
 	*) die "'$1' is no kind of build for $ARCH" \
 		"one of: c rust kunit clippy cbench rustbench rustdebug rustkcsan" ;;
@@ -115,6 +116,9 @@ key() {
 # install_image: whole or not at all, as others may be booting the one before.
 install_image() {
 	cache_dir image
+	if [ -f "$BUILD/$MODULE" ]; then
+		cp "$BUILD/$MODULE" "$IMAGE.ko.tmp" && mv "$IMAGE.ko.tmp" "$IMAGE.ko" || return 1
+	fi
 	cp "$BUILD/$BOOT" "$IMAGE.tmp" && mv "$IMAGE.tmp" "$IMAGE"
 }
 
@@ -130,7 +134,7 @@ build_image() {
 	rm -f "$BUILD/.flb-built"
 	step "Configure $VARIANT" configure || exit 1
 	check_held
-	step "Build kernel $VARIANT" kmake "$GOAL" || exit 1
+	step "Build kernel $VARIANT" kmake "${GOALS[@]}" || exit 1
 	check_held
 	install_image || die "cannot write to $CACHE" "free some space"
 	printf '%s\n' "$key" >"$BUILD/.flb-built"
@@ -157,12 +161,14 @@ build_clippy() {
 KIND=$2
 MAKE_ARGS=()
 case $ARCH in
-x86_64) GOAL=bzImage BOOT=arch/x86/boot/bzImage ;;
+x86_64) GOALS=(bzImage) BOOT=arch/x86/boot/bzImage ;;
 # kunit.py boots the compressed image, kexec takes the other.
-arm64) GOAL=Image.gz BOOT=arch/arm64/boot/Image ;;
+arm64) GOALS=(Image.gz) BOOT=arch/arm64/boot/Image ;;
 *) die "ARCH=$ARCH is not known" "one of: x86_64 arm64" ;;
 esac
 FRAGMENTS=$(fragments "$KIND")
+MODULE=kernel/liveupdate/flb/tests/client/flb_module.ko
+[[ $FRAGMENTS != */module.config* ]] || GOALS+=(modules)
 TREE=$1
 [[ $TREE == */* ]] || TREE=$CACHE/tree/$1
 [ -f "$TREE/.flb-version" ] || die "no kernel source at $TREE" "run scripts/fetch.sh ${1##*/}"

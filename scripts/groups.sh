@@ -3,6 +3,7 @@
 # Sourced by test.sh: what the test groups need and run.
 
 KEXEC=$TOP/scripts/test-kexec.sh
+MODULES=(module-preserved module-handed-over module-absent)
 declare -A TREE=() BUILT=()
 
 wanted() {
@@ -82,8 +83,14 @@ run_kunit() {
 	! builds "$1" c || group "kunit-$2-c" "$TOP/scripts/test-kunit.sh" "$1" c
 }
 
+# kexec TREE: all scenarios, and those that only kernels with the core in Rust can run.
+kexec() {
+	"$KEXEC" "${1##*/}" rust,rust || return 1
+	"$KEXEC" "${1##*/}" rust,rust "${MODULES[@]}"
+}
+
 run_kexec() {
-	! builds "$1" guest rust || group "kexec-$2" "$KEXEC" "${1##*/}" rust,rust
+	! builds "$1" guest rust || group "kexec-$2" kexec "$1"
 }
 
 run_interop() {
@@ -141,20 +148,20 @@ run_pages64k() {
 	! builds "$1" guest c64k rust64k kunit64k || group "pages64k-$2" pages64k "$1"
 }
 
-# debug TREE [SCENARIO...]: the suites and these scenarios, or all, where mistakes are looked for.
+# debug TREE: the suites and one scenario, or all, which takes long, where mistakes are looked for.
 debug() {
 	local -x FLB_FLAVOR=debug FLB_TIMEOUT=900
 
 	"$TOP/scripts/test-kunit.sh" "$1" || return 1
-	"$KEXEC" "${1##*/}" rust,rust "${@:2}"
+	if [ -n "$DEBUG" ]; then
+		kexec "$1"
+	else
+		"$KEXEC" "${1##*/}" rust,rust three-kexecs
+	fi
 }
 
 run_debug() {
-	local scenarios=()
-
-	# All of them take long.
-	[ -n "${DEBUG:-}" ] || scenarios=(three-kexecs)
-	! builds "$1" guest rustdebug || group "debug-$2" debug "$1" "${scenarios[@]}"
+	! builds "$1" guest rustdebug || group "debug-$2" debug "$1"
 }
 
 # kcsan TREE: processors of a guest have to run at the same time to race.
@@ -162,7 +169,7 @@ kcsan() {
 	local -x FLB_FLAVOR=kcsan FLB_ACCEL=tcg FLB_SMP=4 FLB_TIMEOUT=900
 
 	"$TOP/scripts/test-kunit.sh" "$1" || return 1
-	"$KEXEC" "${1##*/}" rust,rust
+	kexec "$1"
 }
 
 run_kcsan() {

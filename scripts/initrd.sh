@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# initrd.sh OUT LABEL=IMAGE... [SELFTEST...]: an initramfs with /init, /kernels/LABEL, /selftests/*.
+# initrd.sh OUT LABEL=IMAGE... [SELFTEST...]: an initramfs with /init, /kernels/LABEL, /selftests/*,
+# and /modules/LABEL.ko if the kernel has a module.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -10,11 +11,15 @@ stage() {
 	local root=$1 arg
 	shift
 
-	mkdir -p "$root"/{kernels,selftests,proc,sys,dev,tmp} || return 1
+	mkdir -p "$root"/{kernels,modules,selftests,proc,sys,dev,tmp} || return 1
 	cp "$INIT" "$root/init" || return 1
 	for arg in "$@"; do
 		case $arg in
-		*=*) cp "${arg#*=}" "$root/kernels/${arg%%=*}" || return 1 ;;
+		*=*)
+			cp "${arg#*=}" "$root/kernels/${arg%%=*}" || return 1
+			[ ! -f "${arg#*=}.ko" ] ||
+				cp "${arg#*=}.ko" "$root/modules/${arg%%=*}.ko" || return 1
+			;;
 		*) cp "$arg" "$root/selftests/" || return 1 ;;
 		esac
 	done

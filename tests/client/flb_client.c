@@ -24,6 +24,7 @@
 #include <linux/debugfs.h>
 #include <linux/err.h>
 #include <linux/errno.h>
+#include <linux/export.h>
 #include <linux/fs.h>
 #include <linux/init.h>
 #include <linux/io.h>
@@ -407,6 +408,7 @@ struct liveupdate_file_handler *luo_flb_client_handler(void)
 
 	return client_target();
 }
+EXPORT_SYMBOL_GPL(luo_flb_client_handler);
 
 static int client_register(struct client_entry *entry)
 {

@@ -5,7 +5,7 @@ use crate::cmdline::Cmdline;
 use crate::cpio::Archive;
 use crate::sys;
 use std::fs::{self, File};
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 const INITRD: &str = "/next-initrd";
@@ -40,14 +40,22 @@ fn write_initrd(later: &[String]) -> io::Result<()> {
             added.push(label);
         }
     }
-    if Path::new("/selftests").is_dir() {
-        archive.directory("selftests")?;
-        for entry in fs::read_dir("/selftests")? {
-            let path = entry?.path();
-            if let (true, Some(name)) = (path.is_file(), path.to_str()) {
-                archive.program(&name[1..], &fs::read(&path)?)?;
-            }
+    for directory in ["modules", "selftests"] {
+        let from = Path::new("/").join(directory);
+        if from.is_dir() {
+            archive.directory(directory)?;
+            add_files(&mut archive, &from)?;
         }
     }
     archive.finish().map(drop)
+}
+
+fn add_files(archive: &mut Archive<impl Write>, directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if let (true, Some(name)) = (path.is_file(), path.to_str()) {
+            archive.program(&name[1..], &fs::read(&path)?)?;
+        }
+    }
+    Ok(())
 }

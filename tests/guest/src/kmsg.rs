@@ -32,10 +32,9 @@ impl Event {
                 rest: rest.into(),
             });
         }
-        let (flb, said) = match line.strip_prefix("flb_client: ") {
-            Some(rest) => rest.split_once(": ")?,
-            None => line.strip_prefix("liveupdate test: ")?.split_once(": ")?,
-        };
+        let clients = ["flb_client: ", "flb_module: ", "liveupdate test: "];
+        let rest = clients.iter().find_map(|who| line.strip_prefix(who))?;
+        let (flb, said) = rest.split_once(": ")?;
         let (callback, rest) = match said {
             "preserve was triggered" => ("preserve", ""),
             "unpreserve was triggered" => ("unpreserve", ""),

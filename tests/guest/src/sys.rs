@@ -63,6 +63,28 @@ pub fn adopt_fd(fd: i32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// Loads a kernel module.
+pub fn load_module(file: &File) -> io::Result<()> {
+    // SAFETY: The descriptor is open, and the parameters are terminated.
+    let ret = unsafe {
+        libc::syscall(
+            libc::SYS_finit_module,
+            file.as_raw_fd(),
+            c"".as_ptr(),
+            0usize,
+        )
+    };
+    check(ret).map(|_| ())
+}
+
+/// Unloads a kernel module, unless it is in use.
+pub fn unload_module(name: &str) -> io::Result<()> {
+    let name = cstring(name)?;
+    // SAFETY: The name is terminated.
+    let ret = unsafe { libc::syscall(libc::SYS_delete_module, name.as_ptr(), libc::O_NONBLOCK) };
+    check(ret).map(|_| ())
+}
+
 /// Loads a kernel for the next `reboot_kexec()`.
 pub fn kexec_file_load(kernel: &File, initrd: &File, cmdline: &str) -> io::Result<()> {
     let cmdline = cstring(cmdline)?;

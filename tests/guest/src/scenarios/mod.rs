@@ -6,6 +6,7 @@ mod chain;
 mod failures;
 mod lifecycle;
 mod matrix;
+mod module;
 mod outgoing;
 mod registration;
 mod sample;
@@ -51,8 +52,8 @@ pub fn all() -> impl Iterator<Item = &'static Scenario> {
         .chain([&matrix::MATRIX])
 }
 
-/// Those that want a chain of their own: of kernels with different formats, a long one, or one with
-/// thousands of FLBs.
+/// Those that want a chain of their own: of kernels with different formats, a long one, one with
+/// thousands of FLBs, or with the core in Rust, which has what modules need.
 pub const SPECIAL: &[Scenario] = &[
     matrix::REFUSED,
     chain::TWENTY,
@@ -60,6 +61,9 @@ pub const SPECIAL: &[Scenario] = &[
     capacity::TEN_THOUSAND,
     capacity::FEWER,
     capacity::MOST,
+    module::PRESERVED,
+    module::HANDED_OVER,
+    module::ABSENT,
 ];
 
 /// The scenario with this name.
