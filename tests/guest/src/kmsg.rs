@@ -40,7 +40,7 @@ impl Event {
             "unpreserve was triggered" => ("unpreserve", ""),
             "found flb data from the previous boot" => ("retrieve", ""),
             "finish was triggered" => ("finish", ""),
-            _ => said.split_once(' ')?,
+            _ => said.split_once(' ').unwrap_or((said, "")),
         };
         let known = ["preserve", "unpreserve", "retrieve", "finish"].contains(&callback);
         let counted = rest.is_empty() || rest.starts_with('#');
@@ -132,6 +132,8 @@ mod tests {
         let own = Event::parse("flb_client: demo-pci-v1: preserve #1 returns -12").unwrap();
         assert_eq!(own.short(), "preserve demo-pci-v1");
         assert_eq!(own.rest, "#1 returns -12");
+        let module = Event::parse("flb_module: demo-module-v1: retrieve").unwrap();
+        assert_eq!(module.short(), "retrieve demo-module-v1");
         let tree =
             Event::parse("liveupdate test: liveupdate-test-flb-v0: finish was triggered").unwrap();
         assert_eq!(tree.short(), "finish liveupdate-test-flb-v0");
