@@ -6,12 +6,13 @@ unexport MAKEFLAGS MAKELEVEL
 
 export SERIES KDIR ARCH FLB SAMPLE ONLY DEBUG JOBS
 
-.PHONY: help demo test test-all matrix bench unsafe-list clean
+.PHONY: help demo test test-all matrix hostile bench unsafe-list clean
 help:
 	@echo 'make demo      a live update in QEMU on the Rust FLB core, told step by step'
 	@echo 'make test      the tests; the last line counts them'
 	@echo 'make test-all  every group on every series and architecture'
 	@echo 'make matrix    live updates in every pairing; writes Documentation/matrix.rst'
+	@echo 'make hostile   damaged handovers on both cores; writes Documentation/hostile.rst'
 	@echo 'make bench     what operations cost, Rust over C; writes Documentation/performance.rst'
 	@echo 'make unsafe-list  what is unsafe, and why; writes Documentation/unsafe.rst'
 	@echo 'make clean     remove the cache: downloads, sources, builds, logs'
@@ -23,8 +24,8 @@ help:
 	@echo '  FLB=c|rust     demo: which implementation of FLB (rust)'
 	@echo '  SAMPLE=notes   demo: of the sample driver, samples/rust_liveupdate.rs'
 	@echo '  ONLY="..."     tests: only some of overlay host lint compile-fail kunit'
-	@echo '                 kexec interop selftests matrix chain capacity pages64k'
-	@echo '                 kexec-c debug kcsan'
+	@echo '                 kexec interop hostile selftests matrix chain capacity'
+	@echo '                 pages64k kexec-c debug kcsan'
 	@echo '  DEBUG=1        tests: only debug and kcsan, with every scenario'
 	@echo '  JOBS=N         how many processes at a time (all processors)'
 	@echo '  XDG_CACHE_HOME where the cache is: XDG_CACHE_HOME/luo-flb, 12 GB'
@@ -40,6 +41,9 @@ test-all:
 
 matrix:
 	@scripts/matrix.sh
+
+hostile:
+	@scripts/hostile.sh
 
 bench:
 	@scripts/bench.sh

@@ -107,6 +107,11 @@ run_chain() {
 	! builds "$1" guest c rust || group "chain-$2" "$KEXEC" "${1##*/}" c,rust chain-20
 }
 
+run_hostile() {
+	! builds "$1" guest rust ||
+		group "hostile-$2" "$TOP/scripts/test-hostile.sh" "${1##*/}"
+}
+
 # capacity TREE: more FLBs than C can register, to a kernel of either core.
 capacity() {
 	local chain

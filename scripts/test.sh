@@ -13,8 +13,8 @@ ARCHES=${ARCH:-x86_64 arm64}
 # shellcheck source=scripts/groups.sh
 . "$TOP/scripts/groups.sh"
 
-ALL='overlay host lint compile-fail kunit kexec interop selftests matrix chain capacity pages64k'
-ALL+=' kexec-c debug kcsan'
+ALL='overlay host lint compile-fail kunit kexec interop hostile selftests matrix chain capacity'
+ALL+=' pages64k kexec-c debug kcsan'
 # With DEBUG=1 what looks for mistakes at run time, and all of it; otherwise the rest, and a bit.
 DEBUG=${DEBUG:-}
 ONLY=${ONLY:-${DEBUG:+debug kcsan}}
@@ -53,7 +53,7 @@ run_required() {
 
 	export ARCH=x86_64
 	for series in $FULL; do
-		on "$series" lint compile-fail kunit kexec interop selftests
+		on "$series" lint compile-fail kunit kexec interop hostile selftests
 	done
 	# shellcheck disable=SC2086 # series
 	matrix $FULL $PART

@@ -723,7 +723,8 @@ static int __init client_init(void)
 	debugfs_create_file("control", 0200, dir, NULL, &client_control_fops);
 	luo_flb_mass_init(dir);
 
-	return register_reboot_notifier(&client_reboot_nb);
+	return luo_flb_poke_init(dir) ?:
+	       register_reboot_notifier(&client_reboot_nb);
 }
 late_initcall(client_init);
 

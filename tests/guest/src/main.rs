@@ -10,6 +10,7 @@
 //! flb.hop=N              which kernel of the chain runs (set by the guest itself)
 //! flb.names1=a,b,...     flb_client.names= for hop 1, and so on
 //! flb.timeout=SECONDS    limit for each hop
+//! flb.damage=NAME        what to do to the handover, in the scenario hostile
 //! flb.leaks=1            look for lost memory before each hop ends, if the kernel can
 //! ```
 //!
@@ -17,7 +18,8 @@
 //!
 //! Results go to the console: `FLB-CHECK ok|FAIL ...`, `FLB-RESULT pass|fail|error NAME`, and
 //! `FLB-STORY ...` for a person. Run by hand with `--list` it tells its scenarios: name, number of
-//! kernels, and what it is about. `--list-special` tells those that want a chain of their own.
+//! kernels, and what it is about. `--list-special` tells those that want a chain of their own, and
+//! `--list-hostile tree|structure` how a handover of that format can be damaged.
 
 mod bench;
 mod client;
@@ -66,6 +68,11 @@ fn by_hand() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some("--list") => list(scenarios::all()),
         Some("--list-special") => list(scenarios::SPECIAL.iter()),
+        Some("--list-hostile") => {
+            let is_tree = std::env::args().nth(2).as_deref() == Some("tree");
+            scenarios::list_hostile(is_tree)
+                .for_each(|(name, about)| println!("{name:<20} {about}"));
+        }
         _ => {
             eprintln!("This is the init of a QEMU guest. --list shows its scenarios.");
             return ExitCode::FAILURE;

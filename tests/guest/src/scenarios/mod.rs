@@ -4,6 +4,7 @@
 mod capacity;
 mod chain;
 mod failures;
+mod hostile;
 mod lifecycle;
 mod matrix;
 mod module;
@@ -12,6 +13,8 @@ mod registration;
 mod sample;
 
 use crate::run::{Hop, Scenario, Step};
+
+pub use hostile::list as list_hostile;
 
 pub(crate) const IOMMU: &str = "demo-iommu-v1";
 pub(crate) const PCI: &str = "demo-pci-v1";
@@ -61,6 +64,7 @@ pub const SPECIAL: &[Scenario] = &[
     capacity::TEN_THOUSAND,
     capacity::FEWER,
     capacity::MOST,
+    hostile::HOSTILE,
     module::PRESERVED,
     module::HANDED_OVER,
     module::ABSENT,
