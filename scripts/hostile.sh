@@ -5,6 +5,8 @@
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=scripts/page.sh
+. "$TOP/scripts/page.sh"
 
 PAGE=$TOP/Documentation/hostile.rst
 export FLB_RUN=$CACHE/run/hostile
@@ -45,15 +47,6 @@ table() {
 	printf '%s\n\n' "$rule"
 }
 
-# put NAME: its table between its marks in the page.
-put() {
-	if ! sed -e "/^\.\. begin $1\$/,/^\.\. end $1\$/{//!d}" \
-			-e "/^\.\. begin $1\$/r $RUN/hostile-$1.rst" "$PAGE" >"$PAGE.tmp" ||
-	   ! mv "$PAGE.tmp" "$PAGE"; then
-		die "cannot write to ${PAGE%/*}" "free some space"
-	fi
-}
-
 # both NAME: all cases on both cores.
 both() {
 	"$TOP/scripts/test-hostile.sh" "$1" && "$TOP/scripts/test-hostile.sh" "$1" c
@@ -75,7 +68,7 @@ series() {
 	! grep -qw LUO_FDT_FLB_NODE_NAME "$tree/include/linux/kho/abi/luo.h" || format=tree
 	table "$name" "$format" | sed 's/ *$//' >"$RUN/hostile-$name.rst"
 	if grep -q "^\.\. begin $name\$" "$PAGE"; then
-		put "$name"
+		put_table "$PAGE" "$name" "$RUN/hostile-$name.rst"
 	else
 		cat "$RUN/hostile-$name.rst"
 	fi

@@ -6,6 +6,8 @@ set -euo pipefail
 ARCHES=${ARCH:-x86_64 arm64}
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=scripts/page.sh
+. "$TOP/scripts/page.sh"
 
 PAGE=$TOP/Documentation/matrix.rst
 RUN=$CACHE/run/test
@@ -21,21 +23,12 @@ whole() {
 	done
 }
 
-# put ARCH: its table between its marks in the page.
-put() {
-	if ! sed -e "/^\.\. begin $1\$/,/^\.\. end $1\$/{//!d}" \
-			-e "/^\.\. begin $1\$/r $RUN/matrix-$1.rst" "$PAGE" >"$PAGE.tmp" ||
-	   ! mv "$PAGE.tmp" "$PAGE"; then
-		die "cannot write to ${PAGE%/*}" "free some space"
-	fi
-}
-
 rm -f "$RUN"/matrix-{x86_64,arm64}.rst
 rc=0
 ARCH=$ARCHES ONLY=matrix "$TOP/scripts/test.sh" || rc=$?
 for arch in x86_64 arm64; do
 	if whole "$arch"; then
-		put "$arch"
+		put_table "$PAGE" "$arch" "$RUN/matrix-$arch.rst"
 	else
 		note "${PAGE##*/}: the table of $arch stays, as this run has none that is whole"
 	fi

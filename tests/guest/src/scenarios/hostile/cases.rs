@@ -132,6 +132,12 @@ const CASES: &[Case] = &[
     case("count-one-more", Any, "count: one more than fits", |p| {
         in_block(p, COUNT, 64)
     }),
+    case(
+        "count-unwritten",
+        Any,
+        "count: more than was written",
+        |p| in_block(p, COUNT, 63),
+    ),
     case("count-1000", Any, "count: 1000", |p| {
         in_block(p, COUNT, 1000)
     }),
