@@ -17,6 +17,8 @@ mod capacity;
 mod clients;
 mod defects;
 mod failures;
+#[cfg(CONFIG_LIVEUPDATE_FLB_FAULTS)]
+mod faults;
 #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
 mod fdt;
 mod frozen;

@@ -2,10 +2,14 @@
 
 //! What the suites share: a core with fake handlers and FLBs whose callbacks record and obey.
 
+#[cfg(CONFIG_LIVEUPDATE_FLB_FAULTS)]
+mod faults;
 mod handed_over;
 #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
 mod real_tree;
 
+#[cfg(CONFIG_LIVEUPDATE_FLB_FAULTS)]
+pub(super) use faults::Faults;
 pub(super) use handed_over::{Block, FakeTree, HandedOver, Lasting, NOWHERE};
 #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
 pub(super) use real_tree::RealTree;
