@@ -27,6 +27,8 @@ mod incoming;
 mod limits;
 mod luo_v5;
 mod outgoing;
+#[cfg(CONFIG_MODULE_UNLOAD)]
+mod positions;
 mod preserve;
 mod reentry;
 mod registration;
