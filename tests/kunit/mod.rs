@@ -30,5 +30,6 @@ mod outgoing;
 #[cfg(CONFIG_MODULE_UNLOAD)]
 mod positions;
 mod preserve;
+mod races;
 mod reentry;
 mod registration;
