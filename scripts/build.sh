@@ -25,7 +25,7 @@ fragments() {
 	case $kind in
 	c|cbench) ;;
 	rust|rustbench) list+=(rust) ;;
-	kunit) list+=(rust kunit) ;;
+	kunit) list+=(rust kunit faults) ;;
 	clippy) list+=(rust clippy) ;;
 	*) die "'$1' is no kind of build for $ARCH" \
 		"one of: c rust kunit clippy cbench rustbench" ;;
