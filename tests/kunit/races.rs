@@ -66,14 +66,22 @@ fn hasty_users(b: &Bench, flb: usize) {
     }
 }
 
-/// Registers and unregisters an FLB with a handler that may have files.
+/// Registers and unregisters an FLB with a handler that may have files, and has every other time.
 fn registrations(b: &Bench, handler: usize, flb: usize) {
-    for _ in 0..ROUNDS {
+    for round in 0..ROUNDS {
+        let has_file = round % 2 == 0 && b.preserve(handler).is_ok();
         let registered = b.register(handler, flb);
         b.note_unless(registered.is_ok() || registered == err(EBUSY));
         let_others_run();
         if registered.is_ok() {
+            if has_file {
+                // It had not left yet.
+                b.use_preserved(flb);
+            }
             b.unregister(handler, flb);
+        }
+        if has_file {
+            b.unpreserve(handler);
         }
         let_others_run();
     }
@@ -88,6 +96,27 @@ fn looks(b: &Bench, most: usize) {
         });
         b.note_unless(fits);
         let_others_run();
+    }
+}
+
+/// Finishes a file, or uses what was handed over until it is finished, and then some.
+fn arrive(b: &Bench, number: usize) {
+    if number < 3 {
+        let_others_run();
+        b.finish(0);
+        return;
+    }
+    let mut is_gone = [false; 2];
+    for round in 0..20 {
+        let flb = (number + round) % 2;
+        match b.use_incoming(flb) {
+            Ok(()) => b.note_unless(!is_gone[flb]),
+            result => {
+                // Who is told so is told it when `finish` has returned.
+                b.note_unless(result == err(ENODATA) && b.lived_incoming(flb) == ended(1));
+                is_gone[flb] = true;
+            }
+        }
     }
 }
 
@@ -179,31 +208,33 @@ mod suite {
         let b = Bench::racing(3, 3)?;
         b.rename(2, &name(1));
         b.register(0, 0)?;
-        let all_ended = b.race(5, |b, number| match number {
+        let all_ended = b.race(7, |b, number| match number {
             0 => files(b, 0),
-            // Two FLBs want the same name, and their handlers come and go.
+            // Two FLBs want the same name, each with a handler that comes and goes.
             1..3 => {
                 for _ in 0..ROUNDS {
                     let registered = b.register(number, number);
-                    b.note_unless(registered.is_ok() || registered == err(EEXIST));
+                    // Where it has files, or is forgotten at the same time, it is told so.
+                    let expected = [Ok(()), err(EEXIST), err(EBUSY), err(ENOENT)];
+                    b.note_unless(expected.contains(&registered));
                     let_others_run();
-                    b.unregister_all(number);
                 }
             }
-            // And one more takes part, and does not.
             _ => {
+                let handler = 1 + number % 2;
                 for _ in 0..ROUNDS {
-                    let preserved = b.preserve(number - 2);
+                    let preserved = b.preserve(handler);
                     b.note_unless(preserved.is_ok() || preserved == err(ENOENT));
                     if preserved.is_ok() {
                         let_others_run();
-                        b.unpreserve(number - 2);
+                        b.unpreserve(handler);
                     }
+                    b.unregister_all(handler);
                 }
             }
         })?;
         assert!(all_ended);
-        b.notes();
+        assert_eq!(b.notes(), []);
         assert!(is_over(b.lived_outgoing(0)));
         for flb in 1..3 {
             let lived = b.lived_outgoing(flb);
@@ -211,6 +242,8 @@ mod suite {
             assert_eq!(lived, ended(begun));
         }
         // The name is free.
+        b.unregister_all(1);
+        b.unregister_all(2);
         for flb in 1..3 {
             assert_eq!(b.register(1, flb), Ok(()));
             b.unregister(1, flb);
@@ -291,23 +324,6 @@ mod suite {
             assert_eq!(b.peek(1)?.is_none(), used.ended == 1);
         }
         Ok(())
-    }
-
-    /// Finishes files, and uses what was handed over until it is finished.
-    fn arrive(b: &Bench, number: usize) {
-        if number < 3 {
-            let_others_run();
-            b.finish(0);
-            return;
-        }
-        let mut gone = false;
-        for round in 0..20 {
-            let used = b.use_incoming((number + round) % 2);
-            b.note_unless(used.is_ok() || used == err(ENODATA));
-            gone |= used.is_err();
-        }
-        // What was finished does not come back.
-        b.note_unless(!gone || b.use_incoming(0) == err(ENODATA) || b.use_incoming(1).is_err());
     }
 
     #[test]
