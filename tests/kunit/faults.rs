@@ -2,8 +2,8 @@
 
 //! Each allocation fails, alone and with all that follow.
 //!
-//! What is expected is how often an operation is refused at least: now and then an allocation asks for
-//! pages, which makes it two, and one that has another way is refused only if that fails too.
+//! What is expected is how often an operation is refused at least: now and then an allocation asks
+//! for pages, which makes it two, and one that has another way is refused only if that fails too.
 
 use super::support::{Call::*, *};
 use crate::{

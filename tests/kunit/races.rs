@@ -2,9 +2,9 @@
 
 //! Threads that get in each other's way.
 //!
-//! The FLBs notice what must not happen to them, see `support/racing.rs`: an object that is used before
-//! its beginning, after its end, or in place of another one; callbacks that run at the same time; one
-//! that runs where it must not. At the end all must have been undone, each exactly once.
+//! The FLBs notice what must not happen to them, see `support/racing.rs`: an object that is used
+//! before its beginning, after its end, or in place of another one; callbacks that run at the same
+//! time; one that runs where it must not. At the end all must have been undone, each exactly once.
 
 use super::support::*;
 use crate::{
@@ -32,18 +32,18 @@ fn is_over(lived: Lived) -> bool {
     lived.begun > 0 && lived == ended(lived.begun)
 }
 
-/// Preserves and unpreserves files of a handler on which FLB 0 depends.
-fn files(b: &Bench, handler: usize) {
+/// Preserves and unpreserves files of a handler, which depend on an FLB.
+fn files(b: &Bench, handler: usize, flb: usize) {
     for round in 0..ROUNDS {
         let preserved = b.preserve(handler);
         b.note_unless(preserved.is_ok() || preserved == err(EIO));
         if preserved.is_err() {
             continue;
         }
-        b.use_preserved(0);
+        b.use_preserved(flb);
         // Now and then there are two.
         if round % 3 == 0 && b.preserve(handler).is_ok() {
-            b.use_preserved(0);
+            b.use_preserved(flb);
             b.unpreserve(handler);
         }
         b.unpreserve(handler);
@@ -132,7 +132,7 @@ mod suite {
             b.register_all(handler)?;
         }
         let all_ended = b.race(8, |b, number| match number {
-            0..4 => files(b, number % 2),
+            0..4 => files(b, number % 2, number / 2),
             4..6 => users(b, number % 2, ROUNDS),
             6 => hasty_users(b, 0),
             _ => looks(b, 3),
@@ -151,12 +151,12 @@ mod suite {
     fn files_that_are_rolled_back() -> Result {
         let b = Bench::racing(2, 3)?;
         b.setup()?;
-        b.register_all(0)?;
-        b.register(1, 0)?;
-        b.register(1, 1)?;
+        for handler in 0..2 {
+            b.register_all(handler)?;
+        }
         b.set_failing(2, 2);
         let all_ended = b.race(5, |b, number| match number {
-            0..3 => files(b, number % 2),
+            0..3 => files(b, number % 2, 2),
             3 => users(b, 0, ROUNDS),
             _ => users(b, 1, ROUNDS),
         })?;
@@ -176,7 +176,7 @@ mod suite {
         b.register(0, 0)?;
         b.register(1, 0)?;
         let all_ended = b.race(7, |b, number| match number {
-            0..2 => files(b, number),
+            0..2 => files(b, number, 0),
             // One FLB comes and goes with both handlers, the other with one.
             2..4 => registrations(b, number - 2, 1),
             4 => registrations(b, 0, 2),
@@ -209,7 +209,7 @@ mod suite {
         b.rename(2, &name(1));
         b.register(0, 0)?;
         let all_ended = b.race(7, |b, number| match number {
-            0 => files(b, 0),
+            0 => files(b, 0, 0),
             // Two FLBs want the same name, each with a handler that comes and goes.
             1..3 => {
                 for _ in 0..ROUNDS {
@@ -260,7 +260,7 @@ mod suite {
         let first = announced.address()?;
         let all_ended = b.race(5, |b, number| match number {
             0 => (2..2 * MOST + 10).for_each(|flb| b.note_unless(b.register(1, flb).is_ok())),
-            1..3 => files(b, 0),
+            1..3 => files(b, 0, 0),
             3 => users(b, 1, ROUNDS),
             _ => looks(b, 2),
         })?;

@@ -43,9 +43,9 @@ impl Faults {
         !some
     }
 
-    /// Has each allocation of `run` fail in turn, alone and with all that follow, with a new state each
-    /// time. If it is refused it has to be with [`ENOMEM`], and `is_refused` has to say so of the state;
-    /// otherwise `is_done` has.
+    /// Has each allocation of `run` fail in turn, alone and with all that follow, with a new state
+    /// each time. If it is refused it has to be with [`ENOMEM`], and `is_refused` has to say so of
+    /// the state; otherwise `is_done` has.
     pub(in super::super) fn each<T>(
         &self,
         state: impl Fn() -> Result<T>,

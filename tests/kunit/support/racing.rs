@@ -2,8 +2,8 @@
 
 //! Many threads at a time, and FLBs that notice what must not happen to them.
 //!
-//! The callbacks here take no lock, lest they order what the core has to. Whoever is in the middle of
-//! something lets others run, so that one CPU is enough for threads to get in each other's way.
+//! The callbacks here take no lock, lest they order what the core has to. Whoever is in the middle
+//! of something lets others run, so that one CPU is enough for threads to get in each other's way.
 
 use super::{Bench, FakeFlb};
 use crate::{
@@ -178,8 +178,8 @@ impl Bench {
         self.lived(flb, Incoming)
     }
 
-    /// Runs something in so many threads at the same time, each with its number; whether all came to an
-    /// end. Once for a bench.
+    /// Runs something in so many threads at the same time, each with its number; whether all came
+    /// to an end. Once for a bench.
     pub(in super::super) fn race(
         self: &Arc<Self>,
         threads: usize,
