@@ -9,3 +9,4 @@
 #include <linux/liveupdate.h>
 #include "../luo_internal.h"
 #include "shim.h"
+#include "tests/kunit/faults.h"

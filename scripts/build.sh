@@ -28,7 +28,7 @@ fragments() {
 	rust) list+=(rust module) ;;
 	rustbench) list+=(rust) ;;
 	kunit) list+=(rust kunit) ;;
-	rustdebug|rustkcsan) list+=(rust module kunit "${kind#rust}") ;;
+	rustdebug|rustkcsan) list+=(rust module kunit faults "${kind#rust}") ;;
 	clippy) list+=(rust clippy) ;;
 	*) die "'$1' is no kind of build for $ARCH" \
 		"one of: c rust kunit clippy cbench rustbench rustdebug rustkcsan" ;;

@@ -7,8 +7,8 @@
 REQUIRED=(Kbuild Kconfig luo_flb.rs shim.c rust/kernel/liveupdate.rs rust/helpers/liveupdate.c
 	samples/rust_liveupdate.rs)
 PATTERNS=('*.rs' '*.[ch]' 'abi/*.rs' 'raw/*.rs' 'tests/kunit/*.rs' 'tests/kunit/*/*.rs'
-	'tests/client/*.[ch]' 'tests/bench/*.[ch]' 'Documentation/*.rst'
-	'rust/kernel/liveupdate/**/*.rs')
+	'tests/kunit/*.[ch]' 'tests/client/*.[ch]' 'tests/bench/*.[ch]'
+	'Documentation/*.rst' 'rust/kernel/liveupdate/**/*.rs')
 # Directories of the kernel tree that are ours as a whole; what is placed elsewhere is a single
 # file among those of others.
 OUR_DIRS='kernel/liveupdate/flb|rust/kernel/liveupdate'

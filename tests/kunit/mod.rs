@@ -17,6 +17,8 @@ mod capacity;
 mod clients;
 mod defects;
 mod failures;
+#[cfg(CONFIG_LIVEUPDATE_FLB_FAULTS)]
+mod faults;
 #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
 mod fdt;
 mod frozen;
@@ -27,6 +29,9 @@ mod luo_v5;
 #[cfg(not(CONFIG_PROVE_LOCKING))]
 mod nesting;
 mod outgoing;
+#[cfg(CONFIG_MODULE_UNLOAD)]
+mod positions;
 mod preserve;
+mod races;
 mod reentry;
 mod registration;

@@ -2,11 +2,17 @@
 
 //! What the suites share: a core with fake handlers and FLBs whose callbacks record and obey.
 
+#[cfg(CONFIG_LIVEUPDATE_FLB_FAULTS)]
+mod faults;
 mod handed_over;
+mod racing;
 #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
 mod real_tree;
 
+#[cfg(CONFIG_LIVEUPDATE_FLB_FAULTS)]
+pub(super) use faults::Faults;
 pub(super) use handed_over::{Block, FakeTree, HandedOver, Lasting, NOWHERE};
+pub(super) use racing::{let_others_run, Lived};
 #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
 pub(super) use real_tree::RealTree;
 
@@ -96,6 +102,8 @@ struct FakeFlb {
     ops: bindings::liveupdate_flb_ops,
     bench: *const Bench,
     index: usize,
+    /// One a direction.
+    lives: [racing::Life; 2],
 }
 
 /// A file handler and the list that it is in.
@@ -488,7 +496,7 @@ impl Bench {
     }
 
     /// Runs something in another thread. `done` is counted when it is over.
-    pub(super) fn spawn(self: &Arc<Self>, run: fn(&Self)) -> Result {
+    pub(super) fn spawn(self: &Arc<Self>, run: impl FnOnce(&Self) + Send + 'static) -> Result {
         let bench = self.clone();
         workqueue::system_unbound().try_spawn(GFP_KERNEL, move || {
             run(&bench);
@@ -510,16 +518,20 @@ impl Signal {
         self.0.fetch_add(1, Release);
     }
 
+    fn has_been(&self, times: i32) -> bool {
+        self.0.load(Acquire) >= times
+    }
+
     /// Whether it has happened `times` times within a few milliseconds.
     pub(super) fn is(&self, times: i32) -> bool {
         fsleep(Delta::from_millis(5));
-        self.0.load(Acquire) >= times
+        self.has_been(times)
     }
 
     /// Waits a few seconds at most for it to happen `times` times; whether it has.
     pub(super) fn wait(&self, times: i32) -> bool {
         for _ in 0..3000 {
-            if self.0.load(Acquire) >= times {
+            if self.has_been(times) {
                 return true;
             }
             fsleep(Delta::from_millis(1));

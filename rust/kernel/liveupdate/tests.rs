@@ -4,6 +4,8 @@
 //!
 //! Suites run one after the other, so that what the callbacks record belongs to one test.
 
+#[cfg(CONFIG_LIVEUPDATE_FLB_FAULTS)]
+mod faults;
 mod files;
 mod flbs;
 
