@@ -19,12 +19,14 @@ cache_dir run
 mkdir -p "$RUN"
 "$TOP/scripts/initrd.sh" "$INITRD" "rust=$KERNEL"
 start=$(now_ms)
+# A loaded machine can miss the ticks by which the kernel judges the timer of a guest.
 # The label of the last kernel in the chain is that of all that follow.
 why=$(run_guest "$LOG" "$KERNEL" "$INITRD" "$HOPS" flb.mode=scenario flb.scenario=soak \
-	flb.chain=rust "flb.seed=$SEED" "flb.hops=$HOPS") || true
+	no_timer_check flb.chain=rust "flb.seed=$SEED" "flb.hops=$HOPS") || true
 rm -f "$INITRD"
 if [ -n "$why" ]; then
-	result FAIL "$NAME" "$(seconds_since "$start")" "$why; make soak SEED=$SEED HOPS=$HOPS; see $LOG"
+	result FAIL "$NAME" "$(seconds_since "$start")" \
+		"$why; make soak SEED=$SEED HOPS=$HOPS; see $LOG"
 	exit 1
 fi
 result ok "$NAME" "$(seconds_since "$start")"
