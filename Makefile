@@ -4,15 +4,16 @@
 # So that nothing of this make reaches those that the scripts run.
 unexport MAKEFLAGS MAKELEVEL
 
-export SERIES KDIR ARCH FLB SAMPLE ONLY DEBUG JOBS
+export SERIES KDIR ARCH FLB SAMPLE ONLY DEBUG JOBS SEED HOPS
 
-.PHONY: help demo test test-all matrix hostile bench unsafe-list clean
+.PHONY: help demo test test-all matrix hostile soak bench unsafe-list clean
 help:
 	@echo 'make demo      a live update in QEMU on the Rust FLB core, told step by step'
 	@echo 'make test      the tests; the last line counts them'
 	@echo 'make test-all  every group on every series and architecture'
 	@echo 'make matrix    live updates in every pairing; writes Documentation/matrix.rst'
 	@echo 'make hostile   damaged handovers on both cores; writes Documentation/hostile.rst'
+	@echo 'make soak      HOPS=500 kexecs in a chain, random steps from SEED= (printed)'
 	@echo 'make bench     what operations cost, Rust over C; writes Documentation/performance.rst'
 	@echo 'make unsafe-list  what is unsafe, and why; writes Documentation/unsafe.rst'
 	@echo 'make clean     remove the cache: downloads, sources, builds, logs'
@@ -24,7 +25,7 @@ help:
 	@echo '  FLB=c|rust     demo: which implementation of FLB (rust)'
 	@echo '  SAMPLE=notes   demo: of the sample driver, samples/rust_liveupdate.rs'
 	@echo '  ONLY="..."     tests: only some of overlay host lint compile-fail kunit'
-	@echo '                 kexec interop hostile selftests matrix chain capacity'
+	@echo '                 kexec interop hostile selftests matrix chain soak capacity'
 	@echo '                 pages64k kexec-c debug kcsan'
 	@echo '  DEBUG=1        tests: only debug and kcsan, with every scenario'
 	@echo '  JOBS=N         how many processes at a time (all processors)'
@@ -44,6 +45,9 @@ matrix:
 
 hostile:
 	@scripts/hostile.sh
+
+soak:
+	@scripts/soak.sh
 
 bench:
 	@scripts/bench.sh

@@ -107,6 +107,10 @@ run_chain() {
 	! builds "$1" guest c rust || group "chain-$2" "$KEXEC" "${1##*/}" c,rust chain-20
 }
 
+run_soak() {
+	! builds "$1" guest rust || group "soak-$2" "$TOP/scripts/test-soak.sh" "${1##*/}"
+}
+
 run_hostile() {
 	! builds "$1" guest rust ||
 		group "hostile-$2" "$TOP/scripts/test-hostile.sh" "${1##*/}"

@@ -13,8 +13,8 @@ ARCHES=${ARCH:-x86_64 arm64}
 # shellcheck source=scripts/groups.sh
 . "$TOP/scripts/groups.sh"
 
-ALL='overlay host lint compile-fail kunit kexec interop hostile selftests matrix chain capacity'
-ALL+=' pages64k kexec-c debug kcsan'
+ALL='overlay host lint compile-fail kunit kexec interop hostile selftests matrix chain soak'
+ALL+=' capacity pages64k kexec-c debug kcsan'
 # With DEBUG=1 what looks for mistakes at run time, and all of it; otherwise the rest, and a bit.
 DEBUG=${DEBUG:-}
 ONLY=${ONLY:-${DEBUG:+debug kcsan}}
@@ -58,7 +58,7 @@ run_required() {
 	# shellcheck disable=SC2086 # series
 	matrix $FULL $PART
 	for series in $LONG; do
-		on "$series" chain capacity debug kcsan
+		on "$series" chain soak capacity debug kcsan
 	done
 	ARCH=arm64
 	for series in $ARM; do

@@ -11,6 +11,7 @@ mod module;
 mod outgoing;
 mod registration;
 mod sample;
+mod soak;
 
 use crate::run::{Hop, Scenario, Step};
 
@@ -68,6 +69,7 @@ pub const SPECIAL: &[Scenario] = &[
     module::PRESERVED,
     module::HANDED_OVER,
     module::ABSENT,
+    soak::SOAK,
 ];
 
 /// The scenario with this name.
