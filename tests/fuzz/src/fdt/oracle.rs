@@ -127,7 +127,8 @@ pub(super) fn read(tree: &[u8], page_size: u64) -> Result<u64, Error> {
     let mut tokens = Tokens::new(tree);
     tokens.find().ok_or(Error::NoNode)?;
     let versions = tokens.property(b"compatible").ok_or(Error::Version)?;
-    let mut versions = tree[versions].split_inclusive(|byte| *byte == 0);
+    // As far as libfdt is concerned, a NUL that fills up the word ends the last string, too.
+    let mut versions = tree[versions.start..=versions.end].split_inclusive(|byte| *byte == 0);
     if !versions.any(|version| version == b"luo-flb-v1\0") {
         return Err(Error::Version);
     }
