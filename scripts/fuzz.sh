@@ -11,12 +11,12 @@ set -euo pipefail
 . "$TOP/scripts/testlib.sh"
 
 TARGETS='block fdt luo_v5 name'
-FUZZ_RUNS=${FUZZ_RUNS:-500000}
+FUZZ_RUNS=${FUZZ_RUNS:-300000}
 FUZZ_SEED=${FUZZ_SEED:-1}
 FUZZ_SANITIZER=${FUZZ_SANITIZER:-}
 DIR=$CACHE/fuzz
 # A block of 17 entries, a tree of LUO, a number, and two names.
-declare -A MAX_LEN=([block]=1106 [fdt]=1024 [luo_v5]=9 [name]=96)
+declare -A MAX_LEN=([block]=1106 [fdt]=400 [luo_v5]=9 [name]=96)
 
 # What libFuzzer needs to see which code runs, and which comparisons fail.
 flags() {
@@ -32,6 +32,7 @@ flags() {
 # The targets, for the host by its name, so that what runs while they are built is without flags.
 build_targets() {
 	[ -z "$FUZZ_SANITIZER" ] || export RUSTC_BOOTSTRAP=1
+	# shellcheck disable=SC2046,SC2086 # targets
 	(cd "$TOP" && RUSTFLAGS=$(flags) CARGO_TARGET_DIR=$DIR/build \
 		cargo build --locked --profile fuzz --target "$HOST" -p luo-flb-fuzz \
 		--features libfuzzer $(printf -- ' --bin %s' $TARGETS)) || return 1
@@ -53,7 +54,7 @@ crashed() {
 	why=$(grep -aA 1 -m 1 'panicked at' "$log" | tail -n 1) || why=$(log_reason "$log")
 	input=$(sed -n "s/.*Test unit written to //p" "$log" | tail -n 1)
 	printf '%s; %s\n' "${why:-$(log_reason "$log")}" \
-		"${input:+replay: scripts/fuzz.sh $1 $input; }log: $log"
+		"${input:+replay: $0 $1 $input; }log: $log"
 }
 
 # fuzz TARGET: from the seeds, and what has been found before.

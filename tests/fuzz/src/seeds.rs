@@ -6,6 +6,8 @@
 mod block;
 mod fdt;
 mod numbers;
+#[cfg(test)]
+mod tests;
 
 /// A name, and an input.
 pub type Seed = (&'static str, Vec<u8>);
