@@ -18,7 +18,7 @@ pub(crate) fn oracle(field: &Field) -> Result<&[u8], Error> {
 }
 
 /// Reads one field.
-fn read<'a>(field: &'a Field) -> Option<(Name, &'a [u8])> {
+fn read(field: &Field) -> Option<(Name, &[u8])> {
     let name = Name::new(field);
     assert_eq!(name, Name::new(field), "read twice");
     let expected = oracle(field);
@@ -32,7 +32,7 @@ fn write(name: Name, string: &[u8]) {
     let (start, rest) = field.split_at(string.len());
     assert_eq!(start, string, "what is written");
     assert!(
-        rest.len() >= 1 && rest.iter().all(|byte| *byte == 0),
+        !rest.is_empty() && rest.iter().all(|byte| *byte == 0),
         "behind the name"
     );
     assert_eq!(Name::new(&field), Ok(name), "what is written is read");
