@@ -5,8 +5,9 @@
 unexport MAKEFLAGS MAKELEVEL
 
 export SERIES KDIR ARCH FLB SAMPLE ONLY DEBUG JOBS SEED HOPS
+export FUZZ_RUNS FUZZ_SEED FUZZ_SANITIZER
 
-.PHONY: help demo test test-all matrix hostile soak bench unsafe-list clean
+.PHONY: help demo test test-all matrix hostile soak bench fuzz miri unsafe-list clean
 help:
 	@echo 'make demo      a live update in QEMU on the Rust FLB core, told step by step'
 	@echo 'make test      the tests; the last line counts them'
@@ -15,6 +16,8 @@ help:
 	@echo 'make hostile   damaged handovers on both cores; writes Documentation/hostile.rst'
 	@echo 'make soak      HOPS=500 kexecs in a chain, random steps from SEED= (printed)'
 	@echo 'make bench     what operations cost, Rust over C; writes Documentation/performance.rst'
+	@echo 'make fuzz      any bytes in place of a handover, by libFuzzer'
+	@echo 'make miri      what decodes a handover, under Miri (nightly Rust)'
 	@echo 'make unsafe-list  what is unsafe, and why; writes Documentation/unsafe.rst'
 	@echo 'make clean     remove the cache: downloads, sources, builds, logs'
 	@echo ''
@@ -24,10 +27,13 @@ help:
 	@echo '  ARCH=arm64     guests of this architecture (x86_64; for tests: both)'
 	@echo '  FLB=c|rust     demo: which implementation of FLB (rust)'
 	@echo '  SAMPLE=notes   demo: of the sample driver, samples/rust_liveupdate.rs'
-	@echo '  ONLY="..."     tests: only some of overlay host lint compile-fail kunit'
-	@echo '                 kexec interop hostile selftests matrix chain soak capacity'
-	@echo '                 pages64k kexec-c debug kcsan'
+	@echo '  ONLY="..."     tests: only some of overlay host fuzz lint compile-fail'
+	@echo '                 kunit kexec interop hostile selftests matrix chain soak'
+	@echo '                 capacity pages64k kexec-c debug kcsan'
 	@echo '  DEBUG=1        tests: only debug and kcsan, with every scenario'
+	@echo '  FUZZ_RUNS=N    fuzz: executions of each target (300000)'
+	@echo '  FUZZ_SEED=N    fuzz: where chance starts; 0 is another time each (1)'
+	@echo '  FUZZ_SANITIZER=address  fuzz: with AddressSanitizer'
 	@echo '  JOBS=N         how many processes at a time (all processors)'
 	@echo '  XDG_CACHE_HOME where the cache is: XDG_CACHE_HOME/luo-flb, 12 GB'
 
@@ -51,6 +57,12 @@ soak:
 
 bench:
 	@scripts/bench.sh
+
+fuzz:
+	@scripts/fuzz.sh
+
+miri:
+	@scripts/miri.sh
 
 unsafe-list:
 	@scripts/unsafe-list.py >Documentation/unsafe.rst

@@ -13,8 +13,8 @@ ARCHES=${ARCH:-x86_64 arm64}
 # shellcheck source=scripts/groups.sh
 . "$TOP/scripts/groups.sh"
 
-ALL='overlay host lint compile-fail kunit kexec interop hostile selftests matrix chain soak'
-ALL+=' capacity pages64k kexec-c debug kcsan'
+ALL='overlay host fuzz lint compile-fail kunit kexec interop hostile selftests matrix chain'
+ALL+=' soak capacity pages64k kexec-c debug kcsan'
 # With DEBUG=1 what looks for mistakes at run time, and all of it; otherwise the rest, and a bit.
 DEBUG=${DEBUG:-}
 ONLY=${ONLY:-${DEBUG:+debug kcsan}}
@@ -149,6 +149,7 @@ ARCH=${ARCHES%% *} "$TOP/scripts/setup.sh"
 find_trees $(printf '%s\n' $FULL $PART $ARM | sort -uV)
 overlays
 ! wanted host || group host "$TOP/scripts/test-host.sh"
+! wanted fuzz || group fuzz "$TOP/scripts/fuzz.sh"
 run_required
 run_optional
 summary
