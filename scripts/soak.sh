@@ -5,9 +5,21 @@ set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
+# progress: how far it is, now and then.
+progress() {
+	while sleep 30; do
+		printf '%s of %s kexecs\n' "$(grep -ac 'kexec to hop' "$LOG" 2>/dev/null)" "$HOPS"
+	done
+}
+
 found=$("$TOP/scripts/fetch.sh" "${SERIES:-$NEWEST}")
 tree=${found% *}
 "$TOP/scripts/setup.sh"
 "$TOP/scripts/build.sh" "$tree" rust
 "$TOP/scripts/guest.sh"
-HOPS=${HOPS:-500} "$TOP/scripts/test-soak.sh" "${tree##*/}"
+export HOPS=${HOPS:-500} SEED=${SEED:-$SRANDOM}
+LOG=$RUN/soak-${tree##*/}-$SEED.log
+printf 'SEED=%s\n' "$SEED"
+progress &
+trap 'kill $! 2>/dev/null || true' EXIT
+"$TOP/scripts/test-soak.sh" "${tree##*/}"
