@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # test.sh [--all]: the tests, each one line; the last line counts them. --all: every group on every
-# series and architecture. SERIES, KDIR, ARCH and ONLY narrow it down; DEBUG=1: kernels that look for
-# mistakes, see Documentation/testing.rst. FLB_DEADLINE: seconds after
-# which optional groups are skipped, by name.
+# series and architecture. SERIES, KDIR, ARCH and ONLY narrow it down. DEBUG=1: only those of
+# kernels that look for mistakes. FLB_DEADLINE: seconds after which optional groups are skipped, by
+# name.
 set -euo pipefail
 ARCHES=${ARCH:-x86_64 arm64}
 # shellcheck source=scripts/lib.sh

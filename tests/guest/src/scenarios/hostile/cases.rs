@@ -2,7 +2,7 @@
 //! The damages, each of one thing.
 
 use super::place::Place;
-use super::FILES;
+use super::{FILES, FLBS};
 
 /// Bytes that are stored at a physical address.
 type Poke = (u64, Vec<u8>);
@@ -66,6 +66,12 @@ fn number(value: u64) -> Vec<u8> {
 
 fn in_block(place: &Place, offset: u64, value: u64) -> Vec<Poke> {
     vec![(place.block + offset, number(value))]
+}
+
+/// The same in all entries: their order depends on the core.
+fn in_entries(place: &Place, offset: u64, value: u64) -> Vec<Poke> {
+    let at = |entry| place.block + ENTRIES + entry * ENTRY + offset;
+    (0..FLBS).map(|entry| (at(entry), number(value))).collect()
 }
 
 /// A name in the field of an entry.
@@ -243,23 +249,29 @@ const CASES: &[Case] = &[
         |p| in_state(p, b"luo-v5\0", b"luo-v9\0"),
     ),
     // What no check can tell from what is right.
-    case("name-unknown", Any, "name: of no FLB", |p| {
-        vec![name(p, 0, b"nobody-v1")]
-    }),
+    case(
+        "names-unknown",
+        Any,
+        "names of all entries: of no FLB",
+        |p| {
+            let unknown = |entry| name(p, entry, format!("nobody-{entry}-v1").as_bytes());
+            (0..FLBS).map(unknown).collect()
+        },
+    ),
     case(
         "files-one-more",
         Any,
-        "files of an entry: one too many",
-        |p| in_block(p, ENTRIES + ENTRY_FILES, FILES + 1),
+        "files of all entries: one too many",
+        |p| in_entries(p, ENTRY_FILES, FILES + 1),
     ),
     case(
         "files-one-less",
         Any,
-        "files of an entry: one too few",
-        |p| in_block(p, ENTRIES + ENTRY_FILES, FILES - 1),
+        "files of all entries: one too few",
+        |p| in_entries(p, ENTRY_FILES, FILES - 1),
     ),
-    case("data-max", Any, "data of an entry: all ones", |p| {
-        in_block(p, ENTRIES + DATA, u64::MAX)
+    case("data-max", Any, "data of all entries: all ones", |p| {
+        in_entries(p, DATA, u64::MAX)
     }),
 ];
 

@@ -30,6 +30,9 @@ const SESSIONS: [(&str, &[Blob]); 2] = [
 /// The files that each FLB is handed over with.
 const FILES: u64 = 3;
 
+/// The FLBs that are handed over: those of the client and of the tree's own.
+const FLBS: u64 = 6;
+
 fn leave(run: &mut Run) -> io::Result<Vec<Session>> {
     let luo = LiveUpdate::open()?;
     let sessions = SESSIONS
