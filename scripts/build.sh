@@ -5,7 +5,6 @@
 # are c, rust, kunit and clippy; cbench and rustbench, which have the benchmark in place of the
 # clients; rustdebug and rustkcsan, which look for mistakes at run time and have the KUnit suites
 # too; and on arm64 c64k, rust64k and kunit64k, with pages of 64 KiB.
-# With FLB_CONFIGURED the build has its configuration, and keeps it.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -129,7 +128,7 @@ build_image() {
 	fi
 	need_space 1500
 	rm -f "$BUILD/.flb-built"
-	[ -n "${FLB_CONFIGURED:-}" ] || step "Configure $VARIANT" configure || exit 1
+	step "Configure $VARIANT" configure || exit 1
 	check_held
 	step "Build kernel $VARIANT" kmake "$GOAL" || exit 1
 	check_held

@@ -1,9 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# mutate.sh: makes the mistakes of tests/mutations.txt in a copy of this checkout, one at a time, and
-# says which test finds each. ONLY="NAME|FILE...": some of them. SERIES (the newest). KEXEC="...": the
-# scenarios for those that nothing else finds.
-# The cheapest tests come first: on the host, then in one kernel, then over a kexec.
+# mutate.sh: makes the mistakes of tests/mutations.txt in copies, one at a time, and says which test
+# finds each. ONLY="NAME|FILE...": some of them. SERIES (the newest). KEXEC="...": the scenarios for
+# those that nothing else finds; none if it is empty.
+#
+# The cheapest tests come first. On the host there is one copy of the checkout. In the kernel there is
+# a copy of the core, with suites of its own, for each mistake, so that one kernel does for all: each
+# boot runs the suites of one. What C calls, and C itself, cannot be there twice: they get a kernel
+# each.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -12,115 +16,170 @@ NAME=${SERIES:-$NEWEST}
 TREE=$CACHE/tree/$NAME
 COPY=$CACHE/mutate
 KEXEC=${KEXEC-basic parallel mass-64 sample-notes}
-# Of a mistake without end.
+# Seconds, for a mistake without end.
 LIMIT=300
-# What has been configured since the start of this run.
-CONFIGURED=none
+HOST_FILES='abi/*|refs.rs|state.rs'
+MODEL_FILES='refs.rs|state.rs'
+SINGLE_FILES='ffi.rs|shim.c'
+# Of each mistake its file, and what has found it; the names in order.
+declare -A FILE=() FOUND=()
+NAMES=()
 
-# wanted NAME FILE: does ONLY name it?
-wanted() {
-	[ -z "${ONLY:-}" ] || [[ " $ONLY " == *" $1 "* ]] || [[ " $ONLY " == *" $2 "* ]]
+# select_mistakes: those that ONLY names.
+select_mistakes() {
+	local name file list
+
+	list=$("$TOP/scripts/mutation.py" list)
+	while read -r name file; do
+		[ -z "${ONLY:-}" ] || [[ " $ONLY " == *" $name "* ]] ||
+			[[ " $ONLY " == *" $file "* ]] || continue
+		NAMES+=("$name")
+		FILE[$name]=$file
+	done <<<"$list"
+	[ "${#NAMES[@]}" -gt 0 ] ||
+		die "ONLY: there is no mistake '$ONLY'" "names are in tests/mutations.txt"
 }
 
-# copy_checkout: what a person has there now, committed or not. Cargo and kbuild go by times.
+# open PATTERNS [NOT]: the mistakes that nothing has found yet in files that match, and not NOT.
+open() {
+	local name
+
+	for name in "${NAMES[@]}"; do
+		# shellcheck disable=SC2053 # patterns
+		if [ -z "${FOUND[$name]:-}" ] && [[ ${FILE[$name]} == @($1) ]] &&
+		   [[ ${FILE[$name]} != @(${2:-}) ]]; then
+			printf '%s\n' "$name"
+		fi
+	done
+}
+
+# found NAME TEST: says so, if there is a test.
+found() {
+	[ -n "$2" ] || return 0
+	FOUND[$1]=$2
+	printf '%s: caught by %s\n' "$1" "$2"
+}
+
+# copy_checkout: what a person has there now, committed or not.
 copy_checkout() {
 	rm -rf "$COPY" && mkdir -p "$COPY" &&
 		tar -C "$TOP" --exclude=./.git --exclude=./target -c . | tar -C "$COPY" -x
 }
 
-# cargo_tests CRATE: prints the first test that fails.
+# make_mistake NAME, unmake NAME: in the copy. Builds go by times.
+make_mistake() {
+	"$TOP/scripts/mutation.py" apply "$1" "$COPY"
+}
+
+unmake() {
+	cp "$TOP/${FILE[$1]}" "$COPY/${FILE[$1]}"
+}
+
+# cargo_tests CRATE WHAT: prints the first test that fails.
 cargo_tests() {
-	local log=$RUN/$1.log rc=0
+	local log=$RUN/$1-$2.log rc=0
 
 	(cd "$COPY" && CARGO_TARGET_DIR=$CACHE/host CARGO_TERM_COLOR=never \
 		timeout "$LIMIT" cargo test -p "$1") >"$log" 2>&1 </dev/null || rc=$?
 	[ "$rc" -ne 0 ] || return 0
-	if grep -qE '^error(\[E[0-9]+\])?: ' "$log" && ! grep -q '^running ' "$log"; then
-		return 1
-	fi
+	grep -q '^running ' "$log" || die "$2 does not compile" "see $log"
 	{ sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p' "$log"; echo "no end of $1"; } | head -n 1
 }
 
-# build KIND: the kernel with the mistake.
-build() {
-	local configured=''
+# host CRATE FILES: those in the files, by the tests of a crate.
+host() {
+	local name test
 
-	[ "$1" != "$CONFIGURED" ] || configured=yes
-	FLB_CONFIGURED=$configured "$COPY/scripts/build.sh" "$NAME" "$1" >"$RUN/build.log" 2>&1
-}
-
-# first_failure COMMAND...: the first test of a group that fails, in its words.
-first_failure() {
-	"$@" 2>&1 </dev/null | sed -n 's/^FAIL \([^ ]*\).*/\1/p' | head -n 1
-}
-
-# stage NAME: prints the first test that fails there; fails if the mistake does not compile.
-stage() {
-	case $1 in
-	host) cargo_tests luo-flb-host-tests ;;
-	model) cargo_tests luo-flb-model ;;
-	kunit)
-		FLB_TIMEOUT=60 first_failure "$COPY/scripts/test-kunit.sh" "$TREE" ;;
-	kexec)
-		# shellcheck disable=SC2086 # scenarios
-		first_failure "$COPY/scripts/test-kexec.sh" "$NAME" rust,rust $KEXEC ;;
-	esac
-}
-
-# stages FILE: where a mistake in it can show, the cheapest first.
-stages() {
-	case $1 in
-	abi/*) printf 'host kunit' ;;
-	refs.rs|state.rs) printf 'host model kunit' ;;
-	*) printf 'kunit' ;;
-	esac
-	[ -z "$KEXEC" ] || printf ' kexec'
-}
-
-# verdict FILE: prints by what the mistake that is in the copy is caught; fails if it does not compile.
-verdict() {
-	local name found
-
-	for name in $(stages "$1"); do
-		case $name in
-		kunit) build kunit || return 1 ;;
-		kexec) "$COPY/scripts/guest.sh" >/dev/null && build rust || return 1 ;;
-		esac
-		found=$(stage "$name") || return 1
-		if [ -n "$found" ]; then
-			printf '%s' "$found"
-			return
-		fi
+	for name in $(open "$2"); do
+		make_mistake "$name"
+		test=$(cargo_tests "$1" "$name")
+		unmake "$name"
+		found "$name" "$test"
 	done
 }
 
-# mutate NAME FILE: one mistake, and one line.
-mutate() {
-	local found start=$SECONDS
-
-	"$TOP/scripts/mutation.py" apply "$1" "$COPY"
-	total=$((total + 1))
-	if ! found=$(verdict "$2"); then
-		printf '%s: DOES NOT COMPILE; see %s\n' "$1" "$RUN"
-	elif [ -n "$found" ]; then
-		caught=$((caught + 1))
-		printf '%s: caught by %s (%s s)\n' "$1" "$found" "$((SECONDS - start))"
-	else
-		printf '%s: SURVIVED (%s s)\n' "$1" "$((SECONDS - start))"
-	fi
-	# Not as it was, but of now.
-	cp "$TOP/$2" "$COPY/$2"
+# build KIND LOG: a kernel of the copy.
+build() {
+	GNUMAKEFLAGS=-k "$COPY/scripts/build.sh" "$NAME" "$1" >"$2" 2>&1
 }
 
-# baseline: without a mistake nothing is found.
-baseline() {
-	local name found
+# suites GLOB: prints the first test that fails in one boot.
+suites() {
+	FLB_SUITES=$1 FLB_TIMEOUT=60 "$COPY/scripts/test-kunit.sh" "$TREE" 2>&1 </dev/null |
+		sed -n 's/^FAIL \([^ ]*\).*/\1/p' | head -n 1
+}
 
-	build kunit || die "the core does not build as it is" "$(tail -n 1 "$RUN/build.log")"
-	CONFIGURED=kunit
-	for name in host model kunit; do
-		found=$(stage "$name") && [ -z "$found" ] ||
-			die "${found:-$name} fails without a mistake" "see $RUN"
+# add_core NAME NUMBER: to the copy, a core with a mistake that exports nothing.
+add_core() {
+	local dir=$COPY/mutants/m$2
+
+	mkdir -p "$dir/tests"
+	cp -r "$TOP"/*.rs "$TOP/abi" "$TOP/raw" "$dir"
+	cp -r "$TOP/tests/kunit" "$dir/tests"
+	"$TOP/scripts/mutation.py" apply "$1" "$dir"
+	mv "$dir/luo_flb.rs" "$dir/m$2.rs"
+	sed -i '/#\[no_mangle\]/d' "$dir/ffi.rs"
+	find "$dir/tests" -name '*.rs' -exec sed -i "s/kunit_tests(luo_flb_/kunit_tests(m$2_/" {} +
+	# shellcheck disable=SC2016 # make's
+	printf 'obj-y += mutants/m%s/m%s.o\n$(obj)/mutants/m%s/m%s.o: $(obj)/bindings_generated.rs\n' \
+		"$2" "$2" "$2" "$2" >>"$COPY/Kbuild"
+}
+
+# drop_cores: takes those out again.
+drop_cores() {
+	rm -rf "$COPY/mutants"
+	cp "$TOP/Kbuild" "$COPY/Kbuild"
+}
+
+# together: a core for each, in one kernel. That without a mistake is there too.
+together() {
+	local name names number=0 test log=$RUN/build-together.log
+
+	mapfile -t names < <(open '*' "$SINGLE_FILES")
+	[ "${#names[@]}" -gt 0 ] || return 0
+	sed -i "s#^PATTERNS=(#&'mutants/**/*.rs' #" "$COPY/scripts/overlay-files.sh"
+	for name in "${names[@]}"; do
+		number=$((number + 1))
+		add_core "$name" "$number"
+	done
+	build kunit "$log" || die "$(tail -n 1 "$log")" "see $RUN"
+	test=$(suites 'luo_flb*')
+	[ -z "$test" ] || die "$test fails without a mistake" "see $RUN"
+	number=0
+	for name in "${names[@]}"; do
+		number=$((number + 1))
+		test=$(suites "m${number}_*")
+		found "$name" "${test/m${number}_/luo_flb_}"
+	done
+	drop_cores
+}
+
+# single: a kernel for each.
+single() {
+	local name test
+
+	for name in $(open "$SINGLE_FILES"); do
+		make_mistake "$name"
+		build kunit "$RUN/build.log" || die "$name does not compile" "see $RUN"
+		test=$(suites 'luo_flb*')
+		unmake "$name"
+		found "$name" "$test"
+	done
+}
+
+# kexec: a kernel for each.
+kexec() {
+	local name test
+
+	for name in $(open '*'); do
+		make_mistake "$name"
+		"$COPY/scripts/guest.sh" >/dev/null
+		build rust "$RUN/build.log" || die "$name does not compile" "see $RUN"
+		# shellcheck disable=SC2086 # scenarios
+		test=$("$COPY/scripts/test-kexec.sh" "$NAME" rust,rust $KEXEC 2>&1 |
+			sed -n 's/^FAIL \([^ ]*\).*/\1/p' | head -n 1) || true
+		unmake "$name"
+		found "$name" "$test"
 	done
 }
 
@@ -129,19 +188,21 @@ restore() {
 	"$TOP/scripts/overlay.sh" apply "$TREE" >/dev/null 2>&1 || true
 }
 
-list=$("$TOP/scripts/mutation.py" list)
 export FLB_RUN=$CACHE/run/mutate
 RUN=$FLB_RUN
+select_mistakes
 cache_dir run/mutate mutate
 lock test
 [ -f "$TREE/.flb-version" ] || "$TOP/scripts/fetch.sh" "$NAME" >/dev/null
 trap restore EXIT
 copy_checkout
-baseline
-total=0 caught=0
-while read -r name file <&3; do
-	! wanted "$name" "$file" || mutate "$name" "$file"
-done 3<<<"$list"
-[ "$total" -gt 0 ] || die "ONLY: there is no mistake '$ONLY'" "names are in tests/mutations.txt"
-printf '%s of %s caught\n' "$caught" "$total"
-[ "$caught" -eq "$total" ]
+host luo-flb-host-tests "$HOST_FILES"
+together
+single
+host luo-flb-model "$MODEL_FILES"
+[ -z "$KEXEC" ] || kexec
+for name in $(open '*'); do
+	printf '%s: SURVIVED\n' "$name"
+done
+printf '%s of %s caught\n' "${#FOUND[@]}" "${#NAMES[@]}"
+[ "${#FOUND[@]}" -eq "${#NAMES[@]}" ]
