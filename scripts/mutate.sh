@@ -79,7 +79,7 @@ unmake() {
 cargo_tests() {
 	local log=$RUN/$1-$2.log rc=0
 
-	(cd "$COPY" && CARGO_TARGET_DIR=$CACHE/host CARGO_TERM_COLOR=never \
+	(cd "$COPY" && CARGO_TARGET_DIR=$CACHE/mutate-host CARGO_TERM_COLOR=never \
 		timeout "$LIMIT" cargo test -p "$1") >"$log" 2>&1 </dev/null || rc=$?
 	[ "$rc" -ne 0 ] || return 0
 	grep -q '^running ' "$log" || die "$2 does not compile" "see $log"
