@@ -4,15 +4,16 @@
 # So that nothing of this make reaches those that the scripts run.
 unexport MAKEFLAGS MAKELEVEL
 
-export SERIES KDIR ARCH FLB SAMPLE ONLY DEBUG JOBS
+export SERIES KDIR ARCH FLB SAMPLE ONLY KEXEC DEBUG JOBS
 
-.PHONY: help demo test test-all matrix bench unsafe-list clean
+.PHONY: help demo test test-all matrix bench mutate unsafe-list clean
 help:
 	@echo 'make demo      a live update in QEMU on the Rust FLB core, told step by step'
 	@echo 'make test      the tests; the last line counts them'
 	@echo 'make test-all  every group on every series and architecture'
 	@echo 'make matrix    live updates in every pairing; writes Documentation/matrix.rst'
 	@echo 'make bench     what operations cost, Rust over C; writes Documentation/performance.rst'
+	@echo 'make mutate    mistakes in the core, and which test finds each'
 	@echo 'make unsafe-list  what is unsafe, and why; writes Documentation/unsafe.rst'
 	@echo 'make clean     remove the cache: downloads, sources, builds, logs'
 	@echo ''
@@ -25,6 +26,7 @@ help:
 	@echo '  ONLY="..."     tests: only some of overlay host lint compile-fail kunit'
 	@echo '                 kexec interop selftests matrix chain capacity pages64k'
 	@echo '                 kexec-c debug kcsan'
+	@echo '                 mutate: only some mistakes or files of tests/mutations.txt'
 	@echo '  DEBUG=1        tests: only debug and kcsan, with every scenario'
 	@echo '  JOBS=N         how many processes at a time (all processors)'
 	@echo '  XDG_CACHE_HOME where the cache is: XDG_CACHE_HOME/luo-flb, 12 GB'
@@ -43,6 +45,9 @@ matrix:
 
 bench:
 	@scripts/bench.sh
+
+mutate:
+	@scripts/mutate.sh
 
 unsafe-list:
 	@scripts/unsafe-list.py >Documentation/unsafe.rst

@@ -83,7 +83,9 @@ cargo_tests() {
 		timeout "$LIMIT" cargo test -p "$1") >"$log" 2>&1 </dev/null || rc=$?
 	[ "$rc" -ne 0 ] || return 0
 	grep -q '^running ' "$log" || die "$2 does not compile" "see $log"
-	{ sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p' "$log"; echo "no end of $1"; } | head -n 1
+	awk -v none="no end of $1" '
+		/^test .* \.\.\. FAILED$/ { none = $2; exit }
+		END { print none }' "$log"
 }
 
 # host CRATE FILES: those in the files, by the tests of a crate.
@@ -103,10 +105,15 @@ build() {
 	GNUMAKEFLAGS=-k "$COPY/scripts/build.sh" "$NAME" "$1" >"$2" 2>&1
 }
 
+# first_failure: of the lines of a group of tests.
+first_failure() {
+	awk '$1 == "FAIL" && !name { name = $2 } END { print name }'
+}
+
 # suites GLOB: prints the first test that fails in one boot.
 suites() {
 	FLB_SUITES=$1 FLB_TIMEOUT=60 "$COPY/scripts/test-kunit.sh" "$TREE" 2>&1 </dev/null |
-		sed -n 's/^FAIL \([^ ]*\).*/\1/p' | head -n 1
+		first_failure
 }
 
 # add_core NAME NUMBER: to the copy, a core with a mistake that exports nothing.
@@ -177,7 +184,7 @@ kexec() {
 		build rust "$RUN/build.log" || die "$name does not compile" "see $RUN"
 		# shellcheck disable=SC2086 # scenarios
 		test=$("$COPY/scripts/test-kexec.sh" "$NAME" rust,rust $KEXEC 2>&1 |
-			sed -n 's/^FAIL \([^ ]*\).*/\1/p' | head -n 1) || true
+			first_failure) || true
 		unmake "$name"
 		found "$name" "$test"
 	done
