@@ -15,7 +15,7 @@ set -euo pipefail
 NAME=${SERIES:-$NEWEST}
 TREE=$CACHE/tree/$NAME
 COPY=$CACHE/mutate
-KEXEC=${KEXEC-basic parallel mass-64 sample-notes}
+KEXEC=${KEXEC-basic parallel mass-1000 sample-notes}
 # Seconds, for a mistake without end.
 LIMIT=300
 HOST_FILES='abi/*|refs.rs|state.rs'
