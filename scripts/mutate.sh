@@ -4,10 +4,10 @@
 # finds each. ONLY="NAME|FILE...": some of them. SERIES (the newest). KEXEC="...": the scenarios for
 # those that nothing else finds; none if it is empty.
 #
-# The cheapest tests come first. On the host there is one copy of the checkout. In the kernel there is
-# a copy of the core, with suites of its own, for each mistake, so that one kernel does for all: each
-# boot runs the suites of one. What C calls, and C itself, cannot be there twice: they get a kernel
-# each.
+# The cheapest tests come first. On the host there is one copy of the checkout. In the kernel there
+# is a copy of the core, with suites of its own, for each mistake, so that one kernel does for all:
+# each boot runs the suites of one. What C calls, and C itself, cannot be there twice: they get a
+# kernel each.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""mutation.py list | mutation.py apply NAME DIR: the mistakes of tests/mutations.txt, which says how
-each is written. `list` prints name and file of each, if all can be made; `apply` makes one in DIR,
-a copy of this checkout."""
+"""mutation.py list | mutation.py apply NAME DIR: the mistakes of tests/mutations.txt, which says
+how each is written. `list` prints name and file of each, if all can be made; `apply` makes one in
+DIR, a copy of this checkout."""
 
 import sys
 from pathlib import Path
