@@ -4,10 +4,10 @@
 # So that nothing of this make reaches those that the scripts run.
 unexport MAKEFLAGS MAKELEVEL
 
-export SERIES KDIR ARCH FLB SAMPLE ONLY DEBUG JOBS SEED HOPS
+export SERIES KDIR ARCH FLB SAMPLE ONLY KEXEC DEBUG JOBS SEED HOPS
 export FUZZ_RUNS FUZZ_SEED FUZZ_SANITIZER
 
-.PHONY: help demo test test-all matrix hostile soak bench fuzz miri unsafe-list clean
+.PHONY: help demo test test-all matrix hostile soak bench fuzz miri mutate unsafe-list clean
 help:
 	@echo 'make demo      a live update in QEMU on the Rust FLB core, told step by step'
 	@echo 'make test      the tests; the last line counts them'
@@ -18,6 +18,7 @@ help:
 	@echo 'make bench     what operations cost, Rust over C; writes Documentation/performance.rst'
 	@echo 'make fuzz      any bytes in place of a handover, by libFuzzer'
 	@echo 'make miri      what decodes a handover, under Miri (nightly Rust)'
+	@echo 'make mutate    mistakes in the core, and which test finds each'
 	@echo 'make unsafe-list  what is unsafe, and why; writes Documentation/unsafe.rst'
 	@echo 'make clean     remove the cache: downloads, sources, builds, logs'
 	@echo ''
@@ -30,6 +31,7 @@ help:
 	@echo '  ONLY="..."     tests: only some of overlay host fuzz lint compile-fail'
 	@echo '                 kunit kexec interop hostile selftests matrix chain soak'
 	@echo '                 capacity pages64k kexec-c debug kcsan'
+	@echo '                 mutate: only some mistakes or files of tests/mutations.txt'
 	@echo '  DEBUG=1        tests: only debug and kcsan, with every scenario'
 	@echo '  FUZZ_RUNS=N    fuzz: executions of each target (300000)'
 	@echo '  FUZZ_SEED=N    fuzz: where chance starts; 0 is another time each (1)'
@@ -63,6 +65,9 @@ fuzz:
 
 miri:
 	@scripts/miri.sh
+
+mutate:
+	@scripts/mutate.sh
 
 unsafe-list:
 	@scripts/unsafe-list.py >Documentation/unsafe.rst

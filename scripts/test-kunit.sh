@@ -4,6 +4,7 @@
 # the Rust API and the examples in its documentation each; or the build with the C core, for the
 # Rust API over it. One line a case.
 # FLB_FLAVOR=64k|debug|kcsan: such builds; the last two are those of the kexec tests.
+# FLB_SUITES=GLOB: the kunit build once, for these suites.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -103,6 +104,8 @@ mkdir -p "$RUN"
 if [ "$KIND" = c ]; then
 	PREFIX+=-c
 	boot -api 'rust_liveupdate*'
+elif [ -n "${FLB_SUITES:-}" ]; then
+	boot '' "$FLB_SUITES"
 else
 	boot '' 'luo_flb*'
 	boot -api 'rust_liveupdate*'

@@ -4,7 +4,7 @@
 
 use super::support::{Call::*, *};
 use crate::{
-    bindings::{EBUSY, EEXIST, EINVAL, ENOENT, ENOSPC},
+    bindings::{self, EBUSY, EEXIST, EINVAL, ENOENT, ENOSPC},
     lock,
 };
 use kernel::{page::PAGE_SIZE, prelude::*};
@@ -15,6 +15,12 @@ const MANY: usize = 3 * MOST + 20;
 /// Makes room for so many FLBs.
 fn reserve(b: &Bench, flbs: usize) -> Result {
     b.core.handover().reserve(&mut lock::Registry::lock(), flbs)
+}
+
+/// How many bytes of memory can be had.
+fn available() -> isize {
+    // SAFETY: The function only adds up.
+    unsafe { bindings::si_mem_available() as isize * PAGE_SIZE as isize }
 }
 
 /// Whether what would be handed over are these FLBs, with so many files each.
@@ -238,6 +244,24 @@ mod suite {
         assert_eq!(announced.address()?, before);
         b.preserve(0)?;
         assert!(hands_over(&b, 0..1, 1)?);
+        Ok(())
+    }
+
+    #[test]
+    fn large_blocks_come_empty_and_are_given_back() -> Result {
+        let before = available();
+        for _ in 0..16 {
+            let b = Bench::new(1, 1)?;
+            let _announced = Lasting::complete(&b)?;
+            b.register(0, 0)?;
+            // 8 MiB.
+            assert_eq!(reserve(&b, 131_071), Ok(()));
+            assert!(Block::of(&b)?.bytes()[8..].iter().all(|byte| *byte == 0));
+            b.preserve(0)?;
+            // It is given back with an entry in it.
+            assert!(hands_over(&b, 0..1, 1)?);
+        }
+        assert!(before - available() < 64 << 20);
         Ok(())
     }
 

@@ -3,7 +3,10 @@
 //! The incoming direction: get, put, finish.
 
 use super::support::{Call::*, *};
-use crate::bindings::{EINVAL, EIO, ENODATA, ENODEV, ENOENT};
+use crate::{
+    bindings::{EINVAL, EIO, ENODATA, ENODEV, ENOENT},
+    raw::Direction,
+};
 use kernel::prelude::*;
 
 #[kunit_tests(luo_flb_incoming)]
@@ -102,6 +105,17 @@ mod suite {
         assert_eq!(b.seen(R(1)), (data(1), 0));
         assert_eq!(b.seen(F(0)), (0, restored(0)));
         assert_eq!(b.seen(F(1)), (0, restored(1)));
+        Ok(())
+    }
+
+    #[test]
+    fn private_area_tells_what_is_retrieved() -> Result {
+        let b = Bench::handed_over(1, 1)?;
+        b.get(0)?;
+        assert_eq!(b.described(0, Direction::Incoming), (0, restored(0)));
+        b.put(0);
+        b.finish(0);
+        assert_eq!(b.described(0, Direction::Incoming), (0, 0));
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 use super::support::{Call::*, *};
 use crate::{
     bindings::{EINVAL, EIO, ENODEV},
+    raw::Direction,
     registry::MOST_FILES,
 };
 use kernel::prelude::*;
@@ -211,6 +212,19 @@ mod suite {
         assert_eq!(b.peek(0), Ok(Some(obj(0))));
         b.unpreserve(0);
         assert_eq!(b.peek(0), Ok(None));
+        Ok(())
+    }
+
+    #[test]
+    fn private_area_tells_what_is_preserved() -> Result {
+        let b = Bench::new(1, 1)?;
+        b.register(0, 0)?;
+        for _ in 0..2 {
+            b.preserve(0)?;
+            assert_eq!(b.described(0, Direction::Outgoing), (data(0), obj(0)));
+            b.unpreserve(0);
+            assert_eq!(b.described(0, Direction::Outgoing), (0, 0));
+        }
         Ok(())
     }
 

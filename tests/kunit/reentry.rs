@@ -31,6 +31,31 @@ mod suite {
     }
 
     #[test]
+    fn own_callback_is_refused_while_others_wait() -> Result {
+        let b = Bench::new(1, 1)?;
+        b.script(0, |script| {
+            script.on_preserve = Some(|b, own| {
+                b.entered.raise();
+                b.release.wait(1);
+                b.note(b.peek(own));
+            });
+        });
+        b.register(0, 0)?;
+        b.spawn(|b| b.note(b.preserve(0)))?;
+        let entered = b.entered.wait(1);
+        b.spawn(|b| b.note(b.peek(0)))?;
+        let early = b.done.is(1);
+        b.release.raise();
+        assert!(b.done.wait(2));
+        assert!(entered && !early);
+        let notes = b.notes();
+        assert_eq!(notes.len(), 3);
+        assert_eq!(notes[0], REFUSED);
+        assert_eq!(notes[1..], [0, 0]);
+        Ok(())
+    }
+
+    #[test]
     fn get_outgoing_from_own_callback() -> Result {
         let b = Bench::new(1, 1)?;
         b.script(0, |script| {

@@ -325,6 +325,17 @@ impl Bench {
         unsafe { (*self.fake(flb)).ops.owner.as_ref() }.map_or(-1, |owner| owner.refcnt.counter - 1)
     }
 
+    /// Data and object in the private area of an FLB, where debuggers look.
+    pub(super) fn described(&self, flb: usize, direction: Direction) -> Args {
+        // SAFETY: The core does not use the FLB at the moment.
+        let private = unsafe { &(*self.fake(flb)).flb.private };
+        let state = match direction {
+            Direction::Outgoing => &private.outgoing,
+            Direction::Incoming => &private.incoming,
+        };
+        (state.data, state.obj as usize)
+    }
+
     /// Sets how many files of a handler are preserved, of which one is.
     pub(super) fn set_files(&self, handler: usize, files: u32) {
         self.core.set_files(self.handler(handler), files);
