@@ -127,9 +127,10 @@ add_core() {
 	mv "$dir/luo_flb.rs" "$dir/m$2.rs"
 	sed -i '/#\[no_mangle\]/d' "$dir/ffi.rs"
 	find "$dir/tests" -name '*.rs' -exec sed -i "s/kunit_tests(luo_flb_/kunit_tests(m$2_/" {} +
+	printf 'obj-y += mutants/m%s/m%s.o\n' "$2" "$2" >>"$COPY/Kbuild"
 	# shellcheck disable=SC2016 # make's
-	printf 'obj-y += mutants/m%s/m%s.o\n$(obj)/mutants/m%s/m%s.o: $(obj)/bindings_generated.rs\n' \
-		"$2" "$2" "$2" "$2" >>"$COPY/Kbuild"
+	printf '$(obj)/mutants/m%s/m%s.o: $(obj)/bindings_generated.rs\n' "$2" "$2" \
+		>>"$COPY/Kbuild"
 }
 
 # drop_cores: takes those out again.

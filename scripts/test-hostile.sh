@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# test-hostile.sh NAME [c]: live updates over kernels of tree NAME whose handover is damaged, in each
-# way that the guest knows, with the core in Rust or in C. That in Rust has to do what
+# test-hostile.sh NAME [c]: live updates over kernels of tree NAME whose handover is damaged, in
+# each way that the guest knows, with the core in Rust or in C. That in Rust has to do what
 # tests/expected/hostile.txt says; what either did is in $RUN/hostile-NAME-CORE, a file a case.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh

@@ -58,7 +58,8 @@ run_one() {
 	start=$(now_ms)
 	[ "$mode" != scenario ] || defect=$(known_defect "$scenario")
 	why=$(run_guest "$log" "$(image "$(label_at 0)")" "$INITRD" "$hops" "flb.mode=$mode" \
-		"flb.scenario=$scenario" "flb.chain=$(full_chain "$hops")" "${WORDS[@]}") || defect=''
+		"flb.scenario=$scenario" "flb.chain=$(full_chain "$hops")" \
+		"${WORDS[@]}") || defect=''
 	if [ -n "$defect" ] && [ -z "$why" ]; then
 		result FAIL "$name" "$(seconds_since "$start")" "passes, but C has $defect"
 	elif [ -n "$defect" ] && grep -aq '^FLB-RESULT fail' "$log"; then

@@ -22,7 +22,8 @@ run_kunit() {
 			--build_dir="$BUILD" --timeout="${FLB_TIMEOUT:-120}" --json="$JSON" \
 			--kernel_args=liveupdate=on --kernel_args=kho=on \
 			--kernel_args=kunit.enable=1 --kernel_args=kunit.autorun=1 \
-			--qemu_args='-smp 4' --kernel_args=panic=-1 ${KERNEL_WORDS:+--kernel_args="$KERNEL_WORDS"} \
+			--qemu_args='-smp 4' --kernel_args=panic=-1 \
+			${KERNEL_WORDS:+--kernel_args="$KERNEL_WORDS"} \
 			"$1"
 	) >"$LOG" 2>&1 </dev/null
 }
