@@ -15,10 +15,16 @@ ARCHES=${ARCH:-x86_64 arm64}
 
 ALL='overlay host fuzz lint compile-fail kunit kexec interop hostile selftests matrix chain'
 ALL+=' soak capacity pages64k kexec-c debug kcsan'
-# With DEBUG=1 what looks for mistakes at run time, and all of it; otherwise the rest, and a bit.
+EVERYTHING=no
 DEBUG=${DEBUG:-}
-ONLY=${ONLY:-${DEBUG:+debug kcsan}}
-ONLY=${ONLY:-${ALL% kcsan}}
+# With DEBUG=1 what looks for mistakes at run time, and all of it; otherwise the rest, and a bit.
+if [ "${1:-}" = --all ]; then
+	EVERYTHING=yes DEBUG=1 ONLY=${ONLY:-$ALL}
+elif [ -n "$DEBUG" ]; then
+	ONLY=${ONLY:-debug kcsan}
+else
+	ONLY=${ONLY:-${ALL% kcsan}}
+fi
 DEADLINE=${FLB_DEADLINE:-3600}
 OPTIONAL=no
 
@@ -125,8 +131,6 @@ summary() {
 	[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
 }
 
-EVERYTHING=no
-[ "${1:-}" != --all ] || EVERYTHING=yes
 for name in $ONLY; do
 	[[ " $ALL " == *" $name "* ]] || die "ONLY: '$name' is no group" "one or more of: $ALL"
 done
