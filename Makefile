@@ -4,8 +4,12 @@
 # So that nothing of this make reaches those that the scripts run.
 unexport MAKEFLAGS MAKELEVEL
 
-export SERIES KDIR ARCH FLB SAMPLE ONLY KEXEC DEBUG JOBS SEED HOPS
+export SERIES KDIR ARCH FLB SAMPLE ONLY DEBUG JOBS SEED HOPS
 export FUZZ_RUNS FUZZ_SEED FUZZ_SANITIZER
+# Empty is another thing than not there.
+ifdef KEXEC
+export KEXEC
+endif
 
 .PHONY: help demo test test-all matrix hostile soak bench fuzz miri mutate unsafe-list clean
 help:
@@ -70,7 +74,8 @@ mutate:
 	@scripts/mutate.sh
 
 unsafe-list:
-	@scripts/unsafe-list.py >Documentation/unsafe.rst
+	@scripts/unsafe-list.py >Documentation/unsafe.rst.tmp
+	@mv Documentation/unsafe.rst.tmp Documentation/unsafe.rst
 
 clean:
 	@scripts/clean.sh

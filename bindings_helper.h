@@ -9,4 +9,6 @@
 #include <linux/liveupdate.h>
 #include "../luo_internal.h"
 #include "shim.h"
+#ifdef CONFIG_LIVEUPDATE_FLB_FAULTS
 #include "tests/kunit/faults.h"
+#endif

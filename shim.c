@@ -20,32 +20,29 @@
 #include <linux/sizes.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
+#include <linux/stringhash.h>
 #include <linux/topology.h>
 #include "../luo_internal.h"
 #include "shim.h"
 
-/* As many FLBs as lockdep can tell apart in a direction. */
-#define LUO_FLB_SHIM_CLASSES	64
+/* Into so many classes FLBs fall for lockdep, in a direction. */
+#define LUO_FLB_SHIM_CLASSES	1024
 
 /* Protects who is registered with whom. Defined here to be there from the start. */
 DEFINE_MUTEX(luo_flb_shim_registry_lock);
 
 /*
  * A callback may use another FLB, so lockdep has to tell the locks of one from those
- * of the other: by the sum of the characters of their names.
+ * of the other: by a hash of their names.
  */
 void luo_flb_shim_set_class(struct mutex *lock, const char *name, bool incoming)
 {
-#ifdef CONFIG_LOCKDEP
 	static struct lock_class_key classes[2][LUO_FLB_SHIM_CLASSES];
-	unsigned int sum = 0;
+	size_t len = strnlen(name, LIVEUPDATE_FLB_COMPAT_LENGTH);
+	u32 class = full_name_hash(NULL, name, len) % LUO_FLB_SHIM_CLASSES;
 
-	for (int i = 0; i < LIVEUPDATE_FLB_COMPAT_LENGTH && name[i]; i++)
-		sum += (unsigned char)name[i];
-
-	lockdep_set_class_and_name(lock, &classes[incoming][sum % LUO_FLB_SHIM_CLASSES],
+	lockdep_set_class_and_name(lock, &classes[incoming][class],
 				   incoming ? "luo_flb_incoming" : "luo_flb_outgoing");
-#endif
 }
 
 /* The private area of an FLB. All zero is valid, so the first user prepares it. */
@@ -61,7 +58,8 @@ void luo_flb_shim_prepare(struct liveupdate_flb *flb)
 	guard(spinlock)(&init_lock);
 	if (!private->initialized) {
 		mutex_init(&private->outgoing.lock);
-		luo_flb_shim_set_class(&private->outgoing.lock, flb->compatible, false);
+		if (IS_ENABLED(CONFIG_LOCKDEP))
+			luo_flb_shim_set_class(&private->outgoing.lock, flb->compatible, false);
 		mutex_init(&private->incoming.lock);
 		INIT_LIST_HEAD(&private->list);
 		/* Pairs with the acquire above. */

@@ -116,7 +116,8 @@ key() {
 # install_image: whole or not at all, as others may be booting the one before.
 install_image() {
 	cache_dir image
-	if [ -f "$BUILD/$MODULE" ]; then
+	rm -f "$IMAGE.ko"
+	if [[ ${GOALS[*]} == *modules* ]]; then
 		cp "$BUILD/$MODULE" "$IMAGE.ko.tmp" && mv "$IMAGE.ko.tmp" "$IMAGE.ko" || return 1
 	fi
 	cp "$BUILD/$BOOT" "$IMAGE.tmp" && mv "$IMAGE.tmp" "$IMAGE"

@@ -31,6 +31,7 @@ flags() {
 
 # The targets, for the host by its name, so that what runs while they are built is without flags.
 build_targets() {
+	CARGO_TARGET_DIR=$DIR/build forget_others luo-flb-fuzz
 	[ -z "$FUZZ_SANITIZER" ] || export RUSTC_BOOTSTRAP=1
 	# shellcheck disable=SC2046,SC2086 # targets
 	(cd "$TOP" && RUSTFLAGS=$(flags) CARGO_TARGET_DIR=$DIR/build \

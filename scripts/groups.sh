@@ -173,9 +173,10 @@ run_debug() {
 	! builds "$1" guest rustdebug || group "debug-$2" debug "$1"
 }
 
-# kcsan TREE: processors of a guest have to run at the same time to race.
+# kcsan TREE: processors of a guest have to run at the same time to race. One guest at a time has
+# those of the host for itself.
 kcsan() {
-	local -x FLB_FLAVOR=kcsan FLB_ACCEL=tcg FLB_SMP=4 FLB_TIMEOUT=900
+	local -x FLB_FLAVOR=kcsan FLB_ACCEL=tcg FLB_SMP=4 FLB_TIMEOUT=900 JOBS=1
 
 	"$TOP/scripts/test-kunit.sh" "$1" || return 1
 	kexec "$1"

@@ -36,5 +36,6 @@ PACKAGE=$(sed -n 's/^name = "\(.*\)"/\1/p' "$TOP/tests/guest/Cargo.toml" | head 
 export CARGO_TARGET_DIR=$CACHE/guest CARGO_TERM_COLOR=never
 export RUSTFLAGS='-C target-feature=+crt-static -C relocation-model=static'
 cache_dir guest
+forget_others "$PACKAGE"
 build "$HOST" init
 [ "$ARCH" != arm64 ] || build_arm64

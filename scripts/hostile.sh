@@ -25,7 +25,7 @@ rows() {
 		cell 18 "$name"
 		cell 41 "$about"
 		for core in rust c; do
-			cell 55 "$(cat "$RUN/hostile-$1-$core/$name")"
+			cell 60 "$(cat "$RUN/hostile-$1-$core/$name")"
 		done
 		echo
 	done
@@ -36,12 +36,12 @@ table() {
 	local rule
 
 	rule=$(printf '%s  %s  %s  %s' "$(printf '=%.0s' {1..18})" "$(printf '=%.0s' {1..41})" \
-		"$(printf '=%.0s' {1..55})" "$(printf '=%.0s' {1..55})")
+		"$(printf '=%.0s' {1..60})" "$(printf '=%.0s' {1..60})")
 	printf '\nLinux %s:\n\n%s\n' "$(cat "$CACHE/tree/$1/.flb-version")" "$rule"
 	cell 18 case
 	cell 41 'what is damaged'
-	cell 55 'core in Rust'
-	cell 55 'core in C'
+	cell 60 'core in Rust'
+	cell 60 'core in C'
 	printf '\n%s\n' "$rule"
 	rows "$1" "$2"
 	printf '%s\n\n' "$rule"
@@ -74,6 +74,7 @@ series() {
 	fi
 }
 
+[ "$ARCH" = x86_64 ] || die "the page is about x86_64" "leave ARCH out"
 cache_dir run/hostile
 if [ -n "${KDIR:-}" ]; then
 	series KDIR

@@ -94,6 +94,19 @@ lock() {
 	export FLB_LOCKS="${FLB_LOCKS:-} $name"
 }
 
+# forget_others CRATE...: cargo takes what another checkout has built in CARGO_TARGET_DIR for this
+# one's, and looks whether the other one's files have changed since.
+forget_others() {
+	local mark=$CARGO_TARGET_DIR/.checkout crate
+
+	[ "$(cat "$mark" 2>/dev/null)" != "$TOP" ] || return 0
+	mkdir -p "$CARGO_TARGET_DIR"
+	for crate in "$@"; do
+		find "$CARGO_TARGET_DIR" -path "*/.fingerprint/$crate-*" -prune -exec rm -rf {} +
+	done
+	printf '%s\n' "$TOP" >"$mark"
+}
+
 # log_reason LOG: the line of a log that says best what went wrong.
 log_reason() {
 	local log=$1 line pattern

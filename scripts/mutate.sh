@@ -88,10 +88,12 @@ cargo_tests() {
 		END { print none }' "$log"
 }
 
-# host CRATE FILES: those in the files, by the tests of a crate.
+# host CRATE FILES: those in the files, by the tests of a crate, which find nothing without one.
 host() {
 	local name test
 
+	test=$(cargo_tests "$1" none)
+	[ -z "$test" ] || die "$test fails without a mistake" "see $RUN"
 	for name in $(open "$2"); do
 		make_mistake "$name"
 		test=$(cargo_tests "$1" "$name")
@@ -116,14 +118,14 @@ suites() {
 		first_failure
 }
 
-# add_core NAME NUMBER: to the copy, a core with a mistake that exports nothing.
+# add_core NAME NUMBER: to the copy, a core that exports nothing, with a mistake unless it is none.
 add_core() {
 	local dir=$COPY/mutants/m$2
 
 	mkdir -p "$dir/tests"
 	cp -r "$TOP"/*.rs "$TOP/abi" "$TOP/raw" "$dir"
 	cp -r "$TOP/tests/kunit" "$dir/tests"
-	"$TOP/scripts/mutation.py" apply "$1" "$dir"
+	[ "$1" = none ] || "$TOP/scripts/mutation.py" apply "$1" "$dir"
 	mv "$dir/luo_flb.rs" "$dir/m$2.rs"
 	sed -i '/#\[no_mangle\]/d' "$dir/ffi.rs"
 	find "$dir/tests" -name '*.rs' -exec sed -i "s/kunit_tests(luo_flb_/kunit_tests(m$2_/" {} +
@@ -139,25 +141,24 @@ drop_cores() {
 	cp "$TOP/Kbuild" "$COPY/Kbuild"
 }
 
-# together: a core for each, in one kernel. That without a mistake is there too.
+# together: a core for each, in one kernel, and one without a mistake, in which nothing is found.
 together() {
 	local name names number=0 test log=$RUN/build-together.log
 
 	mapfile -t names < <(open '*' "$SINGLE_FILES")
 	[ "${#names[@]}" -gt 0 ] || return 0
+	names=(none "${names[@]}")
 	sed -i "s#^PATTERNS=(#&'mutants/**/*.rs' #" "$COPY/scripts/overlay-files.sh"
 	for name in "${names[@]}"; do
-		number=$((number + 1))
 		add_core "$name" "$number"
+		number=$((number + 1))
 	done
 	build kunit "$log" || die "$(tail -n 1 "$log")" "see $RUN"
-	test=$(suites 'luo_flb*')
+	test=$(suites 'm0_*')
 	[ -z "$test" ] || die "$test fails without a mistake" "see $RUN"
-	number=0
-	for name in "${names[@]}"; do
-		number=$((number + 1))
+	for ((number = 1; number < ${#names[@]}; number++)); do
 		test=$(suites "m${number}_*")
-		found "$name" "${test/m${number}_/luo_flb_}"
+		found "${names[number]}" "${test/m${number}_/luo_flb_}"
 	done
 	drop_cores
 }

@@ -22,6 +22,7 @@ libssl-dev: /usr/include/openssl/evp.h
 libfdt-dev: /usr/include/libfdt.h
 device-tree-compiler: dtc
 gcc: gcc
+g++: c++
 libc6-dev: /usr/include/stdio.h
 make: make
 bc: bc

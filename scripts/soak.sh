@@ -7,7 +7,8 @@ set -euo pipefail
 
 # progress: how far it is, now and then.
 progress() {
-	while sleep 30; do
+	trap 'kill %% 2>/dev/null; exit 0' TERM
+	while sleep 30 & wait $!; do
 		printf '%s of %s kexecs\n' "$(grep -ac 'kexec to hop' "$LOG" 2>/dev/null)" "$HOPS"
 	done
 }

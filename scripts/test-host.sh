@@ -19,20 +19,10 @@ lines() {
 		}' "$LOG"
 }
 
-# forget_others: cargo takes what another checkout has built here for this one's, and looks whether
-# the other one's files have changed since.
-forget_others() {
-	local mark=$CARGO_TARGET_DIR/.checkout
-
-	[ "$(cat "$mark" 2>/dev/null)" != "$TOP" ] || return 0
-	(cd "$TOP" && cargo clean --quiet -p luo-flb-host-tests -p luo-flb-model) &&
-		mkdir -p "$CARGO_TARGET_DIR" && printf '%s\n' "$TOP" >"$mark"
-}
-
 LOG=$RUN/host.log
 mkdir -p "$RUN"
 export CARGO_TARGET_DIR=$CACHE/host CARGO_TERM_COLOR=never
-forget_others
+forget_others luo-flb-host-tests luo-flb-model luo-flb-fuzz flb-guest
 start=$(now_ms)
 rc=0
 (cd "$TOP" && cargo test --workspace --no-fail-fast --color never) >"$LOG" 2>&1 </dev/null || rc=$?

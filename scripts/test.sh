@@ -137,6 +137,8 @@ done
 for name in $ARCHES; do
 	[[ " x86_64 arm64 " == *" $name "* ]] || die "ARCH: '$name' is not known" "x86_64 or arm64"
 done
+[ "$ARCHES" != arm64 ] || [ -z "$DEBUG" ] || [ "$EVERYTHING" = yes ] ||
+	die "DEBUG=1: there are such kernels of x86_64 only" "leave ARCH out"
 choose
 for name in $FULL $ARM; do
 	"$TOP/scripts/fetch.sh" --check "$name"

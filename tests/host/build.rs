@@ -5,7 +5,6 @@
 use std::{path::Path, process::Command};
 
 fn main() {
-    println!("cargo::rerun-if-changed=build.rs");
     // For a file that it does not find, the compiler prints the name as it was given.
     let found = Command::new("cc")
         .arg("-print-file-name=libfdt.so")

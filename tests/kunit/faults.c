@@ -57,8 +57,10 @@ static int luo_flb_faults_asked(struct kprobe *probe, struct pt_regs *regs)
 
 	regs_set_return_value(regs, point->refusal);
 	override_function_with_return(regs);
+
 	return 1;
 }
+
 NOKPROBE_SYMBOL(luo_flb_faults_asked);
 
 /* With a handler of this kind a probe is not made a jump, which cannot return for the function. */

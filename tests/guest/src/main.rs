@@ -11,7 +11,7 @@
 //! flb.names1=a,b,...     flb_client.names= for hop 1, and so on
 //! flb.timeout=SECONDS    limit for each hop
 //! flb.damage=NAME        what to do to the handover, in the scenario hostile
-//! flb.leaks=1            look for lost memory before each hop ends, if the kernel can
+//! flb.leaks=1            look for lost memory before each hop ends, by kmemleak
 //! ```
 //!
 //! A label is the core's name, `c` or `rust`, which a series may precede: `7.3-rust`.

@@ -21,7 +21,7 @@ use kernel::{
 };
 
 /// How often a thread lets others run before it sleeps.
-const PATIENCE: u32 = 10_000;
+const PATIENCE: u32 = 1_000_000;
 
 /// The life of an FLB in one direction. All zero is the beginning.
 pub(super) struct Life {
