@@ -58,7 +58,7 @@ run_guest() {
 
 	if ! out=$(FLB_TIMEOUT=${FLB_TIMEOUT:-$((60 + 30 * hops))} \
 			"$TOP/scripts/boot.sh" "$image" "$initrd" "$log" "$@" 2>&1); then
-		printf '%s' "$out"
+		printf '%s' "${out:-the guest did not end by itself}"
 		return 1
 	fi
 	verdict "$log"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The seeds are what their names say, and pass.
+//! The seeds differ, and pass the checks of their targets.
 
 use super::of;
 use std::collections::BTreeSet;
