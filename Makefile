@@ -41,7 +41,7 @@ help:
 	@echo '  FUZZ_SEED=N    fuzz: where chance starts; 0 is another time each (1)'
 	@echo '  FUZZ_SANITIZER=address  fuzz: with AddressSanitizer'
 	@echo '  JOBS=N         how many processes at a time (all processors)'
-	@echo '  XDG_CACHE_HOME where the cache is: XDG_CACHE_HOME/luo-flb, 12 GB'
+	@echo '  XDG_CACHE_HOME where the cache is: XDG_CACHE_HOME/luo-flb, 14 GB'
 
 demo:
 	@scripts/demo.sh

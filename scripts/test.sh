@@ -147,7 +147,7 @@ export FLB_RUN=$CACHE/run/test
 RUN=$FLB_RUN
 RESULTS=$RUN/results
 cache_dir run/test
-need_cache 12000
+need_cache 14000
 lock test
 : 2>/dev/null >"$RESULTS" || die "cannot write to $RUN" "free some space"
 ARCH=${ARCHES%% *} "$TOP/scripts/setup.sh"
