@@ -79,7 +79,7 @@ cache_dir run/hostile
 if [ -n "${KDIR:-}" ]; then
 	series KDIR
 else
-	for name in ${SERIES:-$OLDEST $NEWEST}; do
+	for name in ${SERIES:-$SUPPORTED}; do
 		series "$name"
 	done
 fi

@@ -82,7 +82,7 @@ run_optional() {
 	OPTIONAL=yes
 	export ARCH=x86_64
 	for series in $PART; do
-		on "$series" kexec interop selftests
+		on "$series" kexec interop hostile selftests
 	done
 	for series in $FULL; do
 		on "$series" kexec-c
