@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# fuzz.sh [TARGET [FILE]...]: coverage-guided fuzzing of what decodes the handover (tests/fuzz) by
-# libFuzzer, from the seeds and from what earlier runs have found. Of all targets, or of one; with
-# files these alone are run, each once. FUZZ_RUNS: executions of each target. FUZZ_SEED: 0 chooses
-# one. FUZZ_SANITIZER=address: with AddressSanitizer.
+# fuzz.sh [TARGET [FILE]...] | fuzz.sh --collect: coverage-guided fuzzing of what decodes the handover
+# (tests/fuzz) by libFuzzer, from the seeds, the corpus, and what earlier runs have found. Of all
+# targets, or of one; with files these alone are run, each once. --collect writes the corpus anew:
+# the least of all these that reaches as much. FUZZ_RUNS: executions of each target. FUZZ_SEED: 0
+# chooses one. FUZZ_SANITIZER=address: with AddressSanitizer.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -58,15 +59,44 @@ crashed() {
 		"${input:+replay: $0 $1 $input; }log: $log"
 }
 
+# write_seeds TARGET: and the corpus that is committed.
+write_seeds() {
+	rm -rf "$DIR/seeds/$1" && mkdir -p "$DIR/seeds/$1" "$DIR/corpus/$1" "$DIR/artifacts/$1" &&
+		"$DIR/build/debug/seeds" "$1" "$DIR/seeds/$1"
+}
+
 # fuzz TARGET: from the seeds, and what has been found before.
 fuzz() {
 	local target=$1 corpus=$DIR/corpus/$1 seeds=$DIR/seeds/$1 artifacts=$DIR/artifacts/$1
 
-	rm -rf "$seeds" && mkdir -p "$seeds" "$corpus" "$artifacts" &&
-		"$DIR/build/debug/seeds" "$target" "$seeds" || return 1
+	write_seeds "$target" || return 1
 	run "$target" -runs="$FUZZ_RUNS" -seed="$FUZZ_SEED" -max_len="${MAX_LEN[$target]}" \
 		-timeout=10 -artifact_prefix="$artifacts/" "$corpus" "$seeds" ||
 		{ crashed "$target"; return 1; }
+}
+
+# hex DIR: the files in it, a line each.
+hex() {
+	local file
+
+	for file in "$1"/*; do
+		od -An -v -tx1 "$file" | tr -d ' \n'
+		echo
+	done | sort
+}
+
+# collect TARGET: the corpus, without what is a seed, whose names do not begin with its own.
+collect() {
+	local merged=$DIR/merged seeds=$DIR/seeds/$1
+
+	rm -rf "$merged" && mkdir -p "$merged" && write_seeds "$1" || return 1
+	run "$1" -merge=1 -max_len="${MAX_LEN[$1]}" "$merged" "$seeds" "$DIR/corpus/$1" ||
+		{ crashed "$1"; return 1; }
+	rm -f "$seeds"/corpus-*
+	{
+		echo '# SPDX-License-Identifier: GPL-2.0'
+		comm -23 <(hex "$merged") <(hex "$seeds")
+	} >"$TOP/tests/fuzz/corpus/$1.hex"
 }
 
 # numbers TARGET: what the last line of libFuzzer's says.
@@ -97,7 +127,7 @@ fuzz_target() {
 	fi
 }
 
-[ $# -eq 0 ] || [[ " $TARGETS " == *" $1 "* ]] || die "no target $1" "one of: $TARGETS"
+[ $# -eq 0 ] || [[ " $TARGETS --collect " == *" $1 "* ]] || die "no target $1" "one of: $TARGETS"
 [ -z "$FUZZ_SANITIZER" ] || DIR=$CACHE/fuzz-$FUZZ_SANITIZER
 HOST=$(rustc -vV | sed -n 's/^host: //p')
 FAILED=no
@@ -105,6 +135,12 @@ cache_dir "${DIR#"$CACHE/"}" run
 lock fuzz
 need_space 500
 step "fuzz targets" build_targets >&2 || exit 1
+if [ "${1:-}" = --collect ]; then
+	for target in $TARGETS; do
+		collect "$target"
+	done
+	exit
+fi
 if [ $# -gt 1 ]; then
 	check "fuzz/$1" replay "$@"
 	exit

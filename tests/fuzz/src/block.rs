@@ -119,8 +119,8 @@ fn said(error: Error, bytes: &[u8]) {
     );
 }
 
-/// Any memory is a table or says what is wrong with it, as the model does.
-pub fn check(data: &[u8]) {
+/// What an input asks: the memory, the page size, and how many entries an index has room for.
+fn question(data: &[u8]) -> (Vec<u8>, usize, usize) {
     let mut input = Input(data);
     let choice = input.byte();
     let room = input.byte();
@@ -128,12 +128,23 @@ pub fn check(data: &[u8]) {
     if choice & PADDED != 0 && bytes.len() < 8192 {
         bytes.resize(8192, 0);
     }
-    let page_size = PAGE_SIZES[usize::from(choice % PADDED)];
+    (bytes, PAGE_SIZES[usize::from(choice % PADDED)], room.into())
+}
 
+/// How many entries there are.
+#[cfg(test)]
+pub(crate) fn answer(data: &[u8]) -> Result<usize, Error> {
+    let (bytes, page_size, _) = question(data);
+    actual(&bytes, page_size).map(|entries| entries.len())
+}
+
+/// Any memory is a table or says what is wrong with it, as the model does.
+pub fn check(data: &[u8]) {
+    let (bytes, page_size, room) = question(data);
     let entries = actual(&bytes, page_size);
     assert_eq!(entries, decode(&bytes, page_size), "the model");
     assert_eq!(entries, actual(&bytes, page_size), "read twice");
-    into_full_index(&bytes, page_size, room.into(), &entries);
+    into_full_index(&bytes, page_size, room, &entries);
     match entries {
         Ok(entries) => {
             invariants(&entries, &bytes);

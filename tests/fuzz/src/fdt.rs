@@ -39,6 +39,14 @@ fn replaced(tree: &mut Tree) {
     assert!(tree.bytes() == expected, "what is replaced");
 }
 
+/// The address in a tree, if there is a tree.
+#[cfg(test)]
+pub(crate) fn answer(data: &[u8]) -> Option<Result<u64, Error>> {
+    let mut input = Input(data);
+    let page_size = input.choice(&PAGE_SIZES);
+    make::tree(&mut input).map(|tree| read(&tree, page_size))
+}
+
 /// A tree means the same each time, and when it is sound, what the oracle says.
 pub fn check(data: &[u8]) {
     let mut input = Input(data);

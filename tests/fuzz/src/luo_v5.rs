@@ -16,6 +16,14 @@ fn oracle(number: u64, page_size: u64) -> Result<Option<u64>, Error> {
     }
 }
 
+/// The address in a number.
+#[cfg(test)]
+pub(crate) fn answer(data: &[u8]) -> Result<Option<u64>, Error> {
+    let mut input = Input(data);
+    let page_size = input.choice(&PAGE_SIZES);
+    read(&Received(input.u64()), page_size)
+}
+
 /// Any number announces a page, nothing, or is wrong; what is written is read.
 pub fn check(data: &[u8]) {
     let mut input = Input(data);

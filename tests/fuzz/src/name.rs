@@ -38,6 +38,14 @@ fn write(name: Name, string: &[u8]) {
     assert_eq!(Name::new(&field), Ok(name), "what is written is read");
 }
 
+/// The strings in two fields.
+#[cfg(test)]
+pub(crate) fn answer(data: &[u8]) -> [Result<usize, Error>; 2] {
+    let mut input = Input(data);
+    [input.array::<LEN>(), input.array::<LEN>()]
+        .map(|field| Name::new(&field).map(|_| oracle(&field).map_or(0, <[u8]>::len)))
+}
+
 /// Any two fields are names that are ordered as their strings, or what is said to be wrong is.
 pub fn check(data: &[u8]) {
     let mut input = Input(data);

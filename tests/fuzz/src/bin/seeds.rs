@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `seeds TARGET DIR`: writes the seeds of a target, a file each.
+//! `seeds TARGET DIR`: writes the seeds and the corpus of a target, a file each.
 
 use std::{env, fs, path::Path, process::ExitCode};
 
@@ -10,12 +10,12 @@ fn main() -> ExitCode {
         eprintln!("usage: seeds TARGET DIR");
         return ExitCode::FAILURE;
     };
-    let Some(seeds) = luo_flb_fuzz::seeds::of(target) else {
+    let Some(seeds) = luo_flb_fuzz::seeds::files(target) else {
         eprintln!("no target {target}");
         return ExitCode::FAILURE;
     };
     for (name, bytes) in seeds {
-        if let Err(error) = fs::write(Path::new(dir).join(name), bytes) {
+        if let Err(error) = fs::write(Path::new(dir).join(&name), bytes) {
             eprintln!("{dir}/{name}: {error}");
             return ExitCode::FAILURE;
         }

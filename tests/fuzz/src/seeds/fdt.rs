@@ -103,7 +103,7 @@ fn damaged() -> Vec<Seed> {
         ("structure-outside", patched(0, false, &[0, 10, 0xff])),
         ("strings-outside", patched(0, false, &[0, 14, 0xff])),
         ("version-of-tree", patched(0, false, &[0, 23, 3])),
-        ("no-root", patched(0, false, &[0, 59, 2])),
+        ("no-root", patched(0, false, &[0, 67, 2])),
         ("raw-nothing", vec![PAGE_4K, RAW]),
         (
             "raw-magic",
