@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# miri.sh: the seeds of the fuzzing through its checks (tests/fuzz) under Miri, which looks for
-# undefined behaviour, on a target of each kind: 64 bits, 32 bits, and big-endian.
+# miri.sh: the seeds and the corpus of the fuzzing through its checks (tests/fuzz) under Miri, which
+# looks for undefined behaviour, on a target of each kind: 64 bits, 32 bits, and big-endian.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -9,6 +9,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 const INITRD: &str = "/next-initrd";
+const CPUS: &str = "/sys/devices/system/cpu";
 
 /// The file of the kernel with this label.
 pub fn kernel_path(label: &str) -> String {
@@ -26,7 +27,24 @@ pub fn load(label: &str, later: &[String], cmdline: &Cmdline) -> io::Result<()> 
 
 /// Boots the loaded kernel. Returns only on failure.
 pub fn boot() -> io::Error {
-    sys::reboot_kexec()
+    match leave_one_cpu() {
+        Ok(()) => sys::reboot_kexec(),
+        Err(error) => error,
+    }
+}
+
+/// Takes all CPUs offline but the first. A kexec of x86 waits until each of the others has said that
+/// it stops, which is some instructions before it does. An emulated one may be held there until its
+/// code is no more, and takes the guest with it.
+fn leave_one_cpu() -> io::Result<()> {
+    for entry in fs::read_dir(CPUS)? {
+        let online = entry?.path().join("online");
+        // The first has no such file where it cannot go.
+        if online.is_file() && online != Path::new(CPUS).join("cpu0/online") {
+            fs::write(&online, "0")?;
+        }
+    }
+    Ok(())
 }
 
 fn write_initrd(later: &[String]) -> io::Result<()> {
