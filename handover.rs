@@ -262,6 +262,18 @@ impl Handover {
         self.write(&mut lock::Registry::lock(), registry);
     }
 
+    /// The address of the block that the next kernel is told of; [`ENXIO`] if there is none.
+    #[cfg(CONFIG_LIVEUPDATE_FLB_KUNIT_TEST)]
+    pub(crate) fn announced(&self) -> Result<u64> {
+        let mut token = lock::Registry::lock();
+        let outgoing = self.outgoing.get(&mut token).as_ref().ok_or(ENXIO)?;
+        Ok(outgoing
+            .announced
+            .as_ref()
+            .unwrap_or(&outgoing.block)
+            .address())
+    }
+
     /// A copy of the block for the next kernel; [`ENXIO`] if there is none.
     #[cfg(CONFIG_LIVEUPDATE_FLB_KUNIT_TEST)]
     pub(crate) fn block(&self) -> Result<KVVec<u8>> {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# fuzz.sh [TARGET [FILE]...] | fuzz.sh --collect: coverage-guided fuzzing of what decodes the handover
-# (tests/fuzz) by libFuzzer, from the seeds, the corpus, and what earlier runs have found. Of all
+# fuzz.sh [TARGET [FILE]...] | fuzz.sh --collect: coverage-guided fuzzing of what decodes the
+# handover (tests/fuzz) by libFuzzer, from the seeds, the corpus, and what earlier runs have found. Of all
 # targets, or of one; with files these alone are run, each once. --collect writes the corpus anew:
 # the least of all these that reaches as much. FUZZ_RUNS: executions of each target. FUZZ_SEED: 0
 # chooses one. FUZZ_SANITIZER=address: with AddressSanitizer.

@@ -78,6 +78,42 @@ mod suite {
     }
 
     #[test]
+    fn no_place_is_used_again() -> Result {
+        let (mut order, places) = numbers(3)?;
+        order.remove(places[0]);
+        // The gaps are closed.
+        order.remove(places[1]);
+        assert_eq!(order.len(), 1);
+        let mut expected = KVec::new();
+        expected.push((2, places[2]), GFP_KERNEL)?;
+        for number in 3..6 {
+            expected.push((number, order.push(number)?), GFP_KERNEL)?;
+        }
+        assert!(expected.windows(2).all(|pair| pair[0].1 < pair[1].1));
+        assert!(order.iter().copied().eq(2..6));
+        for (number, place) in &expected {
+            assert!(order.get_mut(*place).is_some_and(|found| found == number));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn gaps_that_were_closed_do_not_count() -> Result {
+        let (mut order, places) = numbers(8)?;
+        for place in &places[..5] {
+            order.remove(*place);
+        }
+        assert_eq!(order.len(), 3);
+        // One gap is not most of three.
+        order.remove(places[5]);
+        assert_eq!(order.len(), 3);
+        order.remove(places[6]);
+        assert_eq!(order.len(), 1);
+        assert!(order.iter().copied().eq([7]));
+        Ok(())
+    }
+
+    #[test]
     fn only_some_are_kept() -> Result {
         let (mut order, places) = numbers(10)?;
         order.remove(places[4]);

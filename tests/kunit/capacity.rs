@@ -5,7 +5,7 @@
 use super::support::{Call::*, *};
 use crate::{
     bindings::{self, EBUSY, EEXIST, EINVAL, ENOENT, ENOSPC},
-    lock,
+    lock, raw,
 };
 use kernel::{page::PAGE_SIZE, prelude::*};
 
@@ -106,13 +106,17 @@ mod suite {
         let b = Bench::new(1, MANY)?;
         let announced = Lasting::announce(&b)?;
         let first = announced.address()?;
-        // The block grows twice meanwhile.
-        b.register_all(0)?;
+        // The block grows twice meanwhile; what is announced stays.
+        for flb in 0..MANY {
+            b.register(0, flb)?;
+            assert_eq!(b.core.handover().announced()?, first);
+        }
         assert_eq!(Block::of(&b)?.pages(), 4);
         assert_eq!(announced.address()?, first);
         b.core.complete_outgoing();
         assert!(announced.address()? != first);
         let complete = announced.address()?;
+        assert_eq!(b.core.handover().announced()?, complete);
         b.core.complete_outgoing();
         assert_eq!(announced.address()?, complete);
         b.preserve(0)?;
@@ -244,6 +248,15 @@ mod suite {
         assert_eq!(announced.address()?, before);
         b.preserve(0)?;
         assert!(hands_over(&b, 0..1, 1)?);
+        Ok(())
+    }
+
+    #[test]
+    fn block_of_no_power_of_two_is_einval() -> Result {
+        for pages in [0, 3, 1023, 1025, (1 << 30) / PAGE_SIZE * 2, usize::MAX] {
+            let block = raw::Preserved::new(pages).map(|_| ());
+            assert_eq!(block, err(EINVAL));
+        }
         Ok(())
     }
 

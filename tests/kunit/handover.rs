@@ -116,6 +116,22 @@ mod suite {
     }
 
     #[test]
+    fn serialize_leaves_out_what_is_not_preserved() -> Result {
+        let b = Bench::new(1, 1)?;
+        b.setup()?;
+        b.register(0, 0)?;
+        // Files that hold nothing, as only a mistake in counting could make them.
+        b.set_files(0, 1);
+        assert_eq!(b.preview()?.count(), 0);
+        b.set_files(0, 0);
+        b.preserve(0)?;
+        assert_eq!(b.preview()?.count(), 1);
+        b.unpreserve(0);
+        assert_eq!(b.calls(), [P(0), U(0)]);
+        Ok(())
+    }
+
+    #[test]
     fn serialize_as_many_as_there_can_be() -> Result {
         let b = Bench::new(1, MOST)?;
         b.setup()?;

@@ -120,6 +120,33 @@ mod suite {
     }
 
     #[test]
+    fn directions_do_not_meet() -> Result {
+        let b = Bench::handed_over(1, 1)?;
+        b.preserve(0)?;
+        // Two references to each object.
+        assert_eq!(b.get(0), Ok(restored(0)));
+        assert_eq!(b.get(0), Ok(restored(0)));
+        assert_eq!(b.get_outgoing(0), Ok(obj(0)));
+        assert_eq!(b.get_outgoing(0), Ok(obj(0)));
+        assert_eq!(exported_get_incoming(b.raw_flb(0)), (0, restored(0)));
+        b.put(0);
+        assert_eq!(b.calls(), [P(0), R(0)]);
+
+        b.finish(0);
+        b.put(0);
+        assert!(b.is_quiet());
+        b.put(0);
+        assert_eq!(b.calls(), [F(0)]);
+
+        b.unpreserve(0);
+        b.put_outgoing(0);
+        assert!(b.is_quiet());
+        b.put_outgoing(0);
+        assert_eq!(b.calls(), [U(0)]);
+        Ok(())
+    }
+
+    #[test]
     fn finished_once_with_the_last_file() -> Result {
         for files in 1..=5 {
             let b = Bench::handed_over(1, files)?;

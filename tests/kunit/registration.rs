@@ -142,6 +142,39 @@ mod suite {
     }
 
     #[test]
+    fn flb_of_others_is_ebusy_while_files_are_preserved() -> Result {
+        let b = Bench::new(2, 1)?;
+        b.register(0, 0)?;
+        b.preserve(1)?;
+        assert_eq!(b.register(1, 0), err(EBUSY));
+        b.unpreserve(1);
+        assert!(b.is_quiet());
+        assert_eq!(b.register(1, 0), Ok(()));
+        b.preserve(1)?;
+        assert_eq!(b.calls(), [P(0)]);
+        b.unpreserve(1);
+        assert_eq!(b.calls(), [U(0)]);
+        Ok(())
+    }
+
+    #[test]
+    fn unregister_another_of_the_name_changes_nothing() -> Result {
+        let b = Bench::new(1, 2)?;
+        b.rename(1, &name(0));
+        b.register(0, 0)?;
+        b.unregister(0, 1);
+        assert_eq!(b.register(0, 1), err(EEXIST));
+        b.preserve(0)?;
+        b.unregister(0, 1);
+        b.unpreserve(0);
+        assert_eq!(b.calls(), [P(0), U(0)]);
+        b.preserve(0)?;
+        assert_eq!(b.calls(), [P(0)]);
+        b.unpreserve(0);
+        Ok(())
+    }
+
+    #[test]
     fn name_is_free_after_the_last_handler() -> Result {
         let b = Bench::new(2, 2)?;
         b.rename(1, &name(0));

@@ -15,11 +15,12 @@ fn pass(target: &str, check: fn(&[u8])) {
     }
 }
 
-/// The answers to the seeds, a line each, are these.
+/// The answers to the seeds, a line each, are those that follow the tag.
 fn answer<A: Debug>(target: &str, answer: fn(&[u8]) -> A, expected: &str) {
     let line = |(name, bytes): (&str, Vec<u8>)| format!("{name}: {:x?}\n", answer(&bytes));
     let answers: String = of(target).unwrap().into_iter().map(line).collect();
-    assert!(answers == expected, "{answers}");
+    let expected = expected.split_once('\n').map(|(_tag, answers)| answers);
+    assert!(expected == Some(answers.as_str()), "{answers}");
 }
 
 #[test]
