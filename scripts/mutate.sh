@@ -60,10 +60,11 @@ found() {
 	printf '%s: caught by %s\n' "$1" "$2"
 }
 
-# copy_checkout: what a person has there now, committed or not.
+# copy_checkout: what a person has there now, committed or not, as new as a build has to take it for
+# that comes after one with a mistake.
 copy_checkout() {
 	rm -rf "$COPY" && mkdir -p "$COPY" &&
-		tar -C "$TOP" --exclude=./.git --exclude=./target -c . | tar -C "$COPY" -x
+		tar -C "$TOP" --exclude=./.git --exclude=./target -c . | tar -C "$COPY" -xm
 }
 
 # make_mistake NAME, unmake NAME: in the copy. Builds go by times.
