@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # fuzz.sh [TARGET [FILE]...] | fuzz.sh --collect: coverage-guided fuzzing of what decodes the
-# handover (tests/fuzz) by libFuzzer, from the seeds, the corpus, and what earlier runs have found. Of all
-# targets, or of one; with files these alone are run, each once. --collect writes the corpus anew:
-# the least of all these that reaches as much. FUZZ_RUNS: executions of each target. FUZZ_SEED: 0
-# chooses one. FUZZ_SANITIZER=address: with AddressSanitizer.
+# handover (tests/fuzz) by libFuzzer, from the seeds, the corpus, and what earlier runs have found.
+# Of all targets, or of one; with files these alone are run, each once. --collect writes the corpus
+# anew: the least of all these that reaches as much. FUZZ_RUNS: executions of each target.
+# FUZZ_SEED: 0 chooses one. FUZZ_SANITIZER=address: with AddressSanitizer.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -94,7 +94,8 @@ collect() {
 		{ crashed "$1"; return 1; }
 	rm -f "$seeds"/corpus-*
 	{
-		echo '# SPDX-License-Identifier: GPL-2.0'
+		# The licence is that of this file.
+		sed -n 2p "${BASH_SOURCE[0]}"
 		comm -23 <(hex "$merged") <(hex "$seeds")
 	} >"$TOP/tests/fuzz/corpus/$1.hex"
 }
