@@ -66,6 +66,14 @@ impl<T: fdt_v1::Reader> Announced for T {
 }
 
 #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
+impl Announced for raw::ReceivedTree {
+    fn address(&self) -> Result<Option<u64>> {
+        let damaged = |error| refuse((c"damaged tree, says libfdt", u64::from(error)), EINVAL);
+        self.check().map_err(damaged)?.address()
+    }
+}
+
+#[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
 impl Announce for raw::TreeBuilder {
     fn announce(&mut self, address: u64) -> Result {
         fdt_v1::write(self, address)

@@ -11,7 +11,7 @@ use crate::abi::luo_v5;
 #[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_FDT))]
 use crate::raw::OutgoingField;
 #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
-use crate::raw::{Tree, TreeBuilder};
+use crate::raw::{ReceivedTree, TreeBuilder};
 use crate::{
     bindings,
     instance::{Instance, Switch},
@@ -238,10 +238,10 @@ export! {
 
 #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
 export! {
-    /// See [`Instance::setup_incoming`]. The header of the tree has been checked.
+    /// See [`Instance::setup_incoming`]. LUO has preserved a page for the tree.
     fn luo_flb_setup_incoming(fdt: *mut c_void) -> c_int {
         // SAFETY: By the requirements of this function.
-        to_errno(LUO_FLB.setup_incoming(unsafe { Tree::from_raw(fdt) }))
+        to_errno(LUO_FLB.setup_incoming(unsafe { ReceivedTree::from_raw(fdt) }))
     }
 }
 

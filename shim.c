@@ -12,6 +12,8 @@
 #include <linux/init.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
+#include <linux/kho/abi/luo.h>
+#include <linux/libfdt.h>
 #include <linux/lockdep.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
@@ -162,6 +164,21 @@ void luo_flb_shim_block_put(void *block)
 {
 	folio_put(virt_to_folio(block));
 }
+
+#ifdef CONFIG_LIVEUPDATE_FLB_HAS_FDT
+/*
+ * By its header libfdt knows where a tree ends. Whether that is within what LUO preserves
+ * nobody has asked; 0, or a negative error of libfdt.
+ */
+int luo_flb_shim_check_tree(const void *fdt)
+{
+	int err = fdt_check_header(fdt);
+
+	if (!err && fdt_totalsize(fdt) > LUO_FDT_SIZE)
+		err = -FDT_ERR_TRUNCATED;
+	return err;
+}
+#endif
 
 /* After luo_core.c, which has set up the state for the next kernel at late_initcall. */
 static int __init luo_flb_shim_complete(void)

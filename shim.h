@@ -23,6 +23,9 @@ void luo_flb_shim_block_free(void *block, size_t pages);
 u64 luo_flb_shim_block_address(void *block);
 void *luo_flb_shim_block_restore(u64 address, size_t *size);
 void luo_flb_shim_block_put(void *block);
+#ifdef CONFIG_LIVEUPDATE_FLB_HAS_FDT
+int luo_flb_shim_check_tree(const void *fdt);
+#endif
 bool luo_flb_shim_warn(void);
 void luo_flb_shim_report_refusal(const char *what, u64 number);
 void luo_flb_shim_report(int len, const char *who, const char *what, s64 number);

@@ -11,25 +11,43 @@ use core::{
 };
 use kernel::{prelude::*, str::CStr};
 
-/// A tree of the previous kernel.
+/// What the previous kernel left in place of a tree.
 ///
 /// # Invariants
 ///
-/// Points to a tree whose header has been checked and that stays as it is.
-pub(crate) struct Tree(NonNull<c_void>);
+/// Points to `LUO_FDT_SIZE` bytes, which is a page, that nobody writes.
+pub(crate) struct ReceivedTree(NonNull<c_void>);
 
-impl Tree {
-    /// Wraps a tree; `None` if the pointer is null.
+impl ReceivedTree {
+    /// Wraps what is to be a tree; `None` if the pointer is null.
     ///
     /// # Safety
     ///
-    /// If it is not null, it points to a tree whose header libfdt has accepted, and that nobody
-    /// writes while the object exists.
+    /// If it is not null, it points to a page that nobody writes while the object exists.
     pub(crate) unsafe fn from_raw(fdt: *const c_void) -> Option<Self> {
         // INVARIANT: By the requirements of this function.
         NonNull::new(fdt.cast_mut()).map(Self)
     }
+
+    /// The tree, if its header keeps to what is there; otherwise an error of libfdt, as a positive
+    /// number. LUO has not looked at the header.
+    pub(crate) fn check(&self) -> core::result::Result<Tree, u32> {
+        // SAFETY: By the invariant the header is there, and no more is looked at.
+        match unsafe { bindings::luo_flb_shim_check_tree(self.0.as_ptr()) } {
+            // INVARIANT: The header has been checked.
+            0 => Ok(Tree(self.0)),
+            error => Err(error.unsigned_abs()),
+        }
+    }
 }
+
+/// A tree that libfdt can read.
+///
+/// # Invariants
+///
+/// Points to a tree that stays as it is, and whose header says no more than is true, by which libfdt
+/// checks every offset; or one that libfdt is writing.
+pub(crate) struct Tree(NonNull<c_void>);
 
 impl fdt_v1::Reader for Tree {
     type Node = c_int;
