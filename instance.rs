@@ -169,8 +169,9 @@ impl Instance {
 
     #[inline(never)]
     fn put_entry(&self, flb: Flb) {
-        if let Ok(entry) = self.entry(&flb) {
-            entry.put(&flb);
+        match self.entry(&flb) {
+            Ok(entry) => entry.put(&flb),
+            Err(error) => flb.complain(c"put, but not handed over", error.to_errno().into()),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::{
     refs::{Holder, Refs, Released, Taken},
     state::{self, Got, Put},
 };
-use kernel::{new_mutex, prelude::*, sync::Mutex, task::might_sleep};
+use kernel::{prelude::*, sync::Mutex, task::might_sleep};
 
 /// The first file of a handler depends on `flb`. If it is the first of all, runs `preserve`.
 ///
@@ -141,11 +141,7 @@ impl Entry {
     pub(crate) fn new(name: Name, data: u64, files: u32) -> impl PinInit<Self> {
         pin_init!(Self {
             files: Refs::new(files),
-            state <- new_mutex!(Incoming::Untouched { data }, "luo_flb_entry"),
-        })
-        .pin_chain(move |entry| {
-            lock::set_class(&entry.state, &name);
-            Ok(())
+            state <- lock::new_incoming(Incoming::Untouched { data }, name),
         })
     }
 
@@ -207,6 +203,8 @@ impl Entry {
             },
         };
         match put {
+            // A handler may have files that were not handed over with the FLB.
+            Put::Unbalanced if holder == Holder::User => flb.complain(c"put, but not held", 0),
             Put::Held | Put::Unbalanced => {}
             Put::Finish(live, pin) => {
                 let obj = live.object(Direction::Incoming);

@@ -19,6 +19,7 @@ use core::{
     ptr::{addr_of, addr_of_mut},
 };
 use kernel::{
+    new_mutex,
     prelude::*,
     sync::lock::{mutex::MutexBackend, Guard},
     sync::Mutex,
@@ -73,18 +74,21 @@ impl Task {
     }
 }
 
-/// Tells lockdep that `mutex` is that of an incoming FLB of a name, so that callbacks may take
-/// those of other FLBs. To be called before anybody else knows of it.
-pub(crate) fn set_class<T>(mutex: &Mutex<T>, name: &Name) {
-    if cfg!(CONFIG_LOCKDEP) {
-        let raw: *const Mutex<T> = mutex;
-        let name = name.to_field();
-        // SAFETY: A `Mutex` starts with its `struct mutex` (`Lock` is `repr(C)`), which is initialised
-        // and which nobody holds; the name is terminated.
-        unsafe {
-            bindings::luo_flb_shim_set_class(raw.cast_mut().cast(), name.as_ptr().cast(), true);
+/// A mutex of what was handed over under a name. lockdep knows it by the name, so that callbacks may
+/// take those of other FLBs.
+pub(crate) fn new_incoming<T>(value: T, name: Name) -> impl PinInit<Mutex<T>> {
+    new_mutex!(value, "luo_flb_entry").pin_chain(move |mutex| {
+        if cfg!(CONFIG_LOCKDEP) {
+            let raw: *const Mutex<T> = &*mutex;
+            let name = name.to_field();
+            // SAFETY: A `Mutex` starts with its `struct mutex` (`Lock` is `repr(C)`), which has just been
+            // initialised. Nobody holds it, as it is borrowed exclusively; the name is terminated.
+            unsafe {
+                bindings::luo_flb_shim_set_class(raw.cast_mut().cast(), name.as_ptr().cast(), true);
+            }
         }
-    }
+        Ok(())
+    })
 }
 
 /// The task that holds a C mutex, at this moment; null if none does.
