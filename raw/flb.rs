@@ -61,7 +61,8 @@ type Callback = unsafe extern "C" fn(*mut bindings::liveupdate_flb_op_args) -> c
 /// - from `preserve` to `unpreserve`, and from `retrieve` to `finish`.
 ///
 /// That is the contract with clients, see `Documentation/flb.rst`. Where the client is a module the
-/// last item is enforced, as its owner is pinned.
+/// last item is enforced, as its owner is pinned, but for a module whose init fails: that is freed
+/// whoever has pinned it.
 ///
 /// For the outgoing direction: from [`Flb::keep`] to [`Flb::take`], which is while its count is not zero
 /// and a moment longer, `data` and `obj` are what `preserve` has left, and the private area owns a

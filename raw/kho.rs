@@ -81,7 +81,9 @@ impl Restored {
 
     /// The content.
     pub(crate) fn bytes(&self) -> &[u8] {
-        // SAFETY: By the invariant there are `len` bytes, which nobody writes.
+        // SAFETY: By the invariant there are `len` bytes. Nobody writes them: the kernel that did is gone.
+        // Only if the address was damaged, and is that of memory which KHO preserved for somebody else,
+        // a device might. Then what is read is anything, as it would be without the device.
         unsafe { slice::from_raw_parts(self.block.as_ptr(), self.len) }
     }
 
