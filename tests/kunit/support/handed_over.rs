@@ -91,14 +91,24 @@ impl Block {
         (0..self.count() as usize).find(|index| self.0[16 + 64 * index..].starts_with(name))
     }
 
+    /// The handle of an entry.
+    pub(in super::super) fn data(&self, index: usize) -> u64 {
+        self.number(16 + 64 * index + 48)
+    }
+
+    /// How many files an entry has.
+    pub(in super::super) fn files(&self, index: usize) -> u64 {
+        self.number(16 + 64 * index + 56)
+    }
+
     /// Whether an entry is this, its name padded with zeroes.
     pub(in super::super) fn is(&self, index: usize, name: &[u8], data: u64, files: u64) -> bool {
         let at = 16 + 64 * index;
         let (text, rest) = self.0[at..at + 48].split_at(name.len());
         text == name
             && rest.iter().all(|byte| *byte == 0)
-            && self.number(at + 48) == data
-            && self.number(at + 56) == files
+            && self.data(index) == data
+            && self.files(index) == files
     }
 }
 
