@@ -109,6 +109,31 @@ fn noise(len: usize) -> Vec<u8> {
     (0..len).map(|_| next()).collect()
 }
 
+// Where numbers are in the header of a tree.
+const MAGIC: u64 = 0;
+const TOTAL_SIZE: u64 = 4;
+const STRUCT_SIZE: u64 = 36;
+
+/// A number in the header of the tree.
+fn in_header(place: &Place, offset: u64, value: u32) -> Poke {
+    (place.state + offset, value.to_be_bytes().to_vec())
+}
+
+/// The version of the node gets another length.
+fn version_length(place: &Place, value: u32) -> Vec<Poke> {
+    let length = place.of(b"luo-flb-v1\0").map(|value| value - 8);
+    let poke = length.map(|at| (at, value.to_be_bytes().to_vec()));
+    poke.into_iter().collect()
+}
+
+/// The version of the node goes on for a GiB, in a tree that says that it does so too.
+fn endless(place: &Place) -> Vec<Poke> {
+    let mut pokes = version_length(place, 1 << 30);
+    pokes.push(in_header(place, TOTAL_SIZE, 0x7fff_fffe));
+    pokes.push(in_header(place, STRUCT_SIZE, 0x7fff_0000));
+    pokes
+}
+
 /// The property with the address, half as long; what is left over counts as nothing.
 fn short_property(place: &Place) -> Vec<Poke> {
     const NOP: [u8; 4] = 4u32.to_be_bytes();
@@ -242,6 +267,21 @@ const CASES: &[Case] = &[
         in_state(p, b"luo-flb-header\0", b"luo-flb-xxxxxx\0")
     }),
     case("property-short", Tree, "property: 4 bytes", short_property),
+    case("property-too-long", Tree, "version: 1 GiB", |p| {
+        version_length(p, 1 << 30)
+    }),
+    case(
+        "property-endless",
+        Tree,
+        "version and tree: 1 GiB and more",
+        endless,
+    ),
+    case("tree-too-long", Tree, "tree: 2 GiB", |p| {
+        vec![in_header(p, TOTAL_SIZE, 0x7fff_fffe)]
+    }),
+    case("tree-unfinished", Tree, "tree: being written", |p| {
+        vec![in_header(p, MAGIC, !0xd00d_feed)]
+    }),
     case(
         "state-version",
         Structure,

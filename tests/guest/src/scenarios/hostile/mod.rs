@@ -14,6 +14,7 @@ use crate::memfd::Blob;
 use crate::report;
 use crate::run::{save, Run, Scenario};
 use place::Place;
+use std::collections::BTreeMap;
 use std::io;
 
 pub const HOSTILE: Scenario = scenario(
@@ -62,26 +63,27 @@ fn arrive(run: &mut Run) -> io::Result<Vec<Session>> {
         }
     }
     let luo = LiveUpdate::open()?;
-    let files = SESSIONS.iter().map(|session| take_back(&luo, session));
-    let files: Vec<String> = files.collect();
-    let state = client::state()?;
-    let calls = |of: fn(&client::Counts) -> u32| -> String {
-        let calls = ALL.iter().filter_map(|&flb| state.get(flb));
-        calls
-            .map(|flb| of(&flb.counts).to_string())
-            .collect::<Vec<_>>()
-            .join(",")
-    };
+    let mut files = vec![take_back(&luo, &SESSIONS[0])];
+    let early = calls(&client::state()?, |counts| counts.finish);
+    files.push(take_back(&luo, &SESSIONS[1]));
+    let last = client::state()?;
     run.update();
     run.kmsg.alarms.clear();
     report::line(format_args!(
-        "FLB-OUTCOME get={} retrieve={} finish={} files={}",
+        "FLB-OUTCOME get={} retrieve={} early={early} finish={} files={}",
         got.join(","),
-        calls(|counts| counts.retrieve),
-        calls(|counts| counts.finish),
+        calls(&last, |counts| counts.retrieve),
+        calls(&last, |counts| counts.finish),
         files.join(",")
     ));
     Ok(Vec::new())
+}
+
+/// How often a callback of each FLB has run.
+fn calls(state: &BTreeMap<String, client::Flb>, of: fn(&client::Counts) -> u32) -> String {
+    let flbs = ALL.iter().filter_map(|&flb| state.get(flb));
+    let calls = flbs.map(|flb| of(&flb.counts).to_string());
+    calls.collect::<Vec<_>>().join(",")
 }
 
 /// How many files of a session came back as they were, `+` if it could be finished.
