@@ -14,7 +14,7 @@ mod luo_ser;
 mod module;
 
 #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
-pub(crate) use fdt::{OutgoingTree, ReceivedTree, Tree, TreeBuilder};
+pub(crate) use fdt::{OutgoingTree, ReceivedTree, TreeBuilder};
 pub(crate) use flb::{Direction, Flb, Object, Ready};
 pub(crate) use handler::Handler;
 pub(crate) use kho::{Preserved, Restored};
