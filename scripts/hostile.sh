@@ -76,6 +76,7 @@ series() {
 
 [ "$ARCH" = x86_64 ] || die "the page is about x86_64" "leave ARCH out"
 cache_dir run/hostile
+lock test
 if [ -n "${KDIR:-}" ]; then
 	series KDIR
 else

@@ -27,6 +27,11 @@ sum() {
 	printf '%s\n' "$(($(tr ',' '+' <<<"$1")))"
 }
 
+# early OUTCOME: did any finish run while one of the sessions was still there?
+early() {
+	[ "$(sum "$(field early "$1")")" -eq 0 ] || echo ', too early'
+}
+
 # ending LOG: what became of the kernel, in words for a table.
 ending() {
 	local log=$1 outcome got
@@ -45,7 +50,7 @@ ending() {
 		61,61,61) echo 'clients get -ENODATA' ;;
 		2,2,2) echo 'clients get -ENOENT' ;;
 		*) echo "$(sum "$(field retrieve "$outcome")") retrieves," \
-			"$(sum "$(field finish "$outcome")") finishes" ;;
+			"$(sum "$(field finish "$outcome")") finishes$(early "$outcome")" ;;
 		esac
 	fi
 }
@@ -147,6 +152,17 @@ run_case() {
 	fi
 }
 
+# check_known: each line of what is expected is for a case that there is.
+check_known() {
+	local name known
+
+	known=$("$INIT" --list-hostile "$FORMAT" | cut -d ' ' -f 1)
+	while read -r name; do
+		grep -qxF -e "$name" <<<"$known" ||
+			{ result FAIL "$GROUP/$name" 0 'there is no such case'; return 1; }
+	done < <(awk -v format="$FORMAT" '$2 == "any" || $2 == format { print $1 }' "$EXPECTED")
+}
+
 if [ "${1:-}" = --one ]; then
 	run_case "$2"
 	exit
@@ -158,4 +174,5 @@ GROUP=hostile-$(variant "$NAME" "$CORE")
 export GROUP TELLS=$RUN/$GROUP INITRD=$RUN/$GROUP.initrd
 rm -rf "$TELLS" && mkdir -p "$TELLS"
 "$TOP/scripts/initrd.sh" "$INITRD" "$CORE=$CACHE/image/$(variant "$NAME" "$CORE")"
+check_known || exit 1
 "$INIT" --list-hostile "$FORMAT" | cut -d ' ' -f 1 | xargs -r -P "$JOBS" -L 1 "$0" --one || exit 1
