@@ -93,8 +93,7 @@ cargo_tests() {
 host() {
 	local name test
 
-	test=$(cargo_tests "$1" none)
-	[ -z "$test" ] || die "$test fails without a mistake" "see $RUN"
+	nothing_found cargo_tests "$1" none
 	for name in $(open "$2"); do
 		make_mistake "$name"
 		test=$(cargo_tests "$1" "$name")
@@ -113,10 +112,37 @@ first_failure() {
 	awk '$1 == "FAIL" && !name { name = $2 } END { print name }'
 }
 
+# surely COMMAND...: prints the test that fails. Unless it is a case of a suite, it has to do so
+# twice: a guest may be too slow on a busy host.
+surely() {
+	local test
+
+	test=$("$@") || true
+	case $test in
+	'' | kunit-*/*/*) ;;
+	*) test=$("$@") || true ;;
+	esac
+	printf '%s\n' "$test"
+}
+
 # suites GLOB: prints the first test that fails in one boot.
 suites() {
 	FLB_SUITES=$1 FLB_TIMEOUT=60 "$COPY/scripts/test-kunit.sh" "$TREE" 2>&1 </dev/null |
 		first_failure
+}
+
+# scenarios: prints the first that fails.
+scenarios() {
+	# shellcheck disable=SC2086 # scenarios
+	"$COPY/scripts/test-kexec.sh" "$NAME" rust,rust $KEXEC 2>&1 | first_failure
+}
+
+# nothing_found COMMAND...: without a mistake; or else what is found with one would show nothing.
+nothing_found() {
+	local test
+
+	test=$(surely "$@")
+	[ -z "$test" ] || die "$test fails without a mistake" "see $RUN"
 }
 
 # add_core NAME NUMBER: to the copy, a core that exports nothing, with a mistake unless it is none.
@@ -155,10 +181,9 @@ together() {
 		number=$((number + 1))
 	done
 	build kunit "$log" || die "$(tail -n 1 "$log")" "see $RUN"
-	test=$(suites 'm0_*')
-	[ -z "$test" ] || die "$test fails without a mistake" "see $RUN"
+	nothing_found suites 'm0_*'
 	for ((number = 1; number < ${#names[@]}; number++)); do
-		test=$(suites "m${number}_*")
+		test=$(surely suites "m${number}_*")
 		found "${names[number]}" "${test/m${number}_/luo_flb_}"
 	done
 	drop_cores
@@ -168,10 +193,13 @@ together() {
 single() {
 	local name test
 
+	[ -n "$(open "$SINGLE_FILES")" ] || return 0
+	build kunit "$RUN/build.log" || die "$(tail -n 1 "$RUN/build.log")" "see $RUN"
+	nothing_found suites 'luo_flb*'
 	for name in $(open "$SINGLE_FILES"); do
 		make_mistake "$name"
 		build kunit "$RUN/build.log" || die "$name does not compile" "see $RUN"
-		test=$(suites 'luo_flb*')
+		test=$(surely suites 'luo_flb*')
 		unmake "$name"
 		found "$name" "$test"
 	done
@@ -181,13 +209,14 @@ single() {
 kexec() {
 	local name test
 
+	[ -n "$(open '*')" ] || return 0
+	"$COPY/scripts/guest.sh" >/dev/null
+	build rust "$RUN/build.log" || die "$(tail -n 1 "$RUN/build.log")" "see $RUN"
+	nothing_found scenarios
 	for name in $(open '*'); do
 		make_mistake "$name"
-		"$COPY/scripts/guest.sh" >/dev/null
 		build rust "$RUN/build.log" || die "$name does not compile" "see $RUN"
-		# shellcheck disable=SC2086 # scenarios
-		test=$("$COPY/scripts/test-kexec.sh" "$NAME" rust,rust $KEXEC 2>&1 |
-			first_failure) || true
+		test=$(surely scenarios)
 		unmake "$name"
 		found "$name" "$test"
 	done

@@ -13,6 +13,7 @@ progress() {
 	done
 }
 
+lock test
 found=$("$TOP/scripts/fetch.sh" "${SERIES:-$NEWEST}")
 tree=${found% *}
 "$TOP/scripts/setup.sh"

@@ -99,6 +99,18 @@ list() {
 	fi
 }
 
+# check_known: those that are named have to be there.
+check_known() {
+	local name known
+
+	known=$(list "$@" | cut -d ' ' -f 2)
+	[ "${1:-}" != --selftests ] || return 0
+	for name in "$@"; do
+		grep -qxF -e "$name" <<<"$known" ||
+			{ result FAIL "$GROUP/$name" 0 'there is no such scenario'; return 1; }
+	done
+}
+
 if [ "${1:-}" = --one ]; then
 	run_one "$2" "$3" "$4"
 	exit
@@ -119,5 +131,6 @@ export GROUP SERIES INITRD=$RUN/$GROUP.initrd
 cache_dir run
 mkdir -p "$RUN"
 "$TOP/scripts/initrd.sh" "$INITRD" "${files[@]}"
+check_known "$@" || exit 1
 # As many guests at a time as there are processors; each has its own line when it ends.
 list "$@" | xargs -r -P "$JOBS" -L 1 "$0" --one || exit 1
