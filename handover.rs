@@ -256,10 +256,12 @@ impl Handover {
         *self.outgoing.get(token) = Some(outgoing);
     }
 
-    /// Writes the block as [`Handover::serialize`] would, and freezes nothing.
+    /// Writes the block as [`Handover::serialize`] would, and freezes nothing; as [`Handover::block`].
     #[cfg(CONFIG_LIVEUPDATE_FLB_KUNIT_TEST)]
-    pub(crate) fn preview(&self, registry: &Registry) {
-        self.write(&mut lock::Registry::lock(), registry);
+    pub(crate) fn preview(&self, registry: &Registry) -> Result<KVVec<u8>> {
+        let mut token = lock::Registry::lock();
+        self.write(&mut token, registry);
+        self.copy(&mut token)
     }
 
     /// The address of the block that the next kernel is told of; [`ENXIO`] if there is none.
@@ -277,9 +279,13 @@ impl Handover {
     /// A copy of the block for the next kernel; [`ENXIO`] if there is none.
     #[cfg(CONFIG_LIVEUPDATE_FLB_KUNIT_TEST)]
     pub(crate) fn block(&self) -> Result<KVVec<u8>> {
+        self.copy(&mut lock::Registry::lock())
+    }
+
+    #[cfg(CONFIG_LIVEUPDATE_FLB_KUNIT_TEST)]
+    fn copy(&self, token: &mut lock::Registry<'_>) -> Result<KVVec<u8>> {
         let mut copy = KVVec::new();
-        let mut token = lock::Registry::lock();
-        let outgoing = self.outgoing.get(&mut token).as_mut().ok_or(ENXIO)?;
+        let outgoing = self.outgoing.get(token).as_mut().ok_or(ENXIO)?;
         copy.extend_from_slice(outgoing.block.bytes(), GFP_KERNEL)?;
         Ok(copy)
     }

@@ -256,10 +256,10 @@ impl Instance {
         self.handover.serialize(&self.registry);
     }
 
-    /// Writes the block as [`Instance::serialize`] would now, and leaves everything open.
+    /// Writes the block as [`Instance::serialize`] would now, and leaves everything open; a copy of it.
     #[cfg(CONFIG_LIVEUPDATE_FLB_KUNIT_TEST)]
-    pub(crate) fn preview(&self) {
-        self.handover.preview(&self.registry);
+    pub(crate) fn preview(&self) -> Result<KVVec<u8>> {
+        self.handover.preview(&self.registry)
     }
 
     /// Sets how many files of a handler are preserved.

@@ -79,8 +79,7 @@ mod suite {
         let b = Bench::new(1, 1)?;
         b.register(0, 0)?;
         b.preserve(0)?;
-        b.core.preview();
-        assert!(Block::of(&b).is_err());
+        assert!(b.preview().is_err());
         b.unpreserve(0);
         assert_eq!(b.calls(), [P(0), U(0)]);
         Ok(())

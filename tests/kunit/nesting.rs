@@ -35,10 +35,11 @@ mod suite {
         let b = Bench::new(1, 2)?;
         b.setup()?;
         b.script(1, |script| {
-            script.on_preserve = Some(|b, _| b.core.preview())
+            script.on_preserve = Some(|b, _| b.note(b.preview()))
         });
         b.register_all(0)?;
         assert_eq!(b.preserve(0), Ok(()));
+        assert_eq!(b.notes(), [0]);
         // The file was not preserved by then.
         assert_eq!(Block::of(&b)?.count(), 0);
         assert_eq!(b.preview()?.count(), 2);

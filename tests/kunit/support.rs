@@ -502,8 +502,7 @@ impl Bench {
 
     /// What would be handed over now.
     pub(super) fn preview(&self) -> Result<Block> {
-        self.core.preview();
-        Block::of(self)
+        Block::would_be(self)
     }
 
     /// Runs something in another thread. `done` is counted when it is over.

@@ -45,6 +45,11 @@ impl Block {
         Ok(Self(bench.core.handover().block()?))
     }
 
+    /// What [`of`](Self::of) would be if all were handed over now.
+    pub(in super::super) fn would_be(bench: &Bench) -> Result<Self> {
+        Ok(Self(bench.core.preview()?))
+    }
+
     pub(in super::super) fn bytes(&self) -> &[u8] {
         &self.0
     }
