@@ -33,6 +33,7 @@ mod liveupdate;
 mod luo_ser;
 mod mass;
 mod memfd;
+mod memory;
 mod notes;
 mod report;
 mod run;

@@ -63,6 +63,13 @@ pub fn adopt_fd(fd: i32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// The size of a page, in bytes.
+pub fn page_size() -> io::Result<u64> {
+    // SAFETY: No memory is handed over.
+    let size = check(unsafe { libc::sysconf(libc::_SC_PAGESIZE) })?;
+    u64::try_from(size).map_err(io::Error::other)
+}
+
 /// Loads a kernel module.
 pub fn load_module(file: &File) -> io::Result<()> {
     // SAFETY: The descriptor is open, and the parameters are terminated.

@@ -8,12 +8,13 @@ use super::{hop, hops, scenario};
 use crate::client::{self, Counts};
 use crate::liveupdate::{LiveUpdate, Session};
 use crate::memfd::Blob;
+use crate::memory;
 use crate::report;
 use crate::run::{restore, Run, Scenario};
 use model::{FLBS, NULL};
 use plan::{plan, Op, Step};
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 
 /// More kexecs than a chain is ever asked for.
@@ -43,7 +44,7 @@ fn soak(run: &mut Run) -> io::Result<Vec<Session>> {
     let seed = number(run, "flb.seed")?;
     let last = number(run, "flb.hops")? as usize;
     report::pass(format_args!("seed {seed}, {last} kexecs"));
-    memory(run)?;
+    memory_is_kept(run)?;
     let steps = plan(seed, run.hop, last, run.contract);
     let mut player = Player::new(run.hop)?;
     for (at, step) in steps.iter().enumerate() {
@@ -69,13 +70,8 @@ fn number(run: &Run, key: &str) -> io::Result<u64> {
 }
 
 /// What is lost in a kernel, and handed on, makes the next one have less.
-fn memory(run: &mut Run) -> io::Result<()> {
-    let text = fs::read_to_string("/proc/meminfo")?;
-    let free: u64 = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemFree:"))
-        .and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok())
-        .ok_or_else(|| io::Error::other("no MemFree in meminfo"))?;
+fn memory_is_kept(run: &mut Run) -> io::Result<()> {
+    let free = memory::free()? >> 10;
     report::pass(format_args!("{free} KiB are free"));
     if run.hop == SETTLED {
         run.cmdline.set("flb.free", &free.to_string());
