@@ -125,9 +125,8 @@ summary() {
 		printf '\nFailed (after %s s):\n' "$SECONDS"
 		grep '^FAIL ' "$RESULTS"
 	fi
-	printf '%s passed, %s failed' "$passed" "$failed"
-	[ "$skipped" -eq 0 ] || printf ', %s skipped' "$skipped"
-	printf '\n'
+	[ "$skipped" -eq 0 ] || printf '%s skipped\n' "$skipped"
+	printf '%s passed, %s failed\n' "$passed" "$failed"
 	[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
 }
 
