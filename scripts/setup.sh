@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# setup.sh: the tools, each only if missing: Debian packages, bindgen, the Rust library source.
+# setup.sh [--lint]: the tools, each only if missing: Debian packages, bindgen, the Rust library
+# source. --lint: with those that only judge scripts.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -40,6 +41,9 @@ debian-archive-keyring: /usr/share/keyrings/debian-archive-keyring
 qemu-system-arm: qemu-system-aarch64
 gcc-aarch64-linux-gnu: aarch64-linux-gnu-gcc
 libc6-dev-arm64-cross: /usr/aarch64-linux-gnu/lib/libc.a
+'
+[ "${1:-}" != --lint ] || NEEDED+='
+shellcheck: shellcheck
 '
 
 # have_file PATH: sbin is not in every user's PATH, and a keyring may end in .gpg or .pgp.

@@ -159,11 +159,7 @@ size_bound() {
 text() {
 	check lint/rustfmt rustfmt_clean
 	check lint/checkpatch checkpatch_clean
-	if have shellcheck; then
-		check lint/shellcheck shellcheck_clean
-	else
-		result SKIP lint/shellcheck 0 "shellcheck is not installed"
-	fi
+	check lint/shellcheck shellcheck_clean
 	check lint/spdx spdx_tags
 	check lint/unsafe unsafe_confined
 	check lint/unsafe-list unsafe_listed

@@ -149,7 +149,9 @@ cache_dir run/test
 need_cache 14000
 lock test
 : 2>/dev/null >"$RESULTS" || die "cannot write to $RUN" "free some space"
-ARCH=${ARCHES%% *} "$TOP/scripts/setup.sh"
+LINT=()
+! wanted lint || LINT=(--lint)
+ARCH=${ARCHES%% *} "$TOP/scripts/setup.sh" "${LINT[@]}"
 # shellcheck disable=SC2046,SC2086 # series
 find_trees $(printf '%s\n' $FULL $PART $ARM | sort -uV)
 overlays
