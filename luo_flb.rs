@@ -39,7 +39,9 @@
 //! | `word` | words that several tasks use at a time |
 //! | `refs` | who holds an object, without a lock |
 //! | `lock` | the locks, and the evidence that one is held |
-//! | `registry` | who is registered with whom, and how many files they have |
+//! | `registry` | what a file means for the FLBs of its handler |
+//! | `handlers` | the handlers, and how many files they have |
+//! | `registrations` | which FLBs are registered with which handlers |
 //! | `arrivals` | a list in the order of arrival |
 //! | `lifecycle` | lock, transition, callback, commit |
 //! | `state` | the two state machines |
@@ -66,12 +68,14 @@ mod abi;
 mod announcement;
 mod arrivals;
 mod ffi;
+mod handlers;
 mod handover;
 mod instance;
 mod lifecycle;
 mod lock;
 mod raw;
 mod refs;
+mod registrations;
 mod registry;
 mod state;
 mod word;

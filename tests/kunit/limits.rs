@@ -5,7 +5,7 @@
 use super::support::{Call::*, *};
 use crate::{
     bindings::{EINVAL, ENOSPC, EOVERFLOW},
-    registry::{MOST_FILES, MOST_HANDLERS},
+    handlers::{MOST_FILES, MOST_HANDLERS},
 };
 use kernel::prelude::*;
 

@@ -5,8 +5,8 @@
 use super::support::{Call::*, *};
 use crate::{
     bindings::{EINVAL, EIO, ENODEV},
+    handlers::MOST_FILES,
     raw::Direction,
-    registry::MOST_FILES,
 };
 use kernel::prelude::*;
 
