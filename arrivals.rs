@@ -2,8 +2,8 @@
 
 //! A list in the order of arrival, from which anything can be taken by its place.
 //!
-//! Looking up a place takes as many steps as the number of places has digits in binary; so does taking
-//! one out, on average, as the gaps that are left are closed when they are most of the list.
+//! Looking up a place takes as many steps as the number of places has digits in binary; so does
+//! taking one out, on average, as the gaps that are left are closed when they are most of the list.
 
 #![forbid(unsafe_code)]
 
@@ -17,7 +17,8 @@ pub(crate) struct Place(u64);
 ///
 /// # Invariants
 ///
-/// The places in `values` grow, and are below `next`. `gaps` of them have no value, the last one has.
+/// The places in `values` grow, and are below `next`. `gaps` of them have no value, the last one
+/// has.
 pub(crate) struct Arrivals<T> {
     values: KVVec<(Place, Option<T>)>,
     next: u64,

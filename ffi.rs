@@ -36,8 +36,8 @@ macro_rules! export {
         ///
         /// # Safety
         ///
-        /// Pointers are null or valid for the call; an FLB meets the invariant of [`Flb`], which clients
-        /// promise by `Documentation/flb.rst`.
+        /// Pointers are null or valid for the call; an FLB meets the invariant of [`Flb`], which
+        /// clients promise by `Documentation/flb.rst`.
         #[no_mangle]
         unsafe extern "C" fn $name($($arg: $ty),*) $(-> $ret)? $body
     };
@@ -250,8 +250,8 @@ export! {
     /// See [`Instance::setup_outgoing`].
     fn luo_flb_setup_outgoing(flbs_pa: *mut u64) -> c_int {
         pr_info!("Rust FLB core\n");
-        // SAFETY: By the requirements of this function; the structure is for the next kernel, and the
-        // orchestrator keeps it. The field is aligned in it, see `raw/luo_ser.rs`.
+        // SAFETY: By the requirements of this function; the structure is for the next kernel, and
+        // the orchestrator keeps it. The field is aligned in it, see `raw/luo_ser.rs`.
         to_errno(LUO_FLB.setup_outgoing(unsafe { OutgoingField::from_raw(flbs_pa) }))
     }
 }

@@ -4,8 +4,8 @@
 //!
 //! Each has a [`Record`], from when its first FLB is registered or its first file preserved. The
 //! record's lock is held while callbacks run for one of its files, so its FLBs stay as they are for
-//! that long, and nobody else's registration waits. Records are found without a lock: there is a fixed
-//! number of them, and one whose handler is gone is used again.
+//! that long, and nobody else's registration waits. Records are found without a lock: there is a
+//! fixed number of them, and one whose handler is gone is used again.
 
 #![forbid(unsafe_code)]
 
@@ -109,12 +109,12 @@ impl Dependencies {
 /// The lock of a record is held.
 pub(crate) type Locked<'a> = Guard<'a, Dependencies, MutexBackend>;
 
-/// What the core knows of a file handler. In a cache line of its own, as files of different handlers
-/// come and go at the same time.
+/// What the core knows of a file handler. In a cache line of its own, as files of different
+/// handlers come and go at the same time.
 #[repr(align(64))]
 pub(crate) struct Record {
-    /// The handler, or null if the record is free. Changes from null under the registry lock, to null
-    /// under that of `deps`, and from one handler to another under both.
+    /// The handler, or null if the record is free. Changes from null under the registry lock, to
+    /// null under that of `deps`, and from one handler to another under both.
     handler: Pointer,
     /// The preserved files of the handler. The first and the last change under the lock of `deps`.
     pub(crate) files: Refs,
@@ -154,7 +154,8 @@ impl Record {
         self.handler.load() as usize
     }
 
-    /// Locks the record; [`ENOENT`] if it never had a handler, `EDEADLK` from a callback of its handler.
+    /// Locks the record; [`ENOENT`] if it never had a handler, `EDEADLK` from a callback of its
+    /// handler.
     #[inline]
     pub(crate) fn lock(&self, task: Task) -> Result<Locked<'_>> {
         let deps = self.deps.as_ref().ok_or(ENOENT)?;
@@ -248,8 +249,8 @@ impl Handlers {
         self.lock(handler)
     }
 
-    /// Takes a record for a handler, unless it has one: a free one, or else that of a handler without
-    /// FLBs and files.
+    /// Takes a record for a handler, unless it has one: a free one, or else that of a handler
+    /// without FLBs and files.
     #[cold]
     fn add(&self, handler: Handler) -> Result {
         let _token = lock::Registry::lock();

@@ -7,9 +7,9 @@
 //! change; the state of each entry does.
 //!
 //! There is always a block in which all FLBs fit that are registered: one that does not is only
-//! registered when there is a larger one, which is announced in place of the one before. The block is
-//! written once, when the kernel is about to jump to the next one. There is no way back from there,
-//! so from then on what it says stays true: the outgoing direction is frozen.
+//! registered when there is a larger one, which is announced in place of the one before. The block
+//! is written once, when the kernel is about to jump to the next one. There is no way back from
+//! there, so from then on what it says stays true: the outgoing direction is frozen.
 
 #![forbid(unsafe_code)]
 
@@ -121,8 +121,8 @@ impl Handover {
         Ok(())
     }
 
-    /// The orchestrator's state for the next kernel is complete and stays, so that the address in it can
-    /// be changed from now on. May sleep.
+    /// The orchestrator's state for the next kernel is complete and stays, so that the address in
+    /// it can be changed from now on. May sleep.
     ///
     /// Errors: [`ENOSPC`] if a larger block cannot be announced that was necessary meanwhile.
     pub(crate) fn complete_outgoing(&self) -> Result {
@@ -144,9 +144,9 @@ impl Handover {
 
     /// Sees to it that so many FLBs fit into the block. May sleep.
     ///
-    /// Errors: [`ENOSPC`] if they are more than there may be, or the larger block that they need cannot
-    /// be announced; [`ENOMEM`] if there are no contiguous pages for it; [`EBUSY`] if the block has been
-    /// written. Then all is as it was.
+    /// Errors: [`ENOSPC`] if they are more than there may be, or the larger block that they need
+    /// cannot be announced; [`ENOMEM`] if there are no contiguous pages for it; [`EBUSY`] if the
+    /// block has been written. Then all is as it was.
     #[cold]
     pub(crate) fn reserve(&self, token: &mut lock::Registry<'_>, flbs: usize) -> Result {
         let pages = self.pages(flbs)?;
@@ -171,7 +171,8 @@ impl Handover {
         Ok(pages.next_power_of_two().min(self.most_pages))
     }
 
-    /// Takes over the block that the previous kernel announced, if any. To be called once. May sleep.
+    /// Takes over the block that the previous kernel announced, if any. To be called once. May
+    /// sleep.
     ///
     /// Errors: [`ENOENT`] if the announcement is missing, on which the orchestrator does not go on;
     /// [`EINVAL`] if it or the block is not what the format says; [`ENOMEM`]. They are logged. From
@@ -200,8 +201,8 @@ impl Handover {
 
     /// The entry with a name. Works from the start, and takes no lock.
     ///
-    /// Errors: `ENODATA` if nothing was handed over, [`ENOENT`] if no entry has the name; or why what
-    /// was handed over is refused.
+    /// Errors: `ENODATA` if nothing was handed over, [`ENOENT`] if no entry has the name; or why
+    /// what was handed over is refused.
     pub(crate) fn entry(&self, name: &Name) -> Result<&Arc<Entry>> {
         match self.received.as_ref().ok_or(errno(ENODATA))? {
             Ok(table) => table.get(name).ok_or(ENOENT),
@@ -218,9 +219,9 @@ impl Handover {
     /// Writes the FLBs on which preserved files depend into the block, the first time that it is
     /// called. May sleep.
     ///
-    /// From then on no last reference to an FLB that was looked at here is put, as its lock was taken
-    /// after the core was frozen. Another one may be on its way; it cannot take away what is handed
-    /// over.
+    /// From then on no last reference to an FLB that was looked at here is put, as its lock was
+    /// taken after the core was frozen. Another one may be on its way; it cannot take away what is
+    /// handed over.
     pub(crate) fn serialize(&self, registry: &Registry) {
         let mut token = lock::Registry::lock();
         if !self.is_frozen() {
@@ -256,7 +257,8 @@ impl Handover {
         *self.outgoing.get(token) = Some(outgoing);
     }
 
-    /// Writes the block as [`Handover::serialize`] would, and freezes nothing; as [`Handover::block`].
+    /// Writes the block as [`Handover::serialize`] would, and freezes nothing; as
+    /// [`Handover::block`].
     #[cfg(CONFIG_LIVEUPDATE_FLB_KUNIT_TEST)]
     pub(crate) fn preview(&self, registry: &Registry) -> Result<KVVec<u8>> {
         let mut token = lock::Registry::lock();

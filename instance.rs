@@ -97,11 +97,11 @@ impl Instance {
         }
     }
 
-    /// A file of `handler` is about to be preserved; see [`Registry::preserve_file`]. Takes no lock if
-    /// another one is preserved already.
+    /// A file of `handler` is about to be preserved; see [`Registry::preserve_file`]. Takes no lock
+    /// if another one is preserved already.
     ///
-    /// Errors: `EOPNOTSUPP` if live update is off; [`EINVAL`] if the pointer is null; [`EBUSY`] once
-    /// [`Instance::serialize`] has been called.
+    /// Errors: `EOPNOTSUPP` if live update is off; [`EINVAL`] if the pointer is null; [`EBUSY`]
+    /// once [`Instance::serialize`] has been called.
     #[inline(always)]
     pub(crate) fn preserve_file(&self, handler: Option<Handler>) -> Result {
         match handler {
@@ -120,8 +120,8 @@ impl Instance {
         Err(handler.map_or(EINVAL, |_| EBUSY))
     }
 
-    /// A file of `handler` is not preserved any more; see [`Registry::unpreserve_file`]. Does nothing
-    /// once [`Instance::serialize`] has been called: the next kernel gets the file.
+    /// A file of `handler` is not preserved any more; see [`Registry::unpreserve_file`]. Does
+    /// nothing once [`Instance::serialize`] has been called: the next kernel gets the file.
     #[inline(always)]
     pub(crate) fn unpreserve_file(&self, handler: Option<Handler>) {
         match handler {
@@ -131,7 +131,8 @@ impl Instance {
         }
     }
 
-    /// A file of `handler` that was handed over is finished; see [`Registry::finish_file`]. May sleep.
+    /// A file of `handler` that was handed over is finished; see [`Registry::finish_file`]. May
+    /// sleep.
     pub(crate) fn finish_file(&self, handler: Option<Handler>) {
         if let (true, Some(handler)) = (self.is_on(), handler) {
             self.registry.finish_file(handler, &self.handover);
@@ -145,7 +146,8 @@ impl Instance {
     }
 
     /// The object that the previous kernel handed over, and a reference to it; see [`Entry::get`].
-    /// Works before registration and before any initcall. May sleep; [`Instance::get_alive`] does not.
+    /// Works before registration and before any initcall. May sleep; [`Instance::get_alive`] does
+    /// not.
     ///
     /// Errors: `EOPNOTSUPP` if live update is off; [`EINVAL`] if the pointer is null or leads to a
     /// name that is empty or not terminated; `ENODATA` if nothing was handed over; [`ENOENT`] if
@@ -156,8 +158,8 @@ impl Instance {
         self.entry(&flb)?.get(&flb)
     }
 
-    /// Gives back a reference of [`Instance::get_incoming`]; see [`Entry::put`]. May sleep, unless the
-    /// caller knows that it is not the last.
+    /// Gives back a reference of [`Instance::get_incoming`]; see [`Entry::put`]. May sleep, unless
+    /// the caller knows that it is not the last.
     #[inline(always)]
     pub(crate) fn put_incoming(&self, flb: Option<Flb>) {
         if let Some(flb) = flb {
@@ -178,8 +180,8 @@ impl Instance {
     /// The object that `preserve` made, and a reference to it; see [`lifecycle::get`]. May sleep;
     /// [`Instance::get_alive`] does not.
     ///
-    /// The object is valid until the reference is put, whatever becomes of the files. The next kernel
-    /// is not told of the reference.
+    /// The object is valid until the reference is put, whatever becomes of the files. The next
+    /// kernel is not told of the reference.
     ///
     /// Errors: `EOPNOTSUPP` if live update is off; [`EINVAL`] if the pointer is null.
     pub(crate) fn get_outgoing(&self, flb: Option<Flb>) -> Result<Object> {
@@ -187,11 +189,12 @@ impl Instance {
         lifecycle::get(&flb.ok_or(EINVAL)?)
     }
 
-    /// Gives back a reference of [`Instance::get_outgoing`]; see [`lifecycle::put`]. May sleep, unless
-    /// the caller knows that it is not the last.
+    /// Gives back a reference of [`Instance::get_outgoing`]; see [`lifecycle::put`]. May sleep,
+    /// unless the caller knows that it is not the last.
     ///
-    /// The last does nothing once [`Instance::serialize`] has been called: an FLB that was not handed
-    /// over for want of files stays as it is too, as its callback might need what is being shut down.
+    /// The last does nothing once [`Instance::serialize`] has been called: an FLB that was not
+    /// handed over for want of files stays as it is too, as its callback might need what is being
+    /// shut down.
     #[inline(always)]
     pub(crate) fn put_outgoing(&self, flb: Option<Flb>) {
         if let Some(flb) = flb {
@@ -236,7 +239,8 @@ impl Instance {
             .setup_outgoing(state.ok_or(EINVAL)?, &self.registry)
     }
 
-    /// See [`Handover::complete_outgoing`]. Does nothing if live update is off: then there is no state.
+    /// See [`Handover::complete_outgoing`]. Does nothing if live update is off: then there is no
+    /// state.
     pub(crate) fn complete_outgoing(&self) {
         if self.is_on() {
             if let Err(error) = self.handover.complete_outgoing() {
@@ -256,7 +260,8 @@ impl Instance {
         self.handover.serialize(&self.registry);
     }
 
-    /// Writes the block as [`Instance::serialize`] would now, and leaves everything open; a copy of it.
+    /// Writes the block as [`Instance::serialize`] would now, and leaves everything open; a copy of
+    /// it.
     #[cfg(CONFIG_LIVEUPDATE_FLB_KUNIT_TEST)]
     pub(crate) fn preview(&self) -> Result<KVVec<u8>> {
         self.handover.preview(&self.registry)

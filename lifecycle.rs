@@ -18,8 +18,8 @@ use kernel::{prelude::*, sync::Mutex, task::might_sleep};
 
 /// The first file of a handler depends on `flb`. If it is the first of all, runs `preserve`.
 ///
-/// Errors: [`ENODEV`] if the owner is going away; `EDEADLK` from its own callback; or what `preserve`
-/// returned.
+/// Errors: [`ENODEV`] if the owner is going away; `EDEADLK` from its own callback; or what
+/// `preserve` returned.
 #[inline(always)]
 pub(crate) fn preserve(flb: &Ready, task: Task) -> Result {
     let mut outgoing = OutgoingGuard::lock(flb, task)?;
@@ -50,7 +50,8 @@ pub(crate) fn get_alive(flb: Option<Flb>, direction: Direction) -> Option<Object
     }
 }
 
-/// Gives a reference to the object of a direction back, if others remain; whether it did. Takes no lock.
+/// Gives a reference to the object of a direction back, if others remain; whether it did. Takes no
+/// lock.
 #[inline(always)]
 pub(crate) fn put_alive(flb: &Flb, direction: Direction) -> bool {
     check_context();
@@ -70,8 +71,8 @@ pub(crate) fn get(flb: &Flb) -> Result<Object> {
     }
 }
 
-/// The object that `preserve` made, once no callback runs, `None` if there is none; `EDEADLK` from its
-/// own callback.
+/// The object that `preserve` made, once no callback runs, `None` if there is none; `EDEADLK` from
+/// its own callback.
 pub(crate) fn peek(flb: &Flb) -> Result<Option<Object>> {
     let flb = flb.ready();
     let outgoing = OutgoingGuard::lock(&flb, Task::current())?;
@@ -87,7 +88,8 @@ pub(crate) fn peek_alive(flb: Option<Flb>) -> Option<Object> {
     refs.is_published().then(|| flb.object(Direction::Outgoing))
 }
 
-/// A handler has no file any more that depends on `flb`. If nobody else holds it, runs `unpreserve`.
+/// A handler has no file any more that depends on `flb`. If nobody else holds it, runs
+/// `unpreserve`.
 #[inline(always)]
 pub(crate) fn unpreserve(flb: &Ready, task: Task) {
     release(flb, task, Holder::Files, || false);
@@ -145,8 +147,8 @@ impl Entry {
         })
     }
 
-    /// Counts a reference to the object; the first runs `retrieve`. If that fails, it is tried again
-    /// for the next caller, or its error is kept for all ([`raw::RETRIEVES_ONCE`]).
+    /// Counts a reference to the object; the first runs `retrieve`. If that fails, it is tried
+    /// again for the next caller, or its error is kept for all ([`raw::RETRIEVES_ONCE`]).
     ///
     /// Errors: `ENODATA` once finished, [`EBUSY`] if another FLB of the name owns the object,
     /// [`EOVERFLOW`], `EDEADLK` from its own callback, [`ENODEV`] if the owner is going away, or
@@ -179,8 +181,8 @@ impl Entry {
         self.release(flb, Holder::User);
     }
 
-    /// A file that depends on the FLB is finished. The last runs `finish`, unless there are users, on
-    /// an object that is retrieved for it if nobody has asked for it before.
+    /// A file that depends on the FLB is finished. The last runs `finish`, unless there are users,
+    /// on an object that is retrieved for it if nobody has asked for it before.
     #[inline]
     pub(crate) fn finish_file(&self, flb: &Flb) {
         if !self.files.put() {

@@ -54,8 +54,8 @@ impl Task {
     #[inline]
     pub(crate) fn check_not_held<T>(self, mutex: &Mutex<T>) -> Result {
         let raw: *const Mutex<T> = mutex;
-        // SAFETY: A `Mutex` starts with its `struct mutex` (`Lock` is `repr(C)`), which is initialised
-        // and valid as long as `mutex` is.
+        // SAFETY: A `Mutex` starts with its `struct mutex` (`Lock` is `repr(C)`), which is
+        // initialised and valid as long as `mutex` is.
         unsafe { self.check(raw.cast()) }
     }
 
@@ -74,15 +74,16 @@ impl Task {
     }
 }
 
-/// A mutex of what was handed over under a name. lockdep knows it by the name, so that callbacks may
-/// take those of other FLBs.
+/// A mutex of what was handed over under a name. lockdep knows it by the name, so that callbacks
+/// may take those of other FLBs.
 pub(crate) fn new_incoming<T>(value: T, name: Name) -> impl PinInit<Mutex<T>> {
     new_mutex!(value, "luo_flb_entry").pin_chain(move |mutex| {
         if cfg!(CONFIG_LOCKDEP) {
             let raw: *const Mutex<T> = &*mutex;
             let name = name.to_field();
-            // SAFETY: A `Mutex` starts with its `struct mutex` (`Lock` is `repr(C)`), which has just been
-            // initialised. Nobody holds it, as it is borrowed exclusively; the name is terminated.
+            // SAFETY: A `Mutex` starts with its `struct mutex` (`Lock` is `repr(C)`), which has
+            // just been initialised. Nobody holds it, as it is borrowed exclusively; the name is
+            // terminated.
             unsafe {
                 bindings::luo_flb_shim_set_class(raw.cast_mut().cast(), name.as_ptr().cast(), true);
             }
@@ -259,8 +260,8 @@ impl<'a> OutgoingGuard<'a> {
             Released::Held => Left::Held,
             Released::Unbalanced => Left::Unbalanced,
             Released::Last => {
-                // SAFETY: The lock is held. The count was not zero and is now, so by the invariant of `Flb`
-                // there is something to take.
+                // SAFETY: The lock is held. The count was not zero and is now, so by the invariant
+                // of `Flb` there is something to take.
                 let (saved, pin) = unsafe { self.flb.take() };
                 Left::Ended(saved, pin)
             }

@@ -15,13 +15,13 @@
 //!             release of the last, under the lock
 //! ```
 //!
-//! - [`Refs::get`] takes a reference only while the word is above zero. At zero nothing is taken: the
-//!   object has not begun, or its end has. The caller then takes the lock, and looks again.
+//! - [`Refs::get`] takes a reference only while the word is above zero. At zero nothing is taken:
+//!   the object has not begun, or its end has. The caller then takes the lock, and looks again.
 //! - [`Refs::put`] gives a reference back only while something remains. The last one is given back
 //!   under the lock, by [`Refs::release`], so that the end of the object, which follows, and the
 //!   beginning of the next one do not overlap.
-//! - Zero is left under the lock only, and the lock is held until the object has ended. So while the
-//!   word is above zero there is one object, and what describes it does not change.
+//! - Zero is left under the lock only, and the lock is held until the object has ended. So while
+//!   the word is above zero there is one object, and what describes it does not change.
 //!
 //! # Why the orderings suffice
 //!
@@ -38,9 +38,9 @@
 //! `tests/model` checks this on this file, over all interleavings and all values that the memory
 //! model allows to be read.
 //!
-//! The first attempt to get or put is all that there is in line, as tasks rarely get in each other's
-//! way at the very instruction. No attempt fails unless another task's succeeds, so of the loops here
-//! one always ends.
+//! The first attempt to get or put is all that there is in line, as tasks rarely get in each
+//! other's way at the very instruction. No attempt fails unless another task's succeeds, so of the
+//! loops here one always ends.
 
 #![forbid(unsafe_code)]
 
@@ -91,8 +91,8 @@ impl Refs {
         Self(Count::new(users.wrapping_mul(USER)))
     }
 
-    /// Takes a reference if the object is alive and there is room for the number, which has 31 bits.
-    /// Takes no lock.
+    /// Takes a reference if the object is alive and there is room for the number, which has 31
+    /// bits. Takes no lock.
     #[inline(always)]
     pub(crate) fn get(&self) -> Taken {
         let word = self.0.load();
@@ -125,7 +125,8 @@ impl Refs {
         }
     }
 
-    /// Gives a reference back, unless it is the last or there is none; whether it did. Takes no lock.
+    /// Gives a reference back, unless it is the last or there is none; whether it did. Takes no
+    /// lock.
     #[inline(always)]
     pub(crate) fn put(&self) -> bool {
         let word = self.0.load();
@@ -157,13 +158,15 @@ impl Refs {
         self.0.load() != 0
     }
 
-    /// Whether the object is alive, and so what describes it in place, for those who know that it stays.
+    /// Whether the object is alive, and so what describes it in place, for those who know that it
+    /// stays.
     #[inline(always)]
     pub(crate) fn is_published(&self) -> bool {
         self.0.load_acquire() != 0
     }
 
-    /// The object is there and described: whoever holds it can use it. Under the lock, when it is dead.
+    /// The object is there and described: whoever holds it can use it. Under the lock, when it is
+    /// dead.
     ///
     /// Without holders it stays dead.
     pub(crate) fn publish(&self, files: bool, users: u32) {
@@ -191,8 +194,8 @@ impl Refs {
         }
     }
 
-    /// Changes the word to what `change` makes of it, which is returned; or returns the word of which
-    /// it makes nothing.
+    /// Changes the word to what `change` makes of it, which is returned; or returns the word of
+    /// which it makes nothing.
     #[inline(always)]
     fn change(&self, order: Order, change: impl Fn(u32) -> Option<u32>) -> Result<u32, u32> {
         let mut word = self.0.load();

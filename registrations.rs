@@ -2,8 +2,8 @@
 
 //! Which FLBs are registered with which handlers.
 //!
-//! All registrations are in one tree, in the order of names, so that an FLB is found by its name, and
-//! everything that is registered under it.
+//! All registrations are in one tree, in the order of names, so that an FLB is found by its name,
+//! and everything that is registered under it.
 
 #![forbid(unsafe_code)]
 
@@ -46,7 +46,8 @@ impl Registered {
         Some(found.place)
     }
 
-    /// Adds a registration with a handler; or calls its removal off, which works when it is `busy` too.
+    /// Adds a registration with a handler; or calls its removal off, which works when it is `busy`
+    /// too.
     fn add(&mut self, handler: usize, deps: &mut Dependencies, busy: bool) -> Result {
         if let Some(place) = self.place(handler) {
             return deps.readmit(place);
@@ -101,8 +102,8 @@ impl Registrations {
         self.tree.iter()
     }
 
-    /// Adds the registration of an FLB with the handler of a record. `false` if there is none yet of the
-    /// FLB, and no `room` for it.
+    /// Adds the registration of an FLB with the handler of a record. `false` if there is none yet
+    /// of the FLB, and no `room` for it.
     pub(crate) fn add(
         &mut self,
         name: Name,
@@ -134,8 +135,8 @@ impl Registrations {
         Ok(true)
     }
 
-    /// Where an FLB is among those of a handler; [`ENOENT`] if it is not registered with it. Removes the
-    /// registration if it `goes`.
+    /// Where an FLB is among those of a handler; [`ENOENT`] if it is not registered with it.
+    /// Removes the registration if it `goes`.
     pub(crate) fn find(&mut self, flb: &Flb, handler: usize, goes: bool) -> Result<Place> {
         let found = flb.with_name(|name| self.tree.find_mut(name).ok_or(ENOENT));
         let mut found = found?;

@@ -2,13 +2,13 @@
 
 //! What registering an FLB, preserving a file and finishing one mean for the FLBs of a handler.
 //!
-//! An FLB is held by each handler that has preserved files, once, and a handler counts its files. So
-//! only the first file of a handler and the last have to do with FLBs; all others cost one atomic
-//! instruction, however many FLBs there are.
+//! An FLB is held by each handler that has preserved files, once, and a handler counts its files.
+//! So only the first file of a handler and the last have to do with FLBs; all others cost one
+//! atomic instruction, however many FLBs there are.
 //!
 //! The orchestrator says which handler a file belongs to when the file is preserved and
-//! unpreserved, but not which file. So that each file releases exactly what it acquired, the FLBs of
-//! a handler must not change while it has preserved files:
+//! unpreserved, but not which file. So that each file releases exactly what it acquired, the FLBs
+//! of a handler must not change while it has preserved files:
 //!
 //! - registering one more is refused with [`EBUSY`];
 //! - unregistering one takes effect when the last of these files is released.
@@ -138,20 +138,20 @@ impl Registry {
         }
     }
 
-    /// One more file of `handler` is preserved; the first acquires its FLBs, and may sleep. Any other
-    /// takes no lock.
+    /// One more file of `handler` is preserved; the first acquires its FLBs, and may sleep. Any
+    /// other takes no lock.
     ///
-    /// Errors: [`ENOMEM`]; [`ENOSPC`] if there are too many handlers; [`EOVERFLOW`]; [`ENOENT`] if the
-    /// handler is unregistered at the same time; as for `check_on`, which is asked before a handler
-    /// takes part for the first time; or as for [`lifecycle::preserve`]. Nothing is held then for the
-    /// file.
+    /// Errors: [`ENOMEM`]; [`ENOSPC`] if there are too many handlers; [`EOVERFLOW`]; [`ENOENT`] if
+    /// the handler is unregistered at the same time; as for `check_on`, which is asked before a
+    /// handler takes part for the first time; or as for [`lifecycle::preserve`]. Nothing is held
+    /// then for the file.
     #[inline(always)]
     pub(crate) fn preserve_file(&self, handler: Handler, check_on: fn() -> Result) -> Result {
         if let Some(record) = self.handlers.find_in_line(handler.id()) {
             if record.files.get_below(MOST_FILES) == Taken::Counted {
-                // While there are files a record stays with its handler. Before they were counted it may
-                // have become that of another one, if the orchestrator forgot this one in the middle of
-                // preserving a file of it, which its callers see to that it does not.
+                // While there are files a record stays with its handler. Before they were counted
+                // it may have become that of another one, if the orchestrator forgot this one in
+                // the middle of preserving a file of it, which its callers see to that it does not.
                 if record.is_of(handler) {
                     return Ok(());
                 }
@@ -228,8 +228,8 @@ impl Registry {
         }
     }
 
-    /// A file of `handler` that was handed over is finished: its FLBs are, in reverse. Those that were
-    /// not handed over are left alone. May sleep.
+    /// A file of `handler` that was handed over is finished: its FLBs are, in reverse. Those that
+    /// were not handed over are left alone. May sleep.
     pub(crate) fn finish_file(&self, handler: Handler, handover: &Handover) {
         let Ok((_, mut deps)) = self.handlers.lock(handler) else {
             return;
@@ -245,8 +245,8 @@ impl Registry {
         }
     }
 
-    /// Calls `f` for each FLB, in the order of names, with the number of preserved files that depend on
-    /// it.
+    /// Calls `f` for each FLB, in the order of names, with the number of preserved files that
+    /// depend on it.
     pub(crate) fn for_each(
         &self,
         token: &mut lock::Registry<'_>,

@@ -10,7 +10,8 @@
 //! ```
 //!
 //! Each runs under a lock of its own. Who holds the object is counted in a [`Refs`] next to the
-//! object, for those who take no lock too; it is alive in `preserved` and in `Live`, and only there.
+//! object, for those who take no lock too; it is alive in `preserved` and in `Live`, and only
+//! there.
 //!
 //! This module is pure: it calls nothing and depends on `core` alone, so the same file is compiled
 //! into the kernel and into the host tests. A transition yields what the caller has to do. What a
@@ -126,8 +127,8 @@ pub(crate) enum Incoming<F, P, E> {
 pub(crate) enum Got<E> {
     /// The reference is counted.
     Counted,
-    /// Run `retrieve` with this handle, then [`Incoming::retrieved`]. After an error the next caller
-    /// will be told the same, unless it is final: [`Incoming::failed`].
+    /// Run `retrieve` with this handle, then [`Incoming::retrieved`]. After an error the next
+    /// caller will be told the same, unless it is final: [`Incoming::failed`].
     Retrieve(u64),
     /// `finish` has run.
     Finished,

@@ -5,8 +5,8 @@
 //! The atomics of the kernel crate are functions in C, unless `CONFIG_RUST_INLINE_HELPERS` has them
 //! inlined, for which the C compiler has to be of the same LLVM as rustc. For the paths that are to
 //! cost a single atomic instruction a call or two are too much, so where
-//! `CONFIG_LIVEUPDATE_FLB_NATIVE_ATOMICS` is set, which needs x86, those of the language are used. The
-//! memory model of the kernel holds all the same: these words are accessed through this module
+//! `CONFIG_LIVEUPDATE_FLB_NATIVE_ATOMICS` is set, which needs x86, those of the language are used.
+//! The memory model of the kernel holds all the same: these words are accessed through this module
 //! only, and on x86 both compile to the same instructions, of which those that read and write are
 //! fully ordered, whatever is asked for.
 //!

@@ -45,8 +45,8 @@ impl ReceivedTree {
 ///
 /// # Invariants
 ///
-/// Points to a tree that stays as it is, and whose header says no more than is true, by which libfdt
-/// checks every offset; or one that libfdt is writing.
+/// Points to a tree that stays as it is, and whose header says no more than is true, by which
+/// libfdt checks every offset; or one that libfdt is writing.
 pub(crate) struct Tree(NonNull<c_void>);
 
 impl fdt_v1::Reader for Tree {
@@ -115,8 +115,8 @@ impl TreeBuilder {
 ///
 /// # Invariants
 ///
-/// Points to a tree that stays where it is while live update is on, and that nobody else changes once
-/// it is complete.
+/// Points to a tree that stays where it is while live update is on, and that nobody else changes
+/// once it is complete.
 pub(crate) struct OutgoingTree(Tree);
 
 // SAFETY: A tree may be read and changed by any task.

@@ -64,9 +64,9 @@ type Callback = unsafe extern "C" fn(*mut bindings::liveupdate_flb_op_args) -> c
 /// last item is enforced, as its owner is pinned, but for a module whose init fails: that is freed
 /// whoever has pinned it.
 ///
-/// For the outgoing direction: from [`Flb::keep`] to [`Flb::take`], which is while its count is not zero
-/// and a moment longer, `data` and `obj` are what `preserve` has left, and the private area owns a
-/// reference to the owner of the callbacks, unless that is null.
+/// For the outgoing direction: from [`Flb::keep`] to [`Flb::take`], which is while its count is not
+/// zero and a moment longer, `data` and `obj` are what `preserve` has left, and the private area
+/// owns a reference to the owner of the callbacks, unless that is null.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Flb(NonNull<bindings::liveupdate_flb>);
 
@@ -207,8 +207,8 @@ impl Flb {
     /// One direction of the private area.
     fn direction(&self, direction: Direction) -> *mut bindings::luo_flb_private_state {
         let flb = self.0.as_ptr();
-        // SAFETY: The pointers stay within the private area. No reference to a structure that holds a
-        // mutex is made, as others may be changing it.
+        // SAFETY: The pointers stay within the private area. No reference to a structure that holds
+        // a mutex is made, as others may be changing it.
         unsafe {
             match direction {
                 Direction::Outgoing => addr_of_mut!((*flb).private.outgoing),
@@ -220,8 +220,8 @@ impl Flb {
     /// Who holds the object of a direction.
     #[inline(always)]
     pub(crate) fn refs(&self, direction: Direction) -> &Refs {
-        // SAFETY: By the invariant the field is there, and it has the layout of `Refs`, see below. It
-        // is zero at first, by the contract with clients, and accessed in no other way.
+        // SAFETY: By the invariant the field is there, and it has the layout of `Refs`, see below.
+        // It is zero at first, by the contract with clients, and accessed in no other way.
         unsafe { &*addr_of!((*self.direction(direction)).count).cast() }
     }
 
@@ -232,20 +232,21 @@ impl Flb {
         unsafe { &*addr_of!((*self.direction(direction)).obj).cast() }
     }
 
-    /// The object of a direction, for those who hold it; for others null, or what it was a moment ago.
+    /// The object of a direction, for those who hold it; for others null, or what it was a moment
+    /// ago.
     #[inline(always)]
     pub(crate) fn object(&self, direction: Direction) -> Object {
         Object(self.object_place(direction).load())
     }
 
-    /// Puts the incoming object in place, or null when it has ended. The caller holds the lock of the
-    /// incoming entry, and nobody the object.
+    /// Puts the incoming object in place, or null when it has ended. The caller holds the lock of
+    /// the incoming entry, and nobody the object.
     pub(crate) fn set_incoming(&self, obj: Object) {
         self.object_place(Direction::Incoming).store(obj.0);
     }
 
-    /// The number of handlers in the private area. C counts registrations in this field, which the core
-    /// does in its registry.
+    /// The number of handlers in the private area. C counts registrations in this field, which the
+    /// core does in its registry.
     fn outgoing_handlers(&self) -> *mut c_int {
         // SAFETY: The pointer stays within the private area.
         unsafe { addr_of_mut!((*self.0.as_ptr()).private.users) }
@@ -298,14 +299,15 @@ impl Flb {
     ///
     /// # Safety
     ///
-    /// The caller holds the outgoing lock, [`Flb::keep`] was called since this was, and nobody holds
-    /// the object.
+    /// The caller holds the outgoing lock, [`Flb::keep`] was called since this was, and nobody
+    /// holds the object.
     pub(crate) unsafe fn take(&self) -> (Saved, Pin) {
         let obj = self.object(Direction::Outgoing);
         self.object_place(Direction::Outgoing).store(Object::NULL.0);
         let owner = self.ops().map_or(core::ptr::null_mut(), |ops| ops.owner);
         // INVARIANT: The private area owns nothing any more.
-        // SAFETY: The lock protects the field, and by the invariant there is a reference to the owner.
+        // SAFETY: The lock protects the field, and by the invariant there is a reference to the
+        // owner.
         unsafe {
             let data = core::mem::take(&mut (*self.direction(Direction::Outgoing)).data);
             (Saved { data, obj }, Pin::from_raw(owner))
@@ -325,8 +327,8 @@ impl Ready {
     /// The mutex that protects the outgoing state. It is initialised, and valid while the FLB is.
     #[inline]
     pub(crate) fn outgoing_mutex(&self) -> *mut bindings::mutex {
-        // SAFETY: By the invariant of `Flb` the pointer stays within the private area. No reference to a
-        // structure that holds the mutex is made, as others may be changing it.
+        // SAFETY: By the invariant of `Flb` the pointer stays within the private area. No reference
+        // to a structure that holds the mutex is made, as others may be changing it.
         unsafe { addr_of_mut!((*self.direction(Direction::Outgoing)).lock) }
     }
 }

@@ -20,9 +20,11 @@ pub(crate) struct Preserved {
 unsafe impl Send for Preserved {}
 
 impl Preserved {
-    /// Allocates contiguous pages of zeroes, a power of two, so that KHO preserves them as one. May sleep.
+    /// Allocates contiguous pages of zeroes, a power of two, so that KHO preserves them as one. May
+    /// sleep.
     ///
-    /// Errors: [`ENOMEM`] if there are none; [`EINVAL`] if it is no power of two; or what else KHO says.
+    /// Errors: [`ENOMEM`] if there are none; [`EINVAL`] if it is no power of two; or what else KHO
+    /// says.
     pub(crate) fn new(pages: usize) -> Result<Self> {
         // SAFETY: The function refuses what it cannot allocate.
         let block = from_err_ptr(unsafe { bindings::luo_flb_shim_block_alloc(pages) })?;
@@ -81,9 +83,10 @@ impl Restored {
 
     /// The content.
     pub(crate) fn bytes(&self) -> &[u8] {
-        // SAFETY: By the invariant there are `len` bytes. Nobody writes them: the kernel that did is gone.
-        // Only if the address was damaged, and is that of memory which KHO preserved for somebody else,
-        // a device might. Then what is read is anything, as it would be without the device.
+        // SAFETY: By the invariant there are `len` bytes. Nobody writes them: the kernel that did
+        // is gone. Only if the address was damaged, and is that of memory which KHO preserved for
+        // somebody else, a device might. Then what is read is anything, as it would be without the
+        // device.
         unsafe { slice::from_raw_parts(self.block.as_ptr(), self.len) }
     }
 
@@ -92,8 +95,8 @@ impl Restored {
     /// To be called when its content shows that it is what was looked for. If the address was
     /// damaged, it may be the memory of somebody else, even of a device.
     pub(crate) fn give_back(self) {
-        // SAFETY: By the invariant the memory is out of KHO's hands, and as the caller knows what it is,
-        // nobody else's.
+        // SAFETY: By the invariant the memory is out of KHO's hands, and as the caller knows what
+        // it is, nobody else's.
         unsafe { bindings::luo_flb_shim_block_put(self.block.as_ptr().cast()) };
     }
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# test-lint.sh TREE [--kernel]: what can be judged from the text (rustfmt, checkpatch, shellcheck,
-# licence tags, where unsafe may be), and what depends on the tree: clippy with the kernel's flags,
-# rustdoc, and the size of the core. --kernel: only the latter.
+# test-lint.sh TREE [--kernel]: what can be judged from the text (rustfmt, width, checkpatch,
+# shell scripts, licence tags, where unsafe may be), and what depends on the tree: clippy with the
+# kernel's flags, rustdoc, and the size of the core. --kernel: only the latter.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -34,6 +34,15 @@ rustfmt_clean() {
 		echo "$(grep -m 1 '^Diff in\|^error' "$RUN/rustfmt.log"); see $RUN/rustfmt.log"
 		return 1
 	}
+}
+
+# rustfmt leaves comments and what it cannot break as they are; checkpatch takes bytes for columns.
+lines_fit() {
+	local found
+
+	found=$(cd "$TOP" && sources '*.rs' |
+		LC_ALL=C.UTF-8 xargs -r grep -nE '^.{101}' | head -n 1)
+	[ -z "$found" ] || { echo "more than 100 columns: $found"; return 1; }
 }
 
 # checkpatch needs no tree: one file at a time, each must be spotless.
@@ -158,6 +167,7 @@ size_bound() {
 
 text() {
 	check lint/rustfmt rustfmt_clean
+	check lint/width lines_fit
 	check lint/checkpatch checkpatch_clean
 	check lint/shellcheck shellcheck_clean
 	check lint/spdx spdx_tags

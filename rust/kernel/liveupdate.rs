@@ -211,7 +211,8 @@ const fn name_field(name: &CStr) -> [c_char; NAME_LENGTH] {
 
 const _: () = assert!(NAME_LENGTH == bindings::LIVEUPDATE_HNDL_COMPAT_LENGTH as usize);
 
-/// The module that callbacks are part of, which [`liveupdate_owner!`](crate::liveupdate_owner) finds.
+/// The module that callbacks are part of, which [`liveupdate_owner!`](crate::liveupdate_owner)
+/// finds.
 ///
 /// # Invariants
 ///

@@ -55,8 +55,8 @@ mod suite {
     fn real_tree_with_a_damaged_header_is_einval() -> Result {
         let mut real = RealTree::new(1024)?;
         real.close()?;
-        // The magic number, that of a tree which is being written, and another; the size, beyond the
-        // page; places, versions and sizes, in the order of the header.
+        // The magic number, that of a tree which is being written, and another; the size, beyond
+        // the page; places, versions and sizes, in the order of the header.
         let damages = [
             (0, !0xd00d_feed),
             (0, 0),

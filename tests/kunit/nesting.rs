@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What callbacks must not do, as locks are then taken in another order, and what works all the same
-//! where nobody else is at it. Not with lockdep, which reports it.
+//! What callbacks must not do, as locks are then taken in another order, and what works all the
+//! same where nobody else is at it. Not with lockdep, which reports it.
 
 use super::support::{Call::*, *};
 use crate::bindings::EDEADLK;

@@ -87,7 +87,8 @@ fn registrations(b: &Bench, handler: usize, flb: usize) {
     }
 }
 
-/// Whether a block has some of the first FLBs, in order, with objects that have begun, and with files.
+/// Whether a block has some of the first FLBs, in order, with objects that have begun, and with
+/// files.
 fn is_true(b: &Bench, block: &Block, flbs: usize) -> bool {
     let mut flbs = 0..flbs;
     (0..block.count() as usize).all(|entry| {
@@ -98,8 +99,8 @@ fn is_true(b: &Bench, block: &Block, flbs: usize) -> bool {
     })
 }
 
-/// Looks whether the block says what is true in the middle of anything, every other time with a file
-/// of the first handler, which has the first FLB.
+/// Looks whether the block says what is true in the middle of anything, every other time with a
+/// file of the first handler, which has the first FLB.
 fn looks(b: &Bench, flbs: usize) {
     for round in 0..ROUNDS / 4 {
         let has_file = round % 2 == 0;

@@ -43,7 +43,8 @@ use core::{
     ptr::NonNull, //
 };
 
-/// A file that is open: it was opened with success, and is not released as long as this is borrowed.
+/// A file that is open: it was opened with success, and is not released as long as this is
+/// borrowed.
 ///
 /// That is more than is known of a [`File`], which a driver may also have in hand while the file is
 /// opened or released, and it is what
@@ -54,8 +55,8 @@ pub struct OpenFile(File);
 impl OpenFile {
     /// # Safety
     ///
-    /// The file is one that [`File::from_raw_file`] can be called with. It was opened, with success,
-    /// and stays referenced for `'a`.
+    /// The file is one that [`File::from_raw_file`] can be called with. It was opened, with
+    /// success, and stays referenced for `'a`.
     pub(super) unsafe fn from_raw<'a>(file: *mut bindings::file) -> &'a Self {
         // SAFETY: By the requirements of this function; it is transparent.
         unsafe { &*core::ptr::from_ref(File::from_raw_file(file)).cast() }
@@ -286,9 +287,9 @@ impl<H: FileHandler> Callbacks<H> {
         _handler: *mut bindings::liveupdate_file_handler,
         file: *mut bindings::file,
     ) -> bool {
-        // SAFETY: By the requirements of this function. The orchestrator has a reference of its own,
-        // by `fget()` in an `ioctl()` on another file: this thread does not use the position, and
-        // others that do have locked it, as the file is shared.
+        // SAFETY: By the requirements of this function. The orchestrator has a reference of its
+        // own, by `fget()` in an `ioctl()` on another file: this thread does not use the position,
+        // and others that do have locked it, as the file is shared.
         H::can_preserve(unsafe { OpenFile::from_raw(file) })
     }
 
@@ -388,9 +389,9 @@ impl<H: FileHandler> Callbacks<H> {
     ///
     /// `args` is valid, and its file stays in use for `'a`.
     unsafe fn file<'a>(args: *const bindings::liveupdate_file_op_args) -> &'a OpenFile {
-        // SAFETY: By the requirements of this function. The orchestrator has a reference of its own,
-        // by `fget()` in an `ioctl()` on another file, or from `retrieve`: this thread does not use
-        // the position, and others that do have locked it, as the file is shared.
+        // SAFETY: By the requirements of this function. The orchestrator has a reference of its
+        // own, by `fget()` in an `ioctl()` on another file, or from `retrieve`: this thread does
+        // not use the position, and others that do have locked it, as the file is shared.
         unsafe { OpenFile::from_raw((*args).file) }
     }
 

@@ -48,11 +48,11 @@ use core::{
 /// [`Self::Outgoing`] and [`Self::Incoming`]. [`liveupdate_flb!`] makes a static of it that can be
 /// registered with file handlers, and through which the live objects are found.
 ///
-/// All callbacks run in process context and may sleep. A mutex of this FLB and this direction may be
-/// held: they must not ask for this FLB in the same direction. `luo_register_rwlock` may be held for
-/// reading: nothing may be registered, and no registration be dropped. All FLBs have one lockdep
-/// class a direction, so lockdep complains of a callback that asks for another FLB, although that
-/// is right if all do it in one order.
+/// All callbacks run in process context and may sleep. A mutex of this FLB and this direction may
+/// be held: they must not ask for this FLB in the same direction. `luo_register_rwlock` may be held
+/// for reading: nothing may be registered, and no registration be dropped. All FLBs have one
+/// lockdep class a direction, so lockdep complains of a callback that asks for another FLB,
+/// although that is right if all do it in one order.
 ///
 /// [`liveupdate_flb!`]: crate::liveupdate_flb
 pub trait Flb: Sized + 'static {
@@ -89,13 +89,14 @@ pub trait Flb: Sized + 'static {
     /// kexec takes place.
     fn unpreserve(object: Self::Outgoing);
 
-    /// Restores the state. Called when it is first asked for, or when the last file is finished. The
-    /// implementation in C only does the former: there, a handler whose files depend on it should
-    /// ask for it in `retrieve` and `finish`.
+    /// Restores the state. Called when it is first asked for, or when the last file is finished.
+    /// The implementation in C only does the former: there, a handler whose files depend on it
+    /// should ask for it in `retrieve` and `finish`.
     ///
     /// The data are what the previous kernel says they are: check what you rely on. An error is
-    /// that of [`Definition::incoming`]; whether there is a second attempt depends on the kernel, and
-    /// what was restored by then is not there a second time. So do last what cannot be done again.
+    /// that of [`Definition::incoming`]; whether there is a second attempt depends on the kernel,
+    /// and what was restored by then is not there a second time. So do last what cannot be done
+    /// again.
     fn retrieve(data: Self::Data) -> Result<Self::Incoming>;
 
     /// Releases the state. Called after the last file that depends on it was finished and the last
@@ -216,9 +217,9 @@ impl<F: Defined> Definition<F> {
         // SAFETY: The FLB is a static. It gets valid callbacks, even if it is not registered.
         to_result(unsafe { bindings::liveupdate_flb_get_incoming(self.as_raw(), &mut object) })
             .and_then(|()| NonNull::new(object).ok_or(ENOENT))
-            // INVARIANT: A reference to the object was taken, which is given to the guard. The object
-            // came from `retrieve` below, so it is not null, and is kept since before it was asked
-            // for.
+            // INVARIANT: A reference to the object was taken, which is given to the guard. The
+            // object came from `retrieve` below, so it is not null, and is kept since before it was
+            // asked for.
             .map(|object| Incoming {
                 object,
                 _flb: PhantomData,
@@ -233,8 +234,8 @@ impl<F: Defined> Definition<F> {
     ///
     /// # Errors
     ///
-    /// [`ENOENT`] if no file that depends on it is preserved; `EOPNOTSUPP` if live update is off. The
-    /// implementation in Rust also says `EDEADLK` in a callback, and `EOVERFLOW`.
+    /// [`ENOENT`] if no file that depends on it is preserved; `EOPNOTSUPP` if live update is off.
+    /// The implementation in Rust also says `EDEADLK` in a callback, and `EOVERFLOW`.
     ///
     /// Context: process, may sleep. Takes the mutex of this FLB for outgoing objects. Where the
     /// kernel does not count these references (there is no `liveupdate_flb_put_outgoing()`) that
@@ -250,9 +251,9 @@ impl<F: Defined> Definition<F> {
                 let object = self.lock_outgoing();
                 NonNull::new(object).ok_or(ENOENT)
             })
-            // INVARIANT: A reference to the object was taken, or the lock that `unpreserve` is called
-            // with; it is given to the guard. The object came from `preserve` below, so it is not
-            // null unless there is none, and is kept since before it was asked for.
+            // INVARIANT: A reference to the object was taken, or the lock that `unpreserve` is
+            // called with; it is given to the guard. The object came from `preserve` below, so it
+            // is not null unless there is none, and is kept since before it was asked for.
             .map(|object| Outgoing {
                 object,
                 _flb: PhantomData,
@@ -264,9 +265,10 @@ impl<F: Defined> Definition<F> {
 
 /// Keeps an object as long as there are guards, whatever the orchestrator counts.
 ///
-/// Not every implementation counts references apart from files, and one that takes a reference for a
-/// file ends an object that is in use. So guards are counted here too, from before they ask for the
-/// object until they no longer use it; an object that ends meanwhile is left to the last of them.
+/// Not every implementation counts references apart from files, and one that takes a reference for
+/// a file ends an object that is in use. So guards are counted here too, from before they ask for
+/// the object until they no longer use it; an object that ends meanwhile is left to the last of
+/// them.
 ///
 /// All is fully ordered: the last guard sees what others have done to the object, and no guard that
 /// may have found it is missed.
@@ -320,7 +322,8 @@ impl<F: Defined> Definition<F> {
     /// Takes the lock if there is an object, and returns the object or null.
     fn lock_outgoing(&self) -> *mut c_void {
         let state = self.outgoing_state();
-        // SAFETY: `liveupdate_flb_get_outgoing` has initialised the lock, which protects the object.
+        // SAFETY: `liveupdate_flb_get_outgoing` has initialised the lock, which protects the
+        // object.
         let object = unsafe {
             bindings::mutex_lock(&raw mut (*state).lock);
             (*state).obj

@@ -8,8 +8,9 @@
 //! the next kernel   KhoBox<_, Restored> ◀──────────────Handle::restore──────── Handle
 //! ```
 //!
-//! A box owns its memory, in each of its states: dropped, it gives it back, which may sleep. There is nothing to do
-//! to hand it over but to keep it until the kexec, and to tell the next kernel its [`Handle`].
+//! A box owns its memory, in each of its states: dropped, it gives it back, which may sleep. There
+//! is nothing to do to hand it over but to keep it until the kexec, and to tell the next kernel its
+//! [`Handle`].
 //!
 //! In front of the data is a header that says what they are, so that a handle that leads elsewhere
 //! and data of another version or size are refused. It is filled in when the box is published: no
@@ -233,8 +234,8 @@ unsafe impl<T: Content, S: State> Send for KhoBox<T, S> {}
 // SAFETY: A box owns its value, which is `Sync`.
 unsafe impl<T: Content, S: State> Sync for KhoBox<T, S> {}
 
-/// One restores at a time: KHO looks whether memory was restored already, and notes that it is, without
-/// a lock.
+/// One restores at a time: KHO looks whether memory was restored already, and notes that it is,
+/// without a lock.
 struct Restoring;
 
 /// Bit 0 is the lock.
@@ -295,8 +296,8 @@ impl<T: Content> KhoBox<T> {
         })
     }
 
-    /// Moves a value to memory that is preserved. It is on the stack before: what is large should be
-    /// written in place, to a box that is [`zeroed`](Self::zeroed).
+    /// Moves a value to memory that is preserved. It is on the stack before: what is large should
+    /// be written in place, to a box that is [`zeroed`](Self::zeroed).
     ///
     /// # Errors
     ///
@@ -331,7 +332,8 @@ impl<T: Content> KhoBox<T, Published> {
 }
 
 impl<T: Content> KhoBox<T, Restored> {
-    /// Refuses memory that is not a published `T`. It is not given back: whose it is is not known.
+    /// Refuses memory that is not a published `T`. Nobody knows whose it is, so it is not
+    /// given back.
     fn checked(self) -> Result<Self> {
         // SAFETY: By the invariant there is room for a header, and any bytes are one.
         match unsafe { self.memory.as_ref() }.check::<T>() {

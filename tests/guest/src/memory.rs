@@ -5,8 +5,8 @@
 use crate::sys;
 use std::{fs, io};
 
-/// What is free, in bytes. The lists of each CPU are counted too, on which many MiB may lie, and which
-/// the kernel's own number of free pages leaves out.
+/// What is free, in bytes. The lists of each CPU are counted too, on which many MiB may lie, and
+/// which the kernel's own number of free pages leaves out.
 pub fn free() -> io::Result<u64> {
     let pages = pages(&fs::read_to_string("/proc/zoneinfo")?)
         .ok_or_else(|| io::Error::other("/proc/zoneinfo has no free pages"))?;

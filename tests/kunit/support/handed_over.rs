@@ -246,8 +246,8 @@ impl fdt_v1::Reader for &FakeTree {
     }
 }
 
-/// Memory that KHO takes for what the previous kernel preserved. The core frees it, unless it refuses
-/// what is in it.
+/// Memory that KHO takes for what the previous kernel preserved. The core frees it, unless it
+/// refuses what is in it.
 pub(in super::super) struct HandedOver {
     /// Contiguous pages, and the order of each piece in which they were preserved.
     pages: *mut bindings::page,
@@ -291,8 +291,8 @@ impl HandedOver {
     pub(in super::super) fn taken(&self) -> usize {
         let mut taken = 0;
         for (page, order) in self.pieces() {
-            // SAFETY: There is a `struct page` for each page. KHO has removed its mark, and counted a page
-            // that the kernel did not have before; this one it had.
+            // SAFETY: There is a `struct page` for each page. KHO has removed its mark, and counted
+            // a page that the kernel did not have before; this one it had.
             unsafe {
                 if Self::mark(page).read() >> 32 != KHO_MAGIC {
                     bindings::adjust_managed_page_count(page, -(1 << order));

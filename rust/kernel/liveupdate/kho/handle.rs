@@ -82,9 +82,9 @@ impl<T: Content> Handle<T> {
     /// # Errors
     ///
     /// [`EINVAL`] if the address is not one that can be, or if what is there is of another version
-    /// or size, which the kernel log tells. It is lost then, as it was taken from KHO and whose it is
-    /// is not known. [`ENOENT`] if there is no preserved memory, or no longer, of which KHO warns
-    /// once.
+    /// or size, which the kernel log tells. It is lost then, as it was taken from KHO and nobody
+    /// knows whose it is. [`ENOENT`] if there is no preserved memory, or no longer, of which KHO
+    /// warns once.
     ///
     /// Context: process, may sleep.
     pub fn restore(self) -> Result<KhoBox<T, Restored>> {

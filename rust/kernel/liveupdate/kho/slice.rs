@@ -124,8 +124,8 @@ impl Description {
         self.len as usize
     }
 
-    /// Whether the list of so many pages is in memory, and ends. KHO follows it without a look; what
-    /// it names is checked when it is restored.
+    /// Whether the list of so many pages is in memory, and ends. KHO follows it without a look;
+    /// what it names is checked when it is restored.
     fn list_is_sound(&self, pages: usize) -> bool {
         let mut next = self.first;
         for index in 0..=pages / PAGES_IN_ONE + 1 {
@@ -140,8 +140,8 @@ impl Description {
             if !valid || next % PAGE_SIZE as u64 != 0 {
                 return false;
             }
-            // SAFETY: There is memory, which is aligned. Should it not be what is handed over, somebody
-            // may write to it.
+            // SAFETY: There is memory, which is aligned. Should it not be what is handed over,
+            // somebody may write to it.
             next = unsafe { page.cast::<u64>().read_volatile() };
         }
         false
@@ -403,8 +403,8 @@ impl<T: Content> SliceHandle<T> {
         let values = match description.check::<T>() {
             Ok(()) => {
                 let _restoring = Restoring::lock();
-                // SAFETY: The list of pages is in memory, and has an end. The function looks whether
-                // what it names was preserved and not restored yet, which nobody else does
+                // SAFETY: The list of pages is in memory, and has an end. The function looks
+                // whether what it names was preserved and not restored yet, which nobody else does
                 // meanwhile.
                 unsafe { bindings::kho_restore_vmalloc(description.as_kho_vmalloc()) }
             }

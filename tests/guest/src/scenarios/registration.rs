@@ -16,7 +16,10 @@ pub const SCENARIOS: &[Scenario] = &[
         "the next kernel does not know one of the FLBs",
         &[
             hop("", preserve),
-            hop("flb_client.get=1 flb_client.names=demo-iommu-v1,demo-hugetlb-v1", unknown_1),
+            hop(
+                "flb_client.get=1 flb_client.names=demo-iommu-v1,demo-hugetlb-v1",
+                unknown_1,
+            ),
         ],
     ),
     scenario(
@@ -25,7 +28,8 @@ pub const SCENARIOS: &[Scenario] = &[
         &[
             hop("", preserve),
             hop(
-                "flb_client.get=1 flb_client.names=demo-new-v1,demo-iommu-v1,demo-pci-v1,demo-hugetlb-v1",
+                "flb_client.get=1 \
+                 flb_client.names=demo-new-v1,demo-iommu-v1,demo-pci-v1,demo-hugetlb-v1",
                 new_1,
             ),
         ],
@@ -35,7 +39,10 @@ pub const SCENARIOS: &[Scenario] = &[
         "the next kernel registers an FLB when its files are there already",
         &[
             hop("", preserve),
-            hop("flb_client.get=1 flb_client.names=demo-iommu-v1,demo-hugetlb-v1", late_1),
+            hop(
+                "flb_client.get=1 flb_client.names=demo-iommu-v1,demo-hugetlb-v1",
+                late_1,
+            ),
         ],
     ),
     scenario(
@@ -49,7 +56,8 @@ pub const SCENARIOS: &[Scenario] = &[
         &[
             hop("", register_0),
             hop(
-                "flb_client.get=1 flb_client.names=demo-iommu-v1,demo-pci-v1,demo-hugetlb-v1,demo-late-v1",
+                "flb_client.get=1 \
+                 flb_client.names=demo-iommu-v1,demo-pci-v1,demo-hugetlb-v1,demo-late-v1",
                 register_1,
             ),
         ],

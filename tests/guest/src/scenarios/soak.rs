@@ -26,8 +26,8 @@ pub const SOAK: Scenario = scenario(
     &[hop("", soak), hops(MOST, "", soak)],
 );
 
-/// The hop whose free memory the later ones are compared with, and what they may have less: what comes
-/// with them differs by some MiB.
+/// The hop whose free memory the later ones are compared with, and what they may have less: what
+/// comes with them differs by some MiB.
 const SETTLED: usize = 5;
 const SLACK_KIB: u64 = 16 << 10;
 

@@ -97,9 +97,9 @@ pub(super) fn run([one, two, three]: [Task; 3]) {
 
 /// How often tasks are interrupted at most.
 ///
-/// Without a bound loom's reduction leaves out orders of execution where tasks wait for a lock; with
-/// one it does not. More than these many interruptions let no task read anything that it does not
-/// read in another order with fewer.
+/// Without a bound loom's reduction leaves out orders of execution where tasks wait for a lock;
+/// with one it does not. More than these many interruptions let no task read anything that it does
+/// not read in another order with fewer.
 const INTERRUPTIONS: usize = 6;
 
 /// The same, where these many would take too long.

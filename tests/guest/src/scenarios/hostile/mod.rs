@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-//! A handover that is damaged on the way: what the next kernel makes of it is for the host to judge,
-//! as that kernel may not come far. What has to come of each case is in `tests/expected/hostile.txt`.
+//! A handover that is damaged on the way: what the next kernel makes of it is for the host to
+//! judge, as that kernel may not come far. What has to come of each case is in
+//! `tests/expected/hostile.txt`.
 
 mod cases;
 mod place;

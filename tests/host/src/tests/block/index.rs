@@ -119,7 +119,8 @@ proptest! {
             bytes.name(index, &super::bytes::field(format!("flb-{name}").as_bytes()));
         }
         let mut seen = BTreeMap::new();
-        let duplicate = (0..).zip(&names).find(|(index, name)| seen.insert(**name, *index).is_some());
+        let is_again = |(index, name): &(u64, &u8)| seen.insert(**name, *index).is_some();
+        let duplicate = (0..).zip(&names).find(is_again);
         let expected = match duplicate {
             Some((index, _)) => Err(Error::NameDuplicate(index)),
             None => Ok(names.len()),
