@@ -183,6 +183,7 @@ fn complain(error: &Error) {
         error.to_errno().into(),
     );
 }
+
 /// A record for each handler that takes part.
 pub(crate) struct Handlers([Record; MOST_HANDLERS]);
 
