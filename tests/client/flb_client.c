@@ -118,6 +118,8 @@ struct client_entry {
 struct client_object {
 	struct liveupdate_flb flb;
 	struct client_entry *entry;
+	/* The one in whose place it came: kept, and not lost. */
+	struct client_object *before;
 	bool registered;
 	bool retired;
 };
@@ -314,6 +316,7 @@ static int client_new_object(struct client_entry *entry)
 		return -ENOMEM;
 
 	object->entry = entry;
+	object->before = entry->object;
 	object->flb.ops = &client_flb_ops;
 	/* Without a NUL when the name has 48 characters: a case to test. */
 	memcpy((char *)object->flb.compatible, entry->name,
