@@ -162,6 +162,18 @@ impl Record {
         task.lock(deps).inspect_err(complain)
     }
 
+    /// As [`Record::lock`]; [`ENOENT`] too if the record is not that of `handler`, any more.
+    #[inline]
+    fn lock_for(&self, handler: Handler, task: Task) -> Result<Locked<'_>> {
+        let deps = self.lock(task)?;
+        // While this waited, the record may have become free.
+        if self.is_of(handler) {
+            Ok(deps)
+        } else {
+            Err(ENOENT)
+        }
+    }
+
     /// Forgets what is leaving, when there are no files, and after its registrations are.
     pub(crate) fn settle(&self, deps: &mut Dependencies) {
         // INVARIANT: Nothing is leaving any more.
@@ -222,29 +234,33 @@ impl Handlers {
     #[inline(never)]
     pub(crate) fn lock(&self, handler: Handler) -> Result<(&Record, Locked<'_>)> {
         let record = self.find(handler.id()).ok_or(ENOENT)?;
-        let deps = record.lock(Task::current())?;
-        // While this waited, the record may have become free.
-        if record.is_of(handler) {
-            Ok((record, deps))
-        } else {
-            Err(ENOENT)
-        }
+        Ok((record, record.lock_for(handler, Task::current())?))
     }
 
-    /// Locks the record of a handler; a free one is taken if there is none.
+    /// Locks the record of a handler: the one that was `found` for it, or else a free one is taken.
     ///
     /// Errors: [`ENOSPC`] if no record is free; [`ENOMEM`]; `EDEADLK`; [`ENOENT`] if the handler is
     /// unregistered at the same time; or as for `check`, which is asked before a record is taken.
     #[inline]
-    pub(crate) fn lock_or_add(
-        &self,
+    pub(crate) fn lock_or_add<'a>(
+        &'a self,
         handler: Handler,
+        found: Option<&'a Record>,
+        task: Task,
         check: fn() -> Result,
-    ) -> Result<(&Record, Locked<'_>)> {
-        match self.lock(handler) {
-            Err(error) if error == ENOENT => {}
-            locked => return locked,
+    ) -> Result<(&'a Record, Locked<'a>)> {
+        if let Some(record) = found {
+            match record.lock_for(handler, task) {
+                Err(error) if error == ENOENT => {}
+                locked => return locked.map(|deps| (record, deps)),
+            }
         }
+        self.lock_added(handler, check)
+    }
+
+    /// As [`Handlers::lock_or_add`], if the handler seems to have no record.
+    #[cold]
+    fn lock_added(&self, handler: Handler, check: fn() -> Result) -> Result<(&Record, Locked<'_>)> {
         check()?;
         self.add(handler)?;
         self.lock(handler)

@@ -19,8 +19,8 @@ use crate::{
         name::Name,
     },
     announcement::{refuse, Announce, Announced, Announcement},
-    lifecycle::Entry,
-    lock::{self, ByRegistry, OutgoingGuard, Task},
+    lifecycle::{self, Entry},
+    lock::{self, Block, ByRegistry, Task},
     raw::{errno, Preserved, Restored, ENODATA},
     registry::Registry,
     word::Count,
@@ -84,7 +84,7 @@ type Table = RBTree<Name, Arc<Entry>>;
 
 /// What is handed over, in both directions.
 pub(crate) struct Handover {
-    outgoing: ByRegistry<Option<Outgoing>>,
+    outgoing: ByRegistry<Option<Outgoing>, Block>,
     /// The most pages that the block may have.
     most_pages: usize,
     /// Not zero once the block is what the next kernel gets.
@@ -112,7 +112,7 @@ impl Handover {
         let mut token = lock::Registry::lock();
         let block = empty_block(self.pages(registry.flbs(&mut token))?)?;
         state.announce(block.address())?;
-        *self.outgoing.get(&mut token) = Some(Outgoing {
+        *self.outgoing.get(token.block()) = Some(Outgoing {
             block,
             announced: None,
             announcement: state.into_announcement(),
@@ -127,7 +127,7 @@ impl Handover {
     /// Errors: [`ENOSPC`] if a larger block cannot be announced that was necessary meanwhile.
     pub(crate) fn complete_outgoing(&self) -> Result {
         let mut token = lock::Registry::lock();
-        match self.outgoing.get(&mut token) {
+        match self.outgoing.get(token.block()) {
             Some(outgoing) => outgoing.complete(),
             None => Ok(()),
         }
@@ -136,7 +136,7 @@ impl Handover {
     /// Whether so many FLBs fit into the block, or it is yet to be made for them.
     #[inline]
     pub(crate) fn has_room(&self, token: &mut lock::Registry<'_>, flbs: usize) -> bool {
-        match self.outgoing.get(token) {
+        match self.outgoing.get(token.block()) {
             Some(outgoing) => flbs <= block::capacity(outgoing.block.pages() * PAGE_SIZE),
             None => flbs <= block::capacity(self.most_pages * PAGE_SIZE),
         }
@@ -156,7 +156,7 @@ impl Handover {
         if self.is_frozen() {
             return Err(EBUSY);
         }
-        let outgoing = self.outgoing.get(token).as_mut().ok_or(ENOSPC)?;
+        let outgoing = self.outgoing.get(token.block()).as_mut().ok_or(ENOSPC)?;
         outgoing.replace(empty_block(pages)?)
     }
 
@@ -219,9 +219,8 @@ impl Handover {
     /// Writes the FLBs on which preserved files depend into the block, the first time that it is
     /// called. May sleep.
     ///
-    /// From then on no last reference to an FLB that was looked at here is put, as its lock was
-    /// taken after the core was frozen. Another one may be on its way; it cannot take away what is
-    /// handed over.
+    /// From then on no last reference to an FLB is put: those on which files depend are held by
+    /// them, and of all others the lock was taken after the core was frozen.
     pub(crate) fn serialize(&self, registry: &Registry) {
         let mut token = lock::Registry::lock();
         if !self.is_frozen() {
@@ -232,29 +231,27 @@ impl Handover {
 
     /// Writes the block. May sleep.
     fn write(&self, token: &mut lock::Registry<'_>, registry: &Registry) {
-        let Some(mut outgoing) = self.outgoing.get(token).take() else {
+        let (names, block) = token.keys();
+        let Some(outgoing) = self.outgoing.get(block) else {
             return;
         };
-        let task = Task::current();
         let pages = outgoing.block.pages() as u64;
-        if let Some(mut writer) = block::Writer::new(outgoing.block.bytes(), pages) {
-            registry.for_each(token, |flb, name, files| {
-                // Waits for its callbacks, with or without files.
-                let written = OutgoingGuard::lock(flb, task).is_ok_and(|outgoing| {
-                    let entry = |data| block::Entry { name, data, files };
-                    files == 0
-                        || outgoing
-                            .data()
-                            .map(entry)
-                            .is_some_and(|entry| writer.push(&entry))
-                });
-                if !written {
-                    flb.complain(c"not handed over", files.into());
-                }
-            });
-            writer.finish();
-        }
-        *self.outgoing.get(token) = Some(outgoing);
+        let Some(mut writer) = block::Writer::new(outgoing.block.bytes(), pages) else {
+            return;
+        };
+        registry.for_each(names, |flb, name, files| {
+            let written = match files {
+                // The last reference may be on its way out.
+                0 => lifecycle::wait(flb, Task::current()),
+                _ => lifecycle::handle(flb)
+                    .map(|data| block::Entry { name, data, files })
+                    .is_some_and(|entry| writer.push(&entry)),
+            };
+            if !written {
+                flb.complain(c"not handed over", files.into());
+            }
+        });
+        writer.finish();
     }
 
     /// Writes the block as [`Handover::serialize`] would, and freezes nothing; as
@@ -270,7 +267,7 @@ impl Handover {
     #[cfg(CONFIG_LIVEUPDATE_FLB_KUNIT_TEST)]
     pub(crate) fn announced(&self) -> Result<u64> {
         let mut token = lock::Registry::lock();
-        let outgoing = self.outgoing.get(&mut token).as_ref().ok_or(ENXIO)?;
+        let outgoing = self.outgoing.get(token.block()).as_ref().ok_or(ENXIO)?;
         Ok(outgoing
             .announced
             .as_ref()
@@ -287,7 +284,7 @@ impl Handover {
     #[cfg(CONFIG_LIVEUPDATE_FLB_KUNIT_TEST)]
     fn copy(&self, token: &mut lock::Registry<'_>) -> Result<KVVec<u8>> {
         let mut copy = KVVec::new();
-        let outgoing = self.outgoing.get(token).as_mut().ok_or(ENXIO)?;
+        let outgoing = self.outgoing.get(token.block()).as_mut().ok_or(ENXIO)?;
         copy.extend_from_slice(outgoing.block.bytes(), GFP_KERNEL)?;
         Ok(copy)
     }

@@ -21,7 +21,7 @@ use kernel::{prelude::*, sync::Mutex, task::might_sleep};
 /// Errors: [`ENODEV`] if the owner is going away; `EDEADLK` from its own callback; or what
 /// `preserve` returned.
 #[inline(always)]
-pub(crate) fn preserve(flb: &Ready, task: Task) -> Result {
+pub(crate) fn preserve(flb: Ready, task: Task) -> Result {
     let mut outgoing = OutgoingGuard::lock(flb, task)?;
     if !outgoing.hold() {
         let pin = flb.pin()?;
@@ -63,7 +63,7 @@ pub(crate) fn put_alive(flb: &Flb, direction: Direction) -> bool {
 /// Errors: [`ENOENT`] if there is none; [`EOVERFLOW`]; `EDEADLK` from its own callback.
 pub(crate) fn get(flb: &Flb) -> Result<Object> {
     let flb = flb.ready();
-    let _outgoing = OutgoingGuard::lock(&flb, Task::current())?;
+    let _outgoing = OutgoingGuard::lock(flb, Task::current())?;
     match flb.refs(Direction::Outgoing).get() {
         Taken::Counted => Ok(flb.object(Direction::Outgoing)),
         Taken::Dead => Err(ENOENT),
@@ -75,7 +75,7 @@ pub(crate) fn get(flb: &Flb) -> Result<Object> {
 /// its own callback.
 pub(crate) fn peek(flb: &Flb) -> Result<Option<Object>> {
     let flb = flb.ready();
-    let outgoing = OutgoingGuard::lock(&flb, Task::current())?;
+    let outgoing = OutgoingGuard::lock(flb, Task::current())?;
     let object = || flb.object(Direction::Outgoing);
     Ok(outgoing.is_alive().then(object))
 }
@@ -88,22 +88,36 @@ pub(crate) fn peek_alive(flb: Option<Flb>) -> Option<Object> {
     refs.is_published().then(|| flb.object(Direction::Outgoing))
 }
 
+/// The handle for the next kernel, for callers who know that files depend on `flb` and stay. `None`
+/// if it is not preserved all the same. Takes no lock.
+#[inline(always)]
+pub(crate) fn handle(flb: Ready) -> Option<u64> {
+    let refs = flb.refs(Direction::Outgoing);
+    refs.is_published().then(|| flb.handle())
+}
+
+/// Waits for a callback of `flb` that runs; whether that is possible, which it is not from its own.
+#[inline(never)]
+pub(crate) fn wait(flb: Ready, task: Task) -> bool {
+    OutgoingGuard::lock(flb, task).is_ok()
+}
+
 /// A handler has no file any more that depends on `flb`. If nobody else holds it, runs
 /// `unpreserve`.
 #[inline(always)]
-pub(crate) fn unpreserve(flb: &Ready, task: Task) {
+pub(crate) fn unpreserve(flb: Ready, task: Task) {
     release(flb, task, Holder::Files, || false);
 }
 
 /// One reference fewer of [`get`] is held, unless what is outgoing is frozen. If it was the last
 /// holder, runs `unpreserve`.
 pub(crate) fn put(flb: &Flb, is_frozen: impl FnOnce() -> bool) {
-    release(&flb.ready(), Task::current(), Holder::User, is_frozen);
+    release(flb.ready(), Task::current(), Holder::User, is_frozen);
 }
 
 /// A holder lets go, unless `is_frozen` under the lock; the last runs `unpreserve`.
 #[inline(always)]
-fn release(flb: &Ready, task: Task, holder: Holder, is_frozen: impl FnOnce() -> bool) {
+fn release(flb: Ready, task: Task, holder: Holder, is_frozen: impl FnOnce() -> bool) {
     let Ok(mut outgoing) = OutgoingGuard::lock(flb, task) else {
         return flb.complain(c"released from its own callback", 0);
     };

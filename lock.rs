@@ -16,6 +16,7 @@ use crate::{
 use core::{
     cell::UnsafeCell,
     ffi::c_void,
+    marker::PhantomData,
     ptr::{addr_of, addr_of_mut},
 };
 use kernel::{
@@ -179,29 +180,68 @@ impl Registry<'_> {
             _guard: mutex.lock(),
         }
     }
+
+    /// The key to who is registered.
+    #[inline]
+    pub(crate) fn names(&mut self) -> Key<'_, Names> {
+        self.keys().0
+    }
+
+    /// The key to the block for the next kernel.
+    #[inline]
+    pub(crate) fn block(&mut self) -> Key<'_, Block> {
+        self.keys().1
+    }
+
+    /// Both keys.
+    #[inline]
+    pub(crate) fn keys(&mut self) -> (Key<'_, Names>, Key<'_, Block>) {
+        // INVARIANT: The guard is borrowed exclusively, so there is no other key of either part.
+        (Key(PhantomData), Key(PhantomData))
+    }
 }
 
-/// A value that the registry lock protects.
+/// Part of what the registry lock protects: who is registered.
+pub(crate) enum Names {}
+
+/// Part of what the registry lock protects: the block for the next kernel.
+pub(crate) enum Block {}
+
+/// The registry lock is held, and a part of what it protects is nobody else's.
 ///
 /// # Invariants
 ///
-/// A reference to the value exists only while a [`Registry`] is borrowed exclusively.
-pub(crate) struct ByRegistry<T>(UnsafeCell<T>);
+/// The lock is held during `'a`, and there is no other key of the part meanwhile.
+pub(crate) struct Key<'a, Part>(PhantomData<(&'a mut Part, NotThreadSafe)>);
+
+/// A value in a part of what the registry lock protects.
+///
+/// # Invariants
+///
+/// A reference to the value exists only in place of a [`Key`] of the part.
+pub(crate) struct ByRegistry<T, Part> {
+    value: UnsafeCell<T>,
+    _part: PhantomData<Part>,
+}
 
 // SAFETY: The mutex serialises all accesses.
-unsafe impl<T: Send> Sync for ByRegistry<T> {}
+unsafe impl<T: Send, Part> Sync for ByRegistry<T, Part> {}
 
-impl<T> ByRegistry<T> {
+impl<T, Part> ByRegistry<T, Part> {
     /// Protects a value.
     pub(crate) const fn new(value: T) -> Self {
-        Self(UnsafeCell::new(value))
+        Self {
+            value: UnsafeCell::new(value),
+            _part: PhantomData,
+        }
     }
 
     /// Reads or writes the value.
-    pub(crate) fn get<'a>(&'a self, _token: &'a mut Registry<'_>) -> &'a mut T {
-        // SAFETY: The lock is held, and the token is borrowed exclusively, during `'a`, so nobody
-        // has another reference.
-        unsafe { &mut *self.0.get() }
+    #[inline]
+    pub(crate) fn get<'a>(&'a self, _key: Key<'a, Part>) -> &'a mut T {
+        // SAFETY: By the invariant of `Key` the lock is held during `'a`, and nobody else has a key
+        // of the part, so nobody has another reference.
+        unsafe { &mut *self.value.get() }
     }
 }
 
@@ -209,25 +249,24 @@ impl<T> ByRegistry<T> {
 ///
 /// # Invariants
 ///
-/// `mutex` is that of `flb`, and this task has locked it.
-pub(crate) struct OutgoingGuard<'a> {
-    flb: &'a Ready,
-    mutex: *mut bindings::mutex,
+/// This task has locked the mutex of `flb`, whose outgoing state is this guard's.
+pub(crate) struct OutgoingGuard {
+    flb: Ready,
     _not_send: NotThreadSafe,
 }
 
-impl Drop for OutgoingGuard<'_> {
+impl Drop for OutgoingGuard {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: By the invariant.
-        unsafe { bindings::mutex_unlock(self.mutex) };
+        unsafe { bindings::mutex_unlock(self.flb.outgoing_mutex()) };
     }
 }
 
-impl<'a> OutgoingGuard<'a> {
+impl OutgoingGuard {
     /// Takes the lock; `EDEADLK` if this task holds it already. May sleep.
     #[inline]
-    pub(crate) fn lock(flb: &'a Ready, task: Task) -> Result<Self> {
+    pub(crate) fn lock(flb: Ready, task: Task) -> Result<Self> {
         let mutex = flb.outgoing_mutex();
         // SAFETY: The mutex is initialised, and valid as long as the FLB is.
         unsafe {
@@ -237,7 +276,6 @@ impl<'a> OutgoingGuard<'a> {
         // INVARIANT: The mutex has just been locked.
         Ok(Self {
             flb,
-            mutex,
             _not_send: NotThreadSafe,
         })
     }
@@ -270,29 +308,15 @@ impl<'a> OutgoingGuard<'a> {
 
     /// Whether the FLB is preserved.
     pub(crate) fn is_alive(&self) -> bool {
-        self.refs().is_alive()
-    }
-
-    /// The handle for the next kernel, if the FLB is preserved.
-    pub(crate) fn data(&self) -> Option<u64> {
-        // SAFETY: The lock is held.
-        let data = unsafe { self.flb.outgoing_data() };
-        self.is_alive().then_some(data)
-    }
-
-    fn refs(&self) -> &Refs {
-        self.flb.refs(Direction::Outgoing)
+        self.flb.refs(Direction::Outgoing).is_alive()
     }
 
     /// Does a transition.
     #[inline]
     fn change<T>(&mut self, transition: impl FnOnce(&mut Outgoing, &Refs) -> T) -> T {
         // SAFETY: The lock is held, and the guard borrowed exclusively.
-        let mut state = unsafe { self.flb.outgoing() };
-        let result = transition(&mut state, self.refs());
-        // SAFETY: As above.
-        unsafe { self.flb.set_outgoing(state) };
-        result
+        let state = unsafe { &mut *self.flb.outgoing() };
+        transition(state, self.flb.refs(Direction::Outgoing))
     }
 }
 

@@ -61,8 +61,8 @@
 //!     Entry::state         of one incoming FLB. Held across retrieve and finish
 //! ```
 //!
-//! `serialize` takes `outgoing.lock` inside the registry lock; nothing takes them the other way
-//! round. See `Documentation/locking.rst`.
+//! `serialize` takes `outgoing.lock` of FLBs without files inside the registry lock; nothing takes
+//! them the other way round. See `Documentation/locking.rst`.
 
 mod abi;
 mod announcement;

@@ -20,25 +20,28 @@ use crate::{
     handlers::{Dependencies, Dependency, Handlers, Record, MOST_FILES},
     handover::Handover,
     lifecycle,
-    lock::{self, ByRegistry, RegisterRead, RegisterWrite, Task},
+    lock::{self, ByRegistry, Key, Names, RegisterRead, RegisterWrite, Task},
     raw::{self, Flb, Handler, Ready},
     refs::{Holder, Released, Taken},
-    registrations::Registrations,
+    registrations::{Registration, Registrations},
 };
 use kernel::prelude::*;
 
-/// Releases what was preserved for a file that is not.
+/// Releases, in reverse, what was preserved for a file that is not: all before the FLB that failed.
 #[cold]
 #[inline(never)]
-fn roll_back(flb: &Ready, task: Task) {
-    lifecycle::unpreserve(flb, task);
+fn roll_back(deps: &Dependencies, failed: Ready, task: Task) {
+    let held = deps.flbs.iter().rev().map(|held| held.flb);
+    held.skip_while(|held| *held != failed)
+        .skip(1)
+        .for_each(|held| lifecycle::unpreserve(held, task));
 }
 
 /// All handlers and FLBs of an instance.
 pub(crate) struct Registry {
     handlers: Handlers,
     /// Made for the first registration.
-    registrations: ByRegistry<Option<Registrations>>,
+    registrations: ByRegistry<Option<Registrations>, Names>,
 }
 
 impl Registry {
@@ -50,14 +53,14 @@ impl Registry {
         }
     }
 
-    fn registrations<'a>(&'a self, token: &'a mut lock::Registry<'_>) -> &'a mut Registrations {
-        let registrations = self.registrations.get(token);
+    fn registrations<'a>(&'a self, names: Key<'a, Names>) -> &'a mut Registrations {
+        let registrations = self.registrations.get(names);
         registrations.get_or_insert_with(Registrations::new)
     }
 
     /// How many FLBs are registered.
     pub(crate) fn flbs(&self, token: &mut lock::Registry<'_>) -> usize {
-        self.registrations(token).flbs()
+        self.registrations(token.names()).flbs()
     }
 
     /// Makes the files of `handler` depend on `flb`. May sleep.
@@ -85,14 +88,16 @@ impl Registry {
         flb: Ready,
         handover: &Handover,
     ) -> Result {
-        let (record, mut deps) = self.handlers.lock_or_add(handler, || Ok(()))?;
+        let found = self.handlers.find(handler.id());
+        let task = Task::current();
+        let (record, mut deps) = self.handlers.lock_or_add(handler, found, task, || Ok(()))?;
         deps.forgotten = false;
         let mut token = lock::Registry::lock();
-        let flbs = self.registrations(&mut token).flbs().saturating_add(1);
+        let flbs = self.registrations(token.names()).flbs().saturating_add(1);
         let mut room = handover.has_room(&mut token, flbs);
         // INVARIANT: What is added while there are files was there before.
         while !self
-            .registrations(&mut token)
+            .registrations(token.names())
             .add(*name, flb, record, &mut deps, room)?
         {
             handover.reserve(&mut token, flbs)?;
@@ -113,7 +118,7 @@ impl Registry {
     fn retire(&self, handler: Handler, flb: Flb) -> Result {
         let (record, mut deps) = self.handlers.lock(handler)?;
         let mut token = lock::Registry::lock();
-        let registrations = self.registrations(&mut token);
+        let registrations = self.registrations(token.names());
         let busy = record.files.is_alive();
         let place = registrations.find(&flb, handler.id(), !busy)?;
         if busy {
@@ -147,7 +152,8 @@ impl Registry {
     /// then for the file.
     #[inline(always)]
     pub(crate) fn preserve_file(&self, handler: Handler, check_on: fn() -> Result) -> Result {
-        if let Some(record) = self.handlers.find_in_line(handler.id()) {
+        let found = self.handlers.find_in_line(handler.id());
+        if let Some(record) = found {
             if record.files.get_below(MOST_FILES) == Taken::Counted {
                 // While there are files a record stays with its handler. Before they were counted
                 // it may have become that of another one, if the orchestrator forgot this one in
@@ -158,25 +164,28 @@ impl Registry {
                 self.release_file(record);
             }
         }
-        self.preserve_first(handler, check_on)
+        self.preserve_first(handler, found, check_on)
     }
 
-    /// As [`Registry::preserve_file`], for a file that seems to be the first.
+    /// As [`Registry::preserve_file`], for a file that seems to be the first, and of which this
+    /// record was found, if any.
     #[inline(never)]
-    fn preserve_first(&self, handler: Handler, check_on: fn() -> Result) -> Result {
-        let (record, deps) = self.handlers.lock_or_add(handler, check_on)?;
+    fn preserve_first(
+        &self,
+        handler: Handler,
+        found: Option<&Record>,
+        check_on: fn() -> Result,
+    ) -> Result {
+        let task = Task::current();
+        let (record, deps) = self.handlers.lock_or_add(handler, found, task, check_on)?;
         match record.files.get_below(MOST_FILES) {
             Taken::Counted => return Ok(()),
             Taken::Full => return Err(EOVERFLOW),
             Taken::Dead => {}
         }
-        let task = Task::current();
-        for Dependency { flb, .. } in deps.flbs.iter() {
+        for &Dependency { flb, .. } in deps.flbs.iter() {
             if let Err(error) = lifecycle::preserve(flb, task) {
-                let held = deps.flbs.iter().rev().map(|held| &held.flb);
-                held.skip_while(|held| *held != flb)
-                    .skip(1)
-                    .for_each(|held| roll_back(held, task));
+                roll_back(&deps, flb, task);
                 return Err(error);
             }
         }
@@ -218,7 +227,7 @@ impl Registry {
                 // It may go away with its `unpreserve`, so others must not find it.
                 self.withdraw(record, &deps);
             }
-            for Dependency { flb, .. } in deps.flbs.iter().rev() {
+            for &Dependency { flb, .. } in deps.flbs.iter().rev() {
                 lifecycle::unpreserve(flb, task);
             }
             // INVARIANT: The handler holds no FLB.
@@ -247,32 +256,34 @@ impl Registry {
 
     /// Calls `f` for each FLB, in the order of names, with the number of preserved files that
     /// depend on it.
-    pub(crate) fn for_each(
-        &self,
-        token: &mut lock::Registry<'_>,
-        mut f: impl FnMut(&Ready, Name, u32),
-    ) {
+    pub(crate) fn for_each(&self, names: Key<'_, Names>, mut f: impl FnMut(Ready, Name, u32)) {
         // Of the handler that was looked up last; most FLBs in a row have the same.
         let mut last = (0, 0);
-        let mut files_of = |handler| {
-            if last.0 != handler {
-                last = (
-                    handler,
-                    self.handlers
-                        .find(handler)
-                        .map_or(0, |record| record.files.users()),
-                );
+        for (name, registered) in self.registrations(names).iter() {
+            let first = registered.first.handler;
+            if last.0 != first {
+                last = (first, self.files_of(first));
             }
-            last.1
-        };
-        for (name, registered) in self.registrations(token).iter() {
-            let mut files = files_of(registered.first.handler);
-            for other in &registered.others {
-                // At most `MAX_FILES` in all, see `MOST_FILES`.
-                files = u32::saturating_add(files, files_of(other.handler));
-            }
-            f(&registered.flb, *name, files);
+            let files = match registered.others.is_empty() {
+                true => last.1,
+                false => self.files_with_others(last.1, &registered.others),
+            };
+            f(registered.flb, *name, files);
         }
+    }
+
+    /// How many files of a handler are preserved.
+    fn files_of(&self, handler: usize) -> u32 {
+        let record = self.handlers.find(handler);
+        record.map_or(0, |record| record.files.users())
+    }
+
+    /// How many files of several handlers are preserved, that many of which are known.
+    #[inline(never)]
+    fn files_with_others(&self, known: u32, others: &[Registration]) -> u32 {
+        // At most `MAX_FILES` in all, see `MOST_FILES`.
+        let files = others.iter().map(|other| self.files_of(other.handler));
+        files.fold(known, u32::saturating_add)
     }
 
     /// Sets how many files of a handler are preserved.
@@ -284,9 +295,11 @@ impl Registry {
     }
 
     /// Takes what is leaving off the list of all registrations.
+    #[cold]
+    #[inline(never)]
     fn withdraw(&self, record: &Record, deps: &Dependencies) {
         let mut token = lock::Registry::lock();
-        let registrations = self.registrations(&mut token);
+        let registrations = self.registrations(token.names());
         for dependency in deps.flbs.iter().filter(|dependency| dependency.leaving) {
             let _ = registrations.find(&dependency.flb, record.id(), true);
         }

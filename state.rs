@@ -36,22 +36,13 @@ pub(crate) struct Saved<O> {
 ///
 /// Files are among the holders if and only if `handlers` is not zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
 pub(crate) struct Outgoing {
     /// How many handlers with preserved files depend on the FLB. Each counts its files itself.
-    handlers: u32,
+    pub(crate) handlers: u32,
 }
 
 impl Outgoing {
-    /// The state with this many handlers.
-    pub(crate) const fn new(handlers: u32) -> Self {
-        Self { handlers }
-    }
-
-    /// How many handlers with preserved files depend on the FLB.
-    pub(crate) fn handlers(self) -> u32 {
-        self.handlers
-    }
-
     /// A handler has its first file. If it says `false` nothing is preserved: run `preserve`, then
     /// continue with [`Outgoing::preserved`].
     pub(crate) fn hold(&mut self, refs: &Refs) -> bool {

@@ -28,7 +28,7 @@ pub(crate) enum Order {
     Full,
 }
 
-pub(crate) use inner::{Count, Pointer};
+pub(crate) use inner::{Count, Number, Pointer};
 
 #[cfg(CONFIG_LIVEUPDATE_FLB_NATIVE_ATOMICS)]
 mod inner {
@@ -36,7 +36,7 @@ mod inner {
     use core::{
         ffi::c_void,
         sync::atomic::{
-            AtomicPtr, AtomicU32,
+            AtomicPtr, AtomicU32, AtomicU64,
             Ordering::{AcqRel, Acquire, Relaxed, Release},
         },
     };
@@ -81,6 +81,24 @@ mod inner {
             self.0
                 .compare_exchange(old, new, order, Relaxed)
                 .map(|_| ())
+        }
+    }
+
+    /// A number of 64 bits. Orders nothing.
+    #[repr(transparent)]
+    pub(crate) struct Number(AtomicU64);
+
+    impl Number {
+        /// Reads it.
+        #[inline(always)]
+        pub(crate) fn load(&self) -> u64 {
+            self.0.load(Relaxed)
+        }
+
+        /// Writes it.
+        #[inline(always)]
+        pub(crate) fn store(&self, value: u64) {
+            self.0.store(value, Relaxed);
         }
     }
 
@@ -156,6 +174,24 @@ mod inner {
                 Order::Release => self.exchange(old, new, Release),
                 Order::Full => self.exchange(old, new, Full),
             }
+        }
+    }
+
+    /// A number of 64 bits. Orders nothing.
+    #[repr(transparent)]
+    pub(crate) struct Number(Atomic<u64>);
+
+    impl Number {
+        /// Reads it.
+        #[inline]
+        pub(crate) fn load(&self) -> u64 {
+            self.0.load(Relaxed)
+        }
+
+        /// Writes it.
+        #[inline]
+        pub(crate) fn store(&self, value: u64) {
+            self.0.store(value, Relaxed);
         }
     }
 

@@ -99,7 +99,7 @@ impl Error {
 pub(crate) struct Writer<'a> {
     header: &'a mut [u8],
     free: core::slice::ChunksExactMut<'a, u8>,
-    count: u64,
+    capacity: usize,
 }
 
 impl<'a> Writer<'a> {
@@ -108,10 +108,11 @@ impl<'a> Writer<'a> {
         let (header, free) = bytes.split_at_mut_checked(HEADER_LEN)?;
         put_u64(header, 0, pages);
         put_u64(header, HEADER_COUNT, 0);
+        let free = free.chunks_exact_mut(ENTRY_LEN);
         Some(Self {
             header,
-            free: free.chunks_exact_mut(ENTRY_LEN),
-            count: 0,
+            capacity: free.len(),
+            free,
         })
     }
 
@@ -126,13 +127,13 @@ impl<'a> Writer<'a> {
         }
         put_u64(field, ENTRY_DATA, entry.data);
         put_u64(field, ENTRY_COUNT, entry.files.into());
-        self.count = self.count.saturating_add(1);
         true
     }
 
     /// Makes the entries valid.
     pub(crate) fn finish(self) {
-        put_u64(self.header, HEADER_COUNT, self.count);
+        let count = self.capacity.saturating_sub(self.free.len());
+        put_u64(self.header, HEADER_COUNT, count as u64);
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     bindings,
     refs::Refs,
     state::{self, Outgoing},
-    word::Pointer,
+    word::{Number, Pointer},
 };
 use core::{
     ffi::{c_int, c_void, CStr},
@@ -104,7 +104,7 @@ impl Flb {
     /// Logs that something is wrong with this FLB; `number` tells more.
     #[cold]
     #[inline(never)]
-    pub(crate) fn complain(&self, what: &CStr, number: i64) {
+    pub(crate) fn complain(self, what: &CStr, number: i64) {
         report(self.name_field(), what, number);
     }
 
@@ -239,47 +239,32 @@ impl Flb {
         Object(self.object_place(direction).load())
     }
 
+    /// Where the handle that `preserve` left is.
+    fn handle_place(&self) -> &Number {
+        // SAFETY: As for `refs`, with the layout of `Number`.
+        unsafe { &*addr_of!((*self.direction(Direction::Outgoing)).data).cast() }
+    }
+
+    /// The handle that `preserve` left, for those who know that the FLB is preserved and stays so;
+    /// for others zero, or what it was a moment ago.
+    pub(crate) fn handle(&self) -> u64 {
+        self.handle_place().load()
+    }
+
     /// Puts the incoming object in place, or null when it has ended. The caller holds the lock of
     /// the incoming entry, and nobody the object.
     pub(crate) fn set_incoming(&self, obj: Object) {
         self.object_place(Direction::Incoming).store(obj.0);
     }
 
-    /// The number of handlers in the private area. C counts registrations in this field, which the
-    /// core does in its registry.
-    fn outgoing_handlers(&self) -> *mut c_int {
-        // SAFETY: The pointer stays within the private area.
-        unsafe { addr_of_mut!((*self.0.as_ptr()).private.users) }
-    }
-
-    /// The outgoing state.
-    ///
-    /// # Safety
-    ///
-    /// The caller holds the outgoing lock.
-    pub(crate) unsafe fn outgoing(&self) -> Outgoing {
-        // SAFETY: The lock protects the field. It holds what `set_outgoing` stored, or zero.
-        Outgoing::new(unsafe { *self.outgoing_handlers() } as u32)
-    }
-
-    /// Stores the outgoing state.
-    ///
-    /// # Safety
-    ///
-    /// The caller holds the outgoing lock, and nobody else reads or writes the state meanwhile.
-    pub(crate) unsafe fn set_outgoing(&self, state: Outgoing) {
-        // SAFETY: The lock protects the field.
-        unsafe { *self.outgoing_handlers() = state.handlers() as c_int };
-    }
-
-    /// The handle that `preserve` left; zero if the FLB is not preserved.
-    ///
-    /// # Safety
-    ///
-    /// The caller holds the outgoing lock.
-    pub(crate) unsafe fn outgoing_data(&self) -> u64 {
-        // SAFETY: The lock protects the field.
-        unsafe { (*self.direction(Direction::Outgoing)).data }
+    /// Where the outgoing state is: in the field in which C counts registrations, which the core
+    /// does in its registry. Whoever holds the outgoing lock may use it.
+    #[inline]
+    pub(crate) fn outgoing(&self) -> *mut Outgoing {
+        // SAFETY: The pointer stays within the private area. The field has the layout of
+        // `Outgoing`, see below, and is zero at first, by the contract with clients.
+        let users: *mut c_int = unsafe { addr_of_mut!((*self.0.as_ptr()).private.users) };
+        users.cast()
     }
 
     /// Puts in place what `preserve` left.
@@ -288,8 +273,7 @@ impl Flb {
     ///
     /// The caller holds the outgoing lock, nothing is in place, and nobody holds the object.
     pub(crate) unsafe fn keep(&self, saved: Saved, pin: Pin) {
-        // SAFETY: The lock protects the field.
-        unsafe { (*self.direction(Direction::Outgoing)).data = saved.data };
+        self.handle_place().store(saved.data);
         self.object_place(Direction::Outgoing).store(saved.obj.0);
         // INVARIANT: The private area owns the reference to the owner.
         core::mem::forget(pin);
@@ -302,16 +286,13 @@ impl Flb {
     /// The caller holds the outgoing lock, [`Flb::keep`] was called since this was, and nobody
     /// holds the object.
     pub(crate) unsafe fn take(&self) -> (Saved, Pin) {
-        let obj = self.object(Direction::Outgoing);
+        let (data, obj) = (self.handle(), self.object(Direction::Outgoing));
+        self.handle_place().store(0);
         self.object_place(Direction::Outgoing).store(Object::NULL.0);
         let owner = self.ops().map_or(core::ptr::null_mut(), |ops| ops.owner);
         // INVARIANT: The private area owns nothing any more.
-        // SAFETY: The lock protects the field, and by the invariant there is a reference to the
-        // owner.
-        unsafe {
-            let data = core::mem::take(&mut (*self.direction(Direction::Outgoing)).data);
-            (Saved { data, obj }, Pin::from_raw(owner))
-        }
+        // SAFETY: By the invariant there is a reference to the owner.
+        (Saved { data, obj }, unsafe { Pin::from_raw(owner) })
     }
 }
 
@@ -357,11 +338,14 @@ pub(crate) enum Direction {
     Incoming,
 }
 
-// The words of the core lie in fields of C.
+// The words and the outgoing state of the core lie in fields of C.
 static_assert!(size_of::<Refs>() == size_of::<bindings::refcount_t>());
 static_assert!(align_of::<Refs>() <= align_of::<bindings::refcount_t>());
 static_assert!(size_of::<Pointer>() == size_of::<*mut c_void>());
 static_assert!(align_of::<Pointer>() <= align_of::<*mut c_void>());
+static_assert!(align_of::<Number>() <= align_of::<u64>());
+static_assert!(size_of::<Outgoing>() == size_of::<c_int>());
+static_assert!(align_of::<Outgoing>() <= align_of::<c_int>());
 
 // The layouts of `abi` are those of the C headers.
 static_assert!(size_of::<bindings::luo_flb_header_ser>() == block::HEADER_LEN);

@@ -59,7 +59,7 @@ pub(super) struct Flb {
 impl Flb {
     /// An FLB, before there are tasks that use it.
     pub(super) fn new(protocol: Protocol) -> Rc<Self> {
-        let (state, kept) = (Outgoing::new(0), None);
+        let (state, kept) = (Outgoing { handlers: 0 }, None);
         Rc::new(Self {
             protocol,
             word: Word::new(0),
@@ -93,7 +93,7 @@ impl Flb {
     /// `lifecycle::preserve`.
     pub(super) fn preserve(&self) {
         if self.protocol == Protocol::HoldWithoutLock && self.refs().hold() {
-            self.lock().state = Outgoing::new(1);
+            self.lock().state = Outgoing { handlers: 1 };
             return;
         }
         let mut locked = self.lock();
@@ -245,7 +245,7 @@ impl Flb {
     pub(super) fn ended(&self) -> usize {
         let locked = self.lock();
         assert_eq!(self.word.raw().load(), 0, "somebody holds the object");
-        assert_eq!(locked.state.handlers(), 0);
+        assert_eq!(locked.state.handlers, 0);
         assert!(locked.kept.is_none());
         assert_eq!(self.pin.count(), 0, "pins");
         let events = self.events();
