@@ -42,7 +42,7 @@ TARGETS = {
     "receive-all": 1.0,
 }
 GROWTH = ["preserve-first", "retrieve-last", "register", "serialize", "parse"]
-CONTENDED = [("contended-outgoing", "outgoing"), ("contended-incoming", "incoming")]
+DIRECTIONS = ["outgoing", "incoming"]
 CONTENDED_TARGET = 3.0
 
 
@@ -56,7 +56,7 @@ class Results:
             for line in list(file)[1:]:
                 core, operation, *numbers = line.rstrip("\n").split("\t")
                 n, total, rounds = map(int, numbers)
-                if operation.startswith("contended"):
+                if operation.startswith(("contended", "turns")):
                     self.rates[core, operation, rounds].append(total)
                 elif rounds:
                     self.cost[core, operation, n] = total / rounds
@@ -79,6 +79,10 @@ class Results:
     def rate(self, core, operation, cpus):
         rates = self.rates.get((core, operation, cpus))
         return statistics.mean(rates) if rates else None
+
+    def rate_ratio(self, operation, cpus):
+        c, rust = (self.rate(core, operation, cpus) for core in ("c", "rust"))
+        return rust / c if c and rust is not None else None
 
 
 def number(value, digits=0):
@@ -146,11 +150,10 @@ def growth_targets(results):
 
 
 def contended_targets(results):
-    for operation, name in CONTENDED:
-        rates = [results.rate(core, operation, 4) for core in ("c", "rust")]
-        ratio = rates[1] / rates[0] if None not in rates else None
+    for direction in DIRECTIONS:
+        ratio = results.rate_ratio(f"turns-{direction}", 4)
         yield [
-            f"get + put {name}, 4 CPUs",
+            f"get + put {direction}, 4 CPUs in turn",
             f"operations, at least {CONTENDED_TARGET:.0f} times those of C",
             number(ratio, 2),
             judge(ratio is not None and ratio >= CONTENDED_TARGET),
@@ -162,19 +165,23 @@ def targets(results):
     return table(["Operation", "Target", "Measured", ""], rows), rows
 
 
+def span(rates):
+    """The lowest and the highest, in millions."""
+    low, high = (f"{rate(rates) / 1e6:.2f}" for rate in (min, max)) if rates else ("n/a", "n/a")
+    return low if low == high else f"{low} to {high}"
+
+
 def contended(results):
     rows = []
-    for operation, name in CONTENDED:
-        for cpus in (2, 4):
-            means = [results.rate(core, operation, cpus) for core in ("c", "rust")]
-            spans = []
-            for core in ("c", "rust"):
-                rates = results.rates.get((core, operation, cpus))
-                spans.append(
-                    f"{min(rates) / 1e6:.2f} to {max(rates) / 1e6:.2f}" if rates else "n/a"
-                )
-            ratio = means[1] / means[0] if None not in means else None
-            rows.append([f"get + put {name}", f"{cpus} CPUs", *spans, number(ratio, 2)])
+    for direction in DIRECTIONS:
+        for how, words in (("turns", "in turn"), ("contended", "at the same time")):
+            for cpus in (2, 4):
+                operation = f"{how}-{direction}"
+                spans = [
+                    span(results.rates.get((core, operation, cpus))) for core in ("c", "rust")
+                ]
+                ratio = number(results.rate_ratio(operation, cpus), 2)
+                rows.append([f"get + put {direction}", f"{cpus} CPUs {words}", *spans, ratio])
     return table(["Operation", "", "C, 10^6/s", "Rust, 10^6/s", "Rust/C"], rows)
 
 
@@ -310,8 +317,8 @@ def main():
         verdicts,
         "Instructions:",
         costs(results),
-        "Operations of all CPUs on one object, the lowest and highest of several runs, and the "
-        "ratio of\nthe means:",
+        "Operations of all CPUs on one object, the lowest and highest of several windows, and the "
+        "ratio\nof the means; in turn a second is 10^9 instructions of all CPUs together:",
         contended(results),
         "Memory:",
         memory(results),

@@ -32,19 +32,23 @@ measured() {
 	values "$1" | grep -q '^end ' && log_faults "$1" >/dev/null
 }
 
-# boot_one CORE PHASE N [CPUS [NUMBER]]: a guest; with CPUS those contend, else instructions count.
+# boot_one CORE PHASE N [CPUS NUMBER]: a guest; with CPUS those contend, at the same time, or for
+# NUMBER 0 in turn. Where they do not run at the same time instructions count.
 boot_one() {
 	local core=$1 phase=$2 n=$3 cpus=${4:-} log=$RUN/$NAME-$1-$2-$3${4:+-smp$4}${5:+-$5}.log
-	local words=("flb_bench.phase=$phase" "flb_bench.n=$n" loglevel=7) left=1
-	local -x FLB_TIMEOUT=300 FLB_SMP=1 FLB_ICOUNT=1
+	local words=("flb_bench.phase=$phase" "flb_bench.n=$n" loglevel=7) left=1 how=contended
+	local -x FLB_TIMEOUT=600 FLB_SMP=1 FLB_ICOUNT=1
 
 	if [ "$phase" = receive ]; then
 		# Userspace goes on from there.
 		words[0]=flb_bench.phase=send
 		words+=(liveupdate=off flb.mode=bench)
 	fi
-	if [ -n "$cpus" ]; then
-		words+=(flb_bench.contended=1)
+	if [ "${5:-}" = 0 ]; then
+		words+=(flb_bench.contended=40)
+		local -x FLB_SMP=$cpus
+	elif [ -n "$cpus" ]; then
+		words+=(flb_bench.contended=500)
 		# A thread for each CPU hangs at times.
 		left=5
 		local -x FLB_TIMEOUT=60 FLB_SMP=$cpus FLB_ICOUNT='' FLB_ACCEL=tcg,thread=multi
@@ -55,7 +59,8 @@ boot_one() {
 		left=$((left - 1))
 		[ "$left" -gt 0 ] || die "no result of $phase with $n; log: $log"
 	done
-	values "$log" | sed "s/^/$core /; s/ /\t/g" >"$log.tsv"
+	[ "${5:-}" != 0 ] || how=turns
+	values "$log" | sed "s/^contended-/$how-/; s/^/$core /; s/ /\t/g" >"$log.tsv"
 }
 
 # counted: all boots in which instructions count. The last ones say whether they repeat.
@@ -69,6 +74,8 @@ counted() {
 		done
 		echo "$core memory 63"
 		echo "$core memory 10000"
+		echo "$core receive 1 2 0"
+		echo "$core receive 1 4 0"
 	done
 }
 
@@ -106,6 +113,62 @@ repeats() {
 		diff "$log.first" "$log.tsv" ||
 			{ echo "luo-flb: error: two boots do not agree; log: $log"; return 1; }
 	done
+}
+
+# follow CORE PHASE CALL...: which instructions single calls consist of, with three FLBs.
+follow() {
+	local core=$1 phase=$2 log=$RUN/$NAME-$1-$2-followed.log pid rc=0
+	local words=(flb_bench.phase="$phase" flb_bench.n=3 loglevel=7) stub
+	local -x FLB_TIMEOUT=300 FLB_SMP=1 FLB_ICOUNT=1
+	shift 2
+
+	[ "$phase" != receive ] ||
+		words=(flb_bench.phase=send flb_bench.n=3 loglevel=7 liveupdate=off flb.mode=bench)
+	# The path of a socket must be short.
+	stub=$(mktemp -d) || return 1
+	FLB_STUB=$stub/stub "$TOP/scripts/boot.sh" "$(image "$core")" "$RUN/$NAME-$core.initrd" \
+		"$log" "${words[@]}" &
+	pid=$!
+	LLVM_SUFFIX=$LLVM_SUFFIX "$TOP/scripts/bench-trace.py" \
+		"$CACHE/build/$NAME-${core}bench/vmlinux" "$stub/stub" "$@" >"$log.tsv" || rc=1
+	[ "$rc" -eq 0 ] || kill "$pid"
+	wait "$pid" || rc=1
+	rm -rf "$stub"
+	return "$rc"
+}
+
+# follow_all: one after the other; each is the first but few of its kind, when all is warm.
+follow_all() {
+	local core
+
+	for core in c rust; do
+		follow "$core" outgoing register=liveupdate_register_flb:5 \
+			preserve=luo_flb_file_preserve:3 unpreserve=luo_flb_file_unpreserve:1 \
+			preserve-further=luo_flb_file_preserve:103 \
+			unpreserve-further=luo_flb_file_unpreserve:1 \
+			get-outgoing=liveupdate_flb_get_outgoing:3 \
+			put-outgoing=liveupdate_flb_put_outgoing:1 \
+			serialize=luo_flb_serialize:1 || return 1
+		follow "$core" receive parse=luo_flb_setup_incoming:1 \
+			retrieve=liveupdate_flb_get_incoming:1 \
+			get-incoming=liveupdate_flb_get_incoming:5 \
+			put-incoming=liveupdate_flb_put_incoming:1 \
+			finish=luo_flb_file_finish:3 || return 1
+	done
+}
+
+# followed: core, operation, function, address, how often, whether it locks.
+followed() {
+	local core phase
+
+	for core in c rust; do
+		for phase in outgoing receive; do
+			sed "s/^/$core\t/" "$RUN/$NAME-$core-$phase-followed.log.tsv" || return 1
+		done
+	done >"$RUN/$NAME-followed.tsv"
+	"llvm-objdump$LLVM_SUFFIX" -d --no-show-raw-insn \
+		--disassemble-symbols=liveupdate_flb_get_outgoing,liveupdate_flb_put_outgoing \
+		"$CACHE/build/$NAME-rustbench/vmlinux" >"$RUN/$NAME-fast.s"
 }
 
 # sizes CORE OBJECT...: bytes of code and constants, and of data.
@@ -178,9 +241,14 @@ for core in c rust; do
 done
 step "Count instructions" boots "$JOBS" counted
 step "Count some of them again" repeats
+step "Follow single calls" follow_all
 step "Contend" boots 1 contended
 step "Collect" collect
+step "Collect what was followed" followed
 "$TOP/scripts/bench-report.py" "$RUN/$NAME.tsv" "Linux $VERSION" "$RUN/$NAME.rst" "$RUN/$NAME.svg"
+echo
+"$TOP/scripts/bench-followed.py" "$RUN/$NAME-followed.tsv" "$RUN/$NAME-fast.s" |
+	tee -a "$RUN/$NAME.rst"
 put
 if [ "$SERIES" = "$NEWEST" ]; then
 	cp "$RUN/$NAME.svg" "${PAGE%.rst}.svg" || die "cannot write to ${PAGE%/*}" "free some space"

@@ -4,7 +4,8 @@
 # LOG. Of the kernel's messages it has the warnings; others would end up amid the guest's lines,
 # and the guest reads the kernel log itself.
 # FLB_TIMEOUT: seconds (120). FLB_SMP: virtual CPUs (2). FLB_ICOUNT=1: a tick of the guest's clocks
-# is an instruction. FLB_STORY=1: show the guest's lines for a person as they come.
+# is an instruction. FLB_STUB=PATH: the guest waits for a debugger at that socket. FLB_STORY=1: show
+# the guest's lines for a person as they come.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -33,7 +34,7 @@ run_qemu() {
 	exec {out}> >(tee "$LOG" | story)
 	out_pid=$!
 	timeout -k 5 "$TIMEOUT" "$QEMU" "${QEMU_MACHINE[@]}" -accel "$ACCEL" -cpu "$cpu" \
-		-m "$MEMORY" -smp "${FLB_SMP:-2}" "${COUNT[@]}" -nodefaults -display none \
+		-m "$MEMORY" -smp "${FLB_SMP:-2}" "${COUNT[@]}" "${STUB[@]}" -nodefaults -display none \
 		-serial stdio -monitor none -no-reboot -kernel "$KERNEL" -initrd "$INITRD" \
 		-append "$APPEND" \
 		</dev/null >&"$out" 2>&1 &
@@ -61,7 +62,8 @@ shift 3
 have "$QEMU" || die "$QEMU is missing" "apt-get install $QEMU_PACKAGE"
 APPEND="console=$CONSOLE $KERNEL_WORDS loglevel=5 panic=-1 liveupdate=on kho=on $*"
 ACCEL=$(accel)
-COUNT=()
+COUNT=() STUB=()
+[ -z "${FLB_STUB:-}" ] || STUB=(-S -gdb "unix:$FLB_STUB,server=on,wait=off")
 if [ -n "${FLB_ICOUNT:-}" ]; then
 	ACCEL=tcg,thread=single
 	COUNT=(-icount "shift=0,sleep=off" -rtc "clock=vm,base=2025-01-01")

@@ -21,9 +21,9 @@
  *			to userspace, which is to kexec
  *	receive		there: parse the block, retrieve, get and finish
  *
- * With flb_bench.contended=1 a thread on each CPU gets and puts the same
- * object in phase receive instead, and TICKS are operations per second, ROUNDS
- * the number of CPUs.
+ * With flb_bench.contended=MS a thread on each CPU gets and puts the same
+ * object in phase receive instead, for so many milliseconds a window, and TICKS
+ * are operations per second, ROUNDS the number of CPUs.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -59,7 +59,6 @@
 /* Of each incoming FLB, more than are finished here. */
 #define BENCH_FILES		1000000
 
-/* Of half a second each. */
 #define BENCH_WINDOWS		5
 
 /* Handlers beside the first, in phase memory. */
@@ -75,9 +74,9 @@ static unsigned int bench_n = 1;
 module_param_named(n, bench_n, uint, 0400);
 MODULE_PARM_DESC(n, "number of FLBs");
 
-static bool bench_contended;
-module_param_named(contended, bench_contended, bool, 0400);
-MODULE_PARM_DESC(contended, "operations per second of all CPUs on one object");
+static unsigned int bench_contended;
+module_param_named(contended, bench_contended, uint, 0400);
+MODULE_PARM_DESC(contended, "operations per second of all CPUs on one object, in windows of ms");
 
 static bool bench_can_preserve(struct liveupdate_file_handler *fh,
 			       struct file *file)
@@ -265,7 +264,7 @@ static int bench_thread(void *data)
 		cpu_relax();
 
 	start = ktime_get_ns();
-	end = jiffies + HZ / 2;
+	end = jiffies + msecs_to_jiffies(bench_contended);
 	do {
 		for (unsigned int i = 0; i < 100; i++)
 			thread->get_put(bench_last);
