@@ -34,8 +34,9 @@ run_qemu() {
 	exec {out}> >(tee "$LOG" | story)
 	out_pid=$!
 	timeout -k 5 "$TIMEOUT" "$QEMU" "${QEMU_MACHINE[@]}" -accel "$ACCEL" -cpu "$cpu" \
-		-m "$MEMORY" -smp "${FLB_SMP:-2}" "${COUNT[@]}" "${STUB[@]}" -nodefaults -display none \
-		-serial stdio -monitor none -no-reboot -kernel "$KERNEL" -initrd "$INITRD" \
+		-m "$MEMORY" -smp "${FLB_SMP:-2}" "${COUNT[@]}" "${STUB[@]}" \
+		-nodefaults -display none -serial stdio -monitor none -no-reboot \
+		-kernel "$KERNEL" -initrd "$INITRD" \
 		-append "$APPEND" \
 		</dev/null >&"$out" 2>&1 &
 	QEMU_PID=$!
