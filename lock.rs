@@ -3,8 +3,9 @@
 //! The locks, and the evidence that one is held.
 //!
 //! `luo_register_rwlock` and the registry lock are C statics, so they work before any initcall.
-//! Whoever holds one has a token; a [`ByRegistry`] yields its content for a token only. All
-//! instances of the core share the registry lock; what it protects is per instance.
+//! Whoever holds one has a token; a [`ByRegistry`] yields its content for a key of its part, which
+//! the token lends. All instances of the core share the registry lock; what it protects is per
+//! instance.
 
 use crate::{
     abi::name::Name,
@@ -314,7 +315,8 @@ impl OutgoingGuard {
     /// Does a transition.
     #[inline]
     fn change<T>(&mut self, transition: impl FnOnce(&mut Outgoing, &Refs) -> T) -> T {
-        // SAFETY: The lock is held, and the guard borrowed exclusively.
+        // SAFETY: The field is valid by the invariant of `Flb`, with the layout that is asserted in
+        // `raw/flb.rs`. The lock is held, so nobody else uses it, and the guard borrowed exclusively.
         let state = unsafe { &mut *self.flb.outgoing() };
         transition(state, self.flb.refs(Direction::Outgoing))
     }

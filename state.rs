@@ -39,7 +39,21 @@ pub(crate) struct Saved<O> {
 #[repr(transparent)]
 pub(crate) struct Outgoing {
     /// How many handlers with preserved files depend on the FLB. Each counts its files itself.
-    pub(crate) handlers: u32,
+    handlers: u32,
+}
+
+/// For the host tests, which have no private area that holds the state.
+#[cfg(test)]
+impl Outgoing {
+    /// The state with this many handlers.
+    pub(crate) const fn new(handlers: u32) -> Self {
+        Self { handlers }
+    }
+
+    /// How many handlers with preserved files depend on the FLB.
+    pub(crate) fn handlers(self) -> u32 {
+        self.handlers
+    }
 }
 
 impl Outgoing {

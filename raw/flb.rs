@@ -241,8 +241,11 @@ impl Flb {
 
     /// Where the handle that `preserve` left is.
     fn handle_place(&self) -> &Number {
-        // SAFETY: As for `refs`, with the layout of `Number`.
-        unsafe { &*addr_of!((*self.direction(Direction::Outgoing)).data).cast() }
+        // SAFETY: By the invariant the field is there.
+        let data: *const u64 = unsafe { addr_of!((*self.direction(Direction::Outgoing)).data) };
+        // SAFETY: It has the layout of `Number`, see below, is zero at first, by the contract with
+        // clients, and accessed in no other way.
+        unsafe { &*data.cast() }
     }
 
     /// The handle that `preserve` left, for those who know that the FLB is preserved and stays so;
@@ -343,6 +346,7 @@ static_assert!(size_of::<Refs>() == size_of::<bindings::refcount_t>());
 static_assert!(align_of::<Refs>() <= align_of::<bindings::refcount_t>());
 static_assert!(size_of::<Pointer>() == size_of::<*mut c_void>());
 static_assert!(align_of::<Pointer>() <= align_of::<*mut c_void>());
+static_assert!(size_of::<Number>() == size_of::<u64>());
 static_assert!(align_of::<Number>() <= align_of::<u64>());
 static_assert!(size_of::<Outgoing>() == size_of::<c_int>());
 static_assert!(align_of::<Outgoing>() <= align_of::<c_int>());

@@ -8,6 +8,8 @@ import re
 import sys
 from collections import defaultdict
 
+from bench_table import table
+
 # Operations, as a person calls them.
 OPERATIONS = {
     "get-outgoing": "get outgoing",
@@ -32,7 +34,7 @@ KINDS = [
     ("core", re.compile(r".*(luo_flb|liveupdate_(un)?register_flb|liveupdate_flb)")),
     ("others", re.compile(r"")),
 ]
-COLUMNS = ["core", "locks", "callbacks", "others"]
+COLUMNS = ["core", "locks", "callbacks", "others", "sum", "locked"]
 
 
 def kind(function):
@@ -54,23 +56,15 @@ def read(path):
     return counts, addresses
 
 
-def table(counts):
-    rows = [["Operation", "", *COLUMNS, "sum", "locked"]]
+def calls(counts):
+    rows = []
     for operation, name in OPERATIONS.items():
         for core, label in (("c", "C"), ("rust", "Rust")):
             call = counts.get((core, operation))
             if call:
-                cells = [f"{call[column]:,}" for column in rows[0][2:]]
+                cells = [f"{call[column]:,}" for column in COLUMNS]
                 rows.append([name if core == "c" else "\\", label, *cells])
-    width = [max(map(len, column)) for column in zip(*rows)]
-    rule = "  ".join("=" * w for w in width)
-    lines = [
-        "  ".join(
-            cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, width))
-        ).rstrip()
-        for row in rows
-    ]
-    return "\n".join([rule, lines[0], rule, *lines[1:], rule])
+    return table(["Operation", "", *COLUMNS], rows)
 
 
 def listing(path, ran):
@@ -97,7 +91,7 @@ def main():
     parts = [
         "Where the instructions of single calls go, with three FLBs, and how many of them are\n"
         "locked:",
-        table(counts),
+        calls(counts),
     ]
     for operation in ("get-outgoing", "put-outgoing"):
         code = listing(assembly, addresses.get(("rust", operation), set()))

@@ -8,6 +8,8 @@ import statistics
 import sys
 from collections import defaultdict
 
+from bench_table import table
+
 PAGE_SIZE = 4096
 SIZES = [1, 3, 16, 63, 100, 1000, 10000]
 # What LUO's block of one page has room for.
@@ -87,20 +89,6 @@ class Results:
 
 def number(value, digits=0):
     return "n/a" if value is None else f"{value:,.{digits}f}"
-
-
-def table(header, rows):
-    """A simple table of reStructuredText, which is readable as it is."""
-    width = [max(len(row[i]) for row in [header] + rows) for i in range(len(header))]
-    rule = "  ".join("=" * w for w in width)
-
-    def line(row):
-        cells = [
-            cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, width))
-        ]
-        return "  ".join(cells).rstrip()
-
-    return "\n".join([rule, line(header), rule] + [line(row) for row in rows] + [rule])
 
 
 def costs(results):

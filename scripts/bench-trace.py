@@ -142,7 +142,7 @@ def main():
         for address, times in follow(stub).items():
             locks = int(is_locked(stub.memory(address, 8)))
             print(label, symbols.function(address), f"{address:x}", times, locks, sep="\t")
-    stub.send("D")
+    stub.ask("D")
 
 
 main()

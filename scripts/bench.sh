@@ -115,29 +115,30 @@ repeats() {
 	done
 }
 
-# follow CORE PHASE CALL...: which instructions single calls consist of, with three FLBs.
-follow() {
-	local core=$1 phase=$2 log=$RUN/$NAME-$1-$2-followed.log pid rc=0
-	local words=(flb_bench.phase="$phase" flb_bench.n=3 loglevel=7) stub
-	local -x FLB_TIMEOUT=300 FLB_SMP=1 FLB_ICOUNT=1
+# follow CORE PHASE CALL...: which instructions single calls consist of, with three FLBs. One CPU
+# makes some kernels take the lock out of what is locked, unless they are told not to.
+follow() (
+	core=$1 phase=$2 log=$RUN/$NAME-$1-$2-followed.log
+	words=(noreplace-smp "flb_bench.phase=$phase" flb_bench.n=3 loglevel=7)
 	shift 2
-
-	[ "$phase" != receive ] ||
-		words=(flb_bench.phase=send flb_bench.n=3 loglevel=7 liveupdate=off flb.mode=bench)
+	if [ "$phase" = receive ]; then
+		words[1]=flb_bench.phase=send
+		words+=(liveupdate=off flb.mode=bench)
+	fi
 	# The path of a socket must be short.
-	stub=$(mktemp -d) || return 1
-	FLB_STUB=$stub/stub "$TOP/scripts/boot.sh" "$(image "$core")" "$RUN/$NAME-$core.initrd" \
-		"$log" "${words[@]}" &
-	pid=$!
+	stub=$(mktemp -d) || exit 1
+	trap 'kill "$guest" 2>/dev/null; rm -rf "$stub"' EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+	FLB_STUB=$stub/stub FLB_TIMEOUT=300 FLB_SMP=1 FLB_ICOUNT=1 "$TOP/scripts/boot.sh" \
+		"$(image "$core")" "$RUN/$NAME-$core.initrd" "$log" "${words[@]}" &
+	guest=$!
 	LLVM_SUFFIX=$LLVM_SUFFIX "$TOP/scripts/bench-trace.py" \
-		"$CACHE/build/$NAME-${core}bench/vmlinux" "$stub/stub" "$@" >"$log.tsv" || rc=1
-	[ "$rc" -eq 0 ] || kill "$pid"
-	wait "$pid" || rc=1
-	rm -rf "$stub"
-	return "$rc"
-}
+		"$CACHE/build/$NAME-${core}bench/vmlinux" "$stub/stub" "$@" >"$log.tsv" || exit 1
+	wait "$guest"
+)
 
-# follow_all: one after the other; each is the first but few of its kind, when all is warm.
+# follow_all: single calls; of what is done more than once, one when all is warm.
 follow_all() {
 	local core
 

@@ -42,7 +42,9 @@
 #include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/libfdt.h>
+#include <linux/limits.h>
 #include <linux/liveupdate.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/reboot.h>
@@ -247,7 +249,8 @@ struct bench_thread {
 	void (*get_put)(struct liveupdate_flb *flb);
 	struct completion done;
 	u64 count;
-	u64 ns;
+	u64 start;
+	u64 end;
 };
 
 static atomic_t bench_waiting;
@@ -257,20 +260,20 @@ static int bench_thread(void *data)
 {
 	struct bench_thread *thread = data;
 	unsigned long end;
-	u64 start, count = 0;
+	u64 count = 0;
 
 	atomic_dec(&bench_waiting);
 	while (atomic_read(&bench_waiting))
 		cpu_relax();
 
-	start = ktime_get_ns();
+	thread->start = ktime_get_ns();
 	end = jiffies + msecs_to_jiffies(bench_contended);
 	do {
 		for (unsigned int i = 0; i < 100; i++)
 			thread->get_put(bench_last);
 		count += 100;
 	} while (time_before(jiffies, end));
-	thread->ns = ktime_get_ns() - start;
+	thread->end = ktime_get_ns();
 	thread->count = count;
 	complete(&thread->done);
 
@@ -280,8 +283,8 @@ static int bench_thread(void *data)
 static int __init bench_window(const char *what, struct bench_thread *threads,
 			       void (*get_put)(struct liveupdate_flb *flb))
 {
+	u64 count = 0, start = U64_MAX, end = 0;
 	unsigned int cpu;
-	u64 rate = 0;
 
 	atomic_set(&bench_waiting, num_online_cpus());
 	for_each_online_cpu(cpu) {
@@ -296,9 +299,11 @@ static int __init bench_window(const char *what, struct bench_thread *threads,
 	}
 	for_each_online_cpu(cpu) {
 		wait_for_completion(&threads[cpu].done);
-		rate += threads[cpu].count * NSEC_PER_SEC / threads[cpu].ns;
+		count += threads[cpu].count;
+		start = min(start, threads[cpu].start);
+		end = max(end, threads[cpu].end);
 	}
-	bench_report(what, rate, num_online_cpus());
+	bench_report(what, count * NSEC_PER_SEC / (end - start), num_online_cpus());
 
 	return 0;
 }

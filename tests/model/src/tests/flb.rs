@@ -5,7 +5,7 @@
 use super::shared::{Object, Pin, Place, Word};
 use crate::{
     refs::{Holder, Refs, Released, Taken},
-    state::{Outgoing, Saved},
+    state::Outgoing,
     word::{Count, Order},
 };
 use loom::sync::{Mutex, MutexGuard};
@@ -35,14 +35,14 @@ pub(super) enum Protocol {
 pub(super) enum Event {
     Preserve(Object),
     Unpreserve(Object),
-    /// `serialize` has seen this handle.
+    /// `serialize` has written this handle, or nothing.
     Serialize(Option<Object>),
 }
 
 /// What the outgoing lock protects.
 struct Locked {
     state: Outgoing,
-    kept: Option<(Saved<()>, Pin)>,
+    kept: Option<Pin>,
 }
 
 /// An FLB.
@@ -50,6 +50,8 @@ pub(super) struct Flb {
     protocol: Protocol,
     word: Word,
     place: Place,
+    /// Where the handle is, which has the object's number.
+    handle: Place,
     locked: Mutex<Locked>,
     pin: Pin,
     /// Not known to loom: it notes the order of this run.
@@ -59,11 +61,12 @@ pub(super) struct Flb {
 impl Flb {
     /// An FLB, before there are tasks that use it.
     pub(super) fn new(protocol: Protocol) -> Rc<Self> {
-        let (state, kept) = (Outgoing { handlers: 0 }, None);
+        let (state, kept) = (Outgoing::new(0), None);
         Rc::new(Self {
             protocol,
             word: Word::new(0),
             place: Place::new(),
+            handle: Place::new(),
             locked: Mutex::new(Locked { state, kept }),
             pin: Pin::new(),
             events: RefCell::new(Vec::new()),
@@ -93,30 +96,35 @@ impl Flb {
     /// `lifecycle::preserve`.
     pub(super) fn preserve(&self) {
         if self.protocol == Protocol::HoldWithoutLock && self.refs().hold() {
-            self.lock().state = Outgoing { handlers: 1 };
+            self.lock().state = Outgoing::new(1);
             return;
         }
         let mut locked = self.lock();
         if !locked.state.hold(self.refs()) {
             let pin = self.pin.clone();
             let object = self.run_preserve();
-            let saved = Saved {
-                data: object.into(),
-                obj: (),
-            };
-            assert!(
-                locked.kept.replace((saved, pin)).is_none(),
-                "preserved twice"
-            );
+            assert!(locked.kept.replace(pin).is_none(), "preserved twice");
             if self.protocol == Protocol::PublishFirst {
                 locked.state.preserved(self.refs());
-                self.place.replace(Some(object));
+                self.keep(object);
                 return;
             }
-            let before = self.place.replace(Some(object));
-            assert_eq!(before, None, "an object in the place of another one");
+            self.keep(object);
             locked.state.preserved(self.refs());
         }
+    }
+
+    /// `Flb::keep`.
+    fn keep(&self, object: Object) {
+        let before = (
+            self.handle.replace(Some(object)),
+            self.place.replace(Some(object)),
+        );
+        assert_eq!(
+            before,
+            (None, None),
+            "an object in the place of another one"
+        );
     }
 
     /// `lifecycle::unpreserve`.
@@ -139,25 +147,22 @@ impl Flb {
 
     /// The object ends.
     fn end(&self, mut locked: MutexGuard<'_, Locked>) {
-        let (saved, pin) = locked.kept.take().expect("an end without a beginning");
+        let pin = locked.kept.take().expect("an end without a beginning");
         if self.protocol == Protocol::EndWithoutLock {
             drop(locked);
-            self.run_unpreserve(saved);
+            self.run_unpreserve();
             return;
         }
-        self.run_unpreserve(saved);
+        self.run_unpreserve();
         drop(locked);
         drop(pin);
     }
 
-    /// Takes the object out of its place, and runs the callback.
-    fn run_unpreserve(&self, saved: Saved<()>) {
+    /// `Flb::take`, and the callback.
+    fn run_unpreserve(&self) {
         let object = self.place.replace(None).expect("an object that ends");
-        assert_eq!(
-            saved.data,
-            object.into(),
-            "another object than was preserved"
-        );
+        let handle = self.handle.replace(None);
+        assert_eq!(handle, Some(object), "another object than was preserved");
         self.happened(Event::Unpreserve(object));
     }
 
@@ -228,12 +233,17 @@ impl Flb {
         self.place.object()
     }
 
-    /// `serialize` looks at the FLB.
+    /// `Handover::write`, when files depend on the FLB: `lifecycle::handle`, without a lock.
     pub(super) fn serialize(&self) {
-        let locked = self.lock();
-        let saved = locked.kept.as_ref().map(|(saved, _)| saved.data);
-        let data = saved.map(|data| Object::try_from(data).unwrap());
-        self.happened(Event::Serialize(data));
+        let handle = || self.handle.object();
+        let handle = self.refs().is_published().then(handle);
+        self.happened(Event::Serialize(handle));
+    }
+
+    /// `Handover::write`, when no file does: `lifecycle::wait`.
+    pub(super) fn serialize_without_files(&self) {
+        drop(self.lock());
+        self.happened(Event::Serialize(None));
     }
 
     pub(super) fn events(&self) -> Vec<Event> {
@@ -245,10 +255,11 @@ impl Flb {
     pub(super) fn ended(&self) -> usize {
         let locked = self.lock();
         assert_eq!(self.word.raw().load(), 0, "somebody holds the object");
-        assert_eq!(locked.state.handlers, 0);
+        assert_eq!(locked.state.handlers(), 0);
         assert!(locked.kept.is_none());
         assert_eq!(self.pin.count(), 0, "pins");
-        let events = self.events();
+        let mut events = self.events();
+        events.retain(|event| !matches!(event, Event::Serialize(_)));
         for round in events.chunks(2) {
             match round {
                 [Event::Preserve(object), Event::Unpreserve(other)] if object == other => {}

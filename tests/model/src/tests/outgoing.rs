@@ -142,13 +142,62 @@ pub(super) fn freeze_and_puts(protocol: Protocol) {
             task(&shared, Frozen::put),
             task(&shared, |shared| {
                 shared.frozen.store_release(1);
-                shared.flb.serialize();
+                shared.flb.serialize_without_files();
             }),
         ]);
         let events = shared.flb.events();
         let at = |event: &Event| matches!(event, Event::Serialize(_));
         let written = events.iter().position(at).unwrap();
         assert_eq!(written + 1, events.len(), "put when frozen: {events:?}");
+    });
+}
+
+/// Users put what files hold, when it is written down.
+pub(super) fn freeze_and_puts_with_files(protocol: Protocol) {
+    check(move || {
+        let flb = Flb::new(protocol);
+        flb.preserve();
+        let object = flb.get().unwrap();
+        flb.get().unwrap();
+        let frozen = Count::new(0);
+        frozen.begin();
+        let shared = Rc::new(Frozen { flb, frozen });
+        run([
+            task(&shared, Frozen::put),
+            task(&shared, Frozen::put),
+            task(&shared, |shared| {
+                shared.frozen.store_release(1);
+                shared.flb.serialize();
+            }),
+        ]);
+        let expected = [Event::Preserve(object), Event::Serialize(Some(object))];
+        assert_eq!(shared.flb.events(), expected);
+        shared.flb.unpreserve();
+        assert_eq!(shared.flb.ended(), 1);
+    });
+}
+
+/// The first file and a user come when the FLB is written down, which the orchestrator excludes:
+/// the handle is seen, or nothing.
+pub(super) fn serialize_and_first_file(protocol: Protocol) {
+    check(move || {
+        let flb = Flb::new(protocol);
+        // Were the one that looks the last, loom would leave out the orders in which it comes late.
+        run([
+            task(&flb, Flb::preserve),
+            task(&flb, Flb::serialize),
+            task(&flb, |flb| {
+                flb.user();
+            }),
+        ]);
+        let object = flb.object();
+        for event in flb.events() {
+            if let Event::Serialize(handle) = event {
+                assert!(handle.is_none_or(|handle| handle == object));
+            }
+        }
+        flb.unpreserve();
+        assert_eq!(flb.ended(), 1);
     });
 }
 
@@ -178,6 +227,16 @@ fn an_object_is_looked_at_while_its_file_stays() {
 }
 
 #[test]
-fn what_is_written_down_is_not_put_any_more() {
+fn what_is_not_written_down_is_not_put_any_more() {
     freeze_and_puts(Protocol::Kernel);
+}
+
+#[test]
+fn what_files_hold_is_written_down_while_users_put() {
+    freeze_and_puts_with_files(Protocol::Kernel);
+}
+
+#[test]
+fn the_first_file_comes_when_it_is_written_down() {
+    serialize_and_first_file(Protocol::Kernel);
 }

@@ -100,6 +100,13 @@ mod orderings {
     }
 
     #[test]
+    fn serialize() {
+        races(Weak::Load, || {
+            outgoing::serialize_and_first_file(Protocol::Kernel);
+        });
+    }
+
+    #[test]
     fn last() {
         for weak in [LAST, LAST_RELEASE] {
             races(weak, || outgoing::last_file_and_two_users(Protocol::Kernel));
@@ -159,6 +166,13 @@ mod protocols {
     fn an_object_that_is_published_before_it_is_in_its_place() {
         fails(RACE, || {
             outgoing::two_handlers_and_user(Protocol::PublishFirst);
+        });
+    }
+
+    #[test]
+    fn a_handle_that_is_published_before_it_is_in_its_place() {
+        fails(RACE, || {
+            outgoing::serialize_and_first_file(Protocol::PublishFirst);
         });
     }
 

@@ -19,7 +19,7 @@ const MOST: u32 = u32::MAX / 2;
 fn preserved(handlers: u32, users: u32) -> (Outgoing, Refs) {
     let refs = Refs::new(0);
     refs.publish(handlers > 0, users);
-    (Outgoing { handlers }, refs)
+    (Outgoing::new(handlers), refs)
 }
 
 fn untouched() -> State {
@@ -42,7 +42,7 @@ fn nothing_is_released_of_an_idle_flb() {
     for holder in HOLDERS {
         let (mut state, refs) = preserved(0, 0);
         assert_eq!(state.release(&refs, holder), Released::Unbalanced);
-        assert_eq!((state, refs.is_alive()), (Outgoing { handlers: 0 }, false));
+        assert_eq!((state, refs.is_alive()), (Outgoing::new(0), false));
     }
 }
 
@@ -50,7 +50,7 @@ fn nothing_is_released_of_an_idle_flb() {
 fn an_idle_flb_is_not_held() {
     let (mut state, refs) = preserved(0, 0);
     assert!(!state.hold(&refs));
-    assert_eq!((state, refs.is_alive()), (Outgoing { handlers: 0 }, false));
+    assert_eq!((state, refs.is_alive()), (Outgoing::new(0), false));
 }
 
 #[test]
@@ -58,10 +58,10 @@ fn handlers_and_references_are_not_taken_for_each_other() {
     let (mut state, refs) = preserved(2, 0);
     assert_eq!(state.release(&refs, Holder::User), Released::Unbalanced);
     assert!(!refs.put());
-    assert_eq!((state.handlers, refs.users()), (2, 0));
+    assert_eq!((state.handlers(), refs.users()), (2, 0));
     let (mut state, refs) = preserved(0, 2);
     assert_eq!(state.release(&refs, Holder::Files), Released::Unbalanced);
-    assert_eq!((state.handlers, refs.users()), (0, 2));
+    assert_eq!((state.handlers(), refs.users()), (0, 2));
 }
 
 #[test]
@@ -69,10 +69,10 @@ fn handlers_are_not_counted_beyond_the_end() {
     let (mut state, refs) = preserved(u32::MAX - 1, 0);
     for _ in 0..2 {
         assert!(state.hold(&refs));
-        assert_eq!(state.handlers, u32::MAX);
+        assert_eq!(state.handlers(), u32::MAX);
     }
     assert_eq!(state.release(&refs, Holder::Files), Released::Held);
-    assert_eq!(state.handlers, u32::MAX - 1);
+    assert_eq!(state.handlers(), u32::MAX - 1);
 }
 
 #[test]
@@ -82,10 +82,10 @@ fn handlers_come_and_go_when_no_more_references_fit() {
     assert!(state.hold(&refs));
     assert_eq!(state.release(&refs, Holder::Files), Released::Held);
     assert_eq!(state.release(&refs, Holder::Files), Released::Held);
-    assert_eq!((state.handlers, refs.users()), (0, MOST));
+    assert_eq!((state.handlers(), refs.users()), (0, MOST));
     assert_eq!(refs.get(), Taken::Full);
     assert!(state.hold(&refs));
-    assert_eq!((state.handlers, refs.users()), (1, MOST));
+    assert_eq!((state.handlers(), refs.users()), (1, MOST));
     assert_eq!(state.release(&refs, Holder::User), Released::Held);
     assert_eq!(refs.get(), Taken::Counted);
 }
@@ -93,10 +93,10 @@ fn handlers_come_and_go_when_no_more_references_fit() {
 #[test]
 fn a_state_without_its_holders_ends_nothing() {
     // The handler is counted, the files that it stands for are not among the holders.
-    let (mut state, refs) = (Outgoing { handlers: 1 }, Refs::new(1));
+    let (mut state, refs) = (Outgoing::new(1), Refs::new(1));
     assert_eq!(state.release(&refs, Holder::Files), Released::Unbalanced);
     assert_eq!(refs.users(), 1);
-    let (mut state, refs) = (Outgoing { handlers: 1 }, Refs::new(0));
+    let (mut state, refs) = (Outgoing::new(1), Refs::new(0));
     for holder in HOLDERS {
         assert_eq!(state.release(&refs, holder), Released::Unbalanced);
         assert!(!refs.is_alive());

@@ -73,7 +73,7 @@ pub(super) struct OutgoingDriver {
 impl OutgoingDriver {
     pub(super) fn new() -> Self {
         Self {
-            state: Outgoing { handlers: 0 },
+            state: Outgoing::new(0),
             refs: Refs::new(0),
             kept: None,
             record: Record::default(),

@@ -106,7 +106,7 @@ impl OutgoingDriver {
 
     /// The numbers of handlers and references, and what is preserved.
     fn counts(&self) -> (u32, u32, Option<Saved<Object>>) {
-        (self.state.handlers, self.refs.users(), self.saved())
+        (self.state.handlers(), self.refs.users(), self.saved())
     }
 }
 

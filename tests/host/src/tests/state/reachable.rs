@@ -233,11 +233,11 @@ type Holders = (u32, u32);
 fn outgoing((handlers, users): Holders) -> (Outgoing, Refs) {
     let refs = Refs::new(0);
     refs.publish(handlers > 0, users);
-    (Outgoing { handlers }, refs)
+    (Outgoing::new(handlers), refs)
 }
 
 fn holders((state, refs): &(Outgoing, Refs)) -> Holders {
-    let holders = (state.handlers, refs.users());
+    let holders = (state.handlers(), refs.users());
     assert_eq!(refs.is_alive(), holders != (0, 0));
     holders
 }
