@@ -139,9 +139,9 @@ def growth_targets(results):
 
 def contended_targets(results):
     for direction in DIRECTIONS:
-        ratio = results.rate_ratio(f"turns-{direction}", 4)
+        ratio = results.rate_ratio(f"contended-{direction}", 4)
         yield [
-            f"get + put {direction}, 4 CPUs in turn",
+            f"get + put {direction}, 4 CPUs at the same time",
             f"operations, at least {CONTENDED_TARGET:.0f} times those of C",
             number(ratio, 2),
             judge(ratio is not None and ratio >= CONTENDED_TARGET),

@@ -127,7 +127,7 @@ follow() (
 	fi
 	# The path of a socket must be short.
 	stub=$(mktemp -d) || exit 1
-	trap 'kill "$guest" 2>/dev/null; rm -rf "$stub"' EXIT
+	trap 'kill "$guest" 2>/dev/null || true; rm -rf "$stub"' EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
 	FLB_STUB=$stub/stub FLB_TIMEOUT=300 FLB_SMP=1 FLB_ICOUNT=1 "$TOP/scripts/boot.sh" \
