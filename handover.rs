@@ -222,10 +222,10 @@ impl Handover {
     /// No file is preserved or unpreserved any more from before the call on, and what those before
     /// have done happens before it: the orchestrator has its sessions locked.
     ///
-    /// If there is a block, no last reference is put from then on to an FLB that is registered: those
-    /// on which files depend are held by them, and of all others the lock was taken after the core
-    /// was frozen. A put of one that is not registered any more may be on its way; it cannot take
-    /// away what is handed over.
+    /// If there is a block, no last reference is put from then on to an FLB that is registered:
+    /// those on which files depend are held by them, and of all others the lock was taken after the
+    /// core was frozen. A put of one that is not registered any more may be on its way; it cannot
+    /// take away what is handed over.
     pub(crate) fn serialize(&self, registry: &Registry) {
         let mut token = lock::Registry::lock();
         if !self.is_frozen() {
