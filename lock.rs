@@ -316,7 +316,8 @@ impl OutgoingGuard {
     #[inline]
     fn change<T>(&mut self, transition: impl FnOnce(&mut Outgoing, &Refs) -> T) -> T {
         // SAFETY: The field is valid by the invariant of `Flb`, with the layout that is asserted in
-        // `raw/flb.rs`. The lock is held, so nobody else uses it, and the guard borrowed exclusively.
+        // `raw/flb.rs`. The lock is held, so nobody else uses it, and the guard is borrowed
+        // exclusively.
         let state = unsafe { &mut *self.flb.outgoing() };
         transition(state, self.flb.refs(Direction::Outgoing))
     }
