@@ -10,11 +10,14 @@ wanted() {
 	[[ " $ONLY " == *" $1 "* ]]
 }
 
-# starts GROUP NAME: is it wanted, and is there time for it if it is optional?
+# starts GROUP NAME: is it wanted, and is there time for it? What is optional has less.
 starts() {
+	local why='' last=$((DEADLINE + GRACE))
+
 	wanted "$1" || return 1
-	[ "$OPTIONAL" = yes ] && [ "$SECONDS" -gt "$DEADLINE" ] || return 0
-	report SKIP "$1-$2" 0 "optional, and $SECONDS s have passed"
+	[ "$OPTIONAL" = no ] || why='optional, and ' last=$DEADLINE
+	[ "$SECONDS" -gt "$last" ] || return 0
+	report SKIP "$1-$2" 0 "$why$SECONDS s have passed"
 	return 1
 }
 

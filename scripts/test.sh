@@ -3,7 +3,7 @@
 # test.sh [--all]: the tests, each one line; the last line counts them. --all: every group on every
 # series and architecture. SERIES, KDIR, ARCH and ONLY narrow it down. DEBUG=1: only those of
 # kernels that look for mistakes. FLB_DEADLINE: seconds after which optional groups are skipped, by
-# name.
+# name, and a quarter of an hour later all others: a run that is cut off says nothing.
 set -euo pipefail
 ARCHES=${ARCH:-x86_64 arm64}
 # shellcheck source=scripts/lib.sh
@@ -26,6 +26,7 @@ else
 	ONLY=${ONLY:-${ALL% kcsan}}
 fi
 DEADLINE=${FLB_DEADLINE:-3600}
+GRACE=900
 OPTIONAL=no
 
 # choose: which series are tested fully, partly, with what takes long, and on arm64.
