@@ -126,6 +126,23 @@ impl Frozen {
     }
 }
 
+/// Two users put an FLB while it is written down; what has happened.
+fn puts_and_serialize(flb: &Rc<Flb>, serialize: fn(&Flb)) -> Vec<Event> {
+    let frozen = Count::new(0);
+    frozen.begin();
+    let flb = Rc::clone(flb);
+    let shared = Rc::new(Frozen { flb, frozen });
+    run([
+        task(&shared, Frozen::put),
+        task(&shared, Frozen::put),
+        task(&shared, move |shared| {
+            shared.frozen.store_release(1);
+            serialize(&shared.flb);
+        }),
+    ]);
+    shared.flb.events()
+}
+
 /// Users put what nobody else holds, when the FLBs are written down.
 pub(super) fn freeze_and_puts(protocol: Protocol) {
     check(move || {
@@ -134,18 +151,7 @@ pub(super) fn freeze_and_puts(protocol: Protocol) {
         flb.get().unwrap();
         flb.get().unwrap();
         flb.unpreserve();
-        let frozen = Count::new(0);
-        frozen.begin();
-        let shared = Rc::new(Frozen { flb, frozen });
-        run([
-            task(&shared, Frozen::put),
-            task(&shared, Frozen::put),
-            task(&shared, |shared| {
-                shared.frozen.store_release(1);
-                shared.flb.serialize_without_files();
-            }),
-        ]);
-        let events = shared.flb.events();
+        let events = puts_and_serialize(&flb, Flb::serialize_without_files);
         let at = |event: &Event| matches!(event, Event::Serialize(_));
         let written = events.iter().position(at).unwrap();
         assert_eq!(written + 1, events.len(), "put when frozen: {events:?}");
@@ -159,21 +165,11 @@ pub(super) fn freeze_and_puts_with_files(protocol: Protocol) {
         flb.preserve();
         let object = flb.get().unwrap();
         flb.get().unwrap();
-        let frozen = Count::new(0);
-        frozen.begin();
-        let shared = Rc::new(Frozen { flb, frozen });
-        run([
-            task(&shared, Frozen::put),
-            task(&shared, Frozen::put),
-            task(&shared, |shared| {
-                shared.frozen.store_release(1);
-                shared.flb.serialize();
-            }),
-        ]);
+        let events = puts_and_serialize(&flb, Flb::serialize);
         let expected = [Event::Preserve(object), Event::Serialize(Some(object))];
-        assert_eq!(shared.flb.events(), expected);
-        shared.flb.unpreserve();
-        assert_eq!(shared.flb.ended(), 1);
+        assert_eq!(events, expected);
+        flb.unpreserve();
+        assert_eq!(flb.ended(), 1);
     });
 }
 
