@@ -51,9 +51,9 @@ debug) WORDS=(panic_on_warn=1 flb.timeout=300 flb.leaks=1) ;;
 kcsan) WORDS=(panic_on_warn=1 flb.timeout=300) ;;
 esac
 
-# stood_still LOG WHY: did QEMU hang, and not the guest? It does at times, see accel.sh, and in one of
-# thousands of boots however it runs. A guest that hangs says so after flb.timeout, long before QEMU
-# is ended.
+# stood_still LOG WHY: did QEMU hang, and not the guest? It does at times, see accel.sh, and in one
+# of thousands of boots however it runs. A guest that hangs says so after flb.timeout, long before
+# QEMU is ended.
 stood_still() {
 	[[ $2 == *'did not end within'* ]] &&
 		! grep -aq '^FLB-CHECK FAIL' "$1" && log_faults "$1" >/dev/null
