@@ -213,6 +213,8 @@ put() {
 
 RUN=$CACHE/run/bench
 export FLB_RUN=$RUN
+# Python leaves nothing in the checkout.
+export PYTHONDONTWRITEBYTECODE=1
 if [ "${1:-}" = --one ]; then
 	shift
 	boot_one "$@"
