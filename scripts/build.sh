@@ -14,8 +14,6 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=scripts/toolchain.sh
 . "$TOP/scripts/toolchain.sh"
-# shellcheck source=scripts/overlay-files.sh
-. "$TOP/scripts/overlay-files.sh"
 
 # describe KIND: sets FRAGMENTS, of which the configuration is made, SEEDS, builds to start from, and
 # COMPILER. gcc is quicker, and on every machine.
@@ -101,7 +99,7 @@ key() {
 	case $NAME in
 	kdir-*) date +%s.%N ;;
 	*) printf '%s\n' "$TOOLCHAIN" "$COMPILER" "$(cat "$TREE/.flb-version" \
-		"$BUILD/.flb-merged" "$0" "$TREE/$STAMP" "${HOOKED[@]/#/$TREE/}")" ;;
+		"$BUILD/.flb-merged" "$0" "$TREE/kernel/liveupdate/flb/.luo-flb-overlay")" ;;
 	esac | sha256sum
 }
 

@@ -166,6 +166,7 @@ add_core() {
 drop_cores() {
 	rm -rf "$COPY/mutants"
 	cp "$TOP/Kbuild" "$COPY/Kbuild"
+	cp "$TOP/scripts/overlay.sh" "$COPY/scripts/overlay.sh"
 }
 
 # together: a core for each, in one kernel, and one without a mistake, in which nothing is found.
@@ -175,7 +176,7 @@ together() {
 	mapfile -t names < <(open '*' "$SINGLE_FILES")
 	[ "${#names[@]}" -gt 0 ] || return 0
 	names=(none "${names[@]}")
-	sed -i "s#^PATTERNS=(#&'mutants/**/*.rs' #" "$COPY/scripts/overlay-files.sh"
+	sed -i "s#^PATTERNS=(#&'mutants/**/*.rs' #" "$COPY/scripts/overlay.sh"
 	for name in "${names[@]}"; do
 		add_core "$name" "$number"
 		number=$((number + 1))
