@@ -14,6 +14,7 @@ mod kexec;
 mod kunit;
 mod lint;
 mod matrix;
+mod overlay;
 mod plan;
 mod process;
 
@@ -29,5 +30,6 @@ fn main() -> ExitCode {
     kexec::plan(&mut plan);
     hostile::plan(&mut plan);
     matrix::plan(&mut plan);
+    overlay::plan(&mut plan);
     plan.run(&Arguments::from_args())
 }
