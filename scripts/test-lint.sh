@@ -86,12 +86,6 @@ unsafe_confined() {
 	done
 }
 
-# The page is generated, and kept for those who read it without building.
-unsafe_listed() {
-	"$TOP/scripts/unsafe-list.py" | cmp -s - "$TOP/Documentation/unsafe.rst" ||
-		{ echo "Documentation/unsafe.rst is out of date; run make unsafe-list"; return 1; }
-}
-
 # The guide for drivers shows nothing but what is in the sample, line for line.
 guide_is_sample() {
 	python3 - "$TOP/Documentation/rust-driver.rst" "$TOP/samples/rust_liveupdate.rs" <<-'PY'
@@ -172,7 +166,6 @@ text() {
 	check lint/shellcheck shellcheck_clean
 	check lint/spdx spdx_tags
 	check lint/unsafe unsafe_confined
-	check lint/unsafe-list unsafe_listed
 	check lint/guide guide_is_sample
 	check lint/clippy-host clippy_host
 }
