@@ -5,6 +5,7 @@
 //! A module per kind of test adds its trials to the [`Plan`]. What `make test` leaves out for
 //! `make test-all` is an ignored test, and `--include-ignored` runs it.
 
+mod fuzz;
 mod plan;
 mod process;
 
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let args = Arguments::from_args();
-    let plan = Plan::default();
+    let mut plan = Plan::default();
+    fuzz::plan(&mut plan);
     run(&args, plan.trials).exit_code()
 }
