@@ -11,7 +11,7 @@ ifdef KEXEC
 export KEXEC
 endif
 
-.PHONY: help demo test test-all matrix hostile soak bench fuzz miri mutate unsafe-list clean
+.PHONY: help demo test test-all matrix hostile soak bench fuzz miri mutate clean
 help:
 	@echo 'make demo      a live update in QEMU on the Rust FLB core, told step by step'
 	@echo 'make test      the tests; the last line counts them'
@@ -19,11 +19,10 @@ help:
 	@echo 'make matrix    live updates in every pairing; writes Documentation/matrix.rst'
 	@echo 'make hostile   damaged handovers on both cores; writes Documentation/hostile.rst'
 	@echo 'make soak      HOPS=500 kexecs in a chain, random steps from SEED= (printed)'
-	@echo 'make bench     what operations cost, Rust over C; writes Documentation/performance.rst'
+	@echo 'make bench     what operations cost, in instructions, Rust over C'
 	@echo 'make fuzz      any bytes in place of a handover, by libFuzzer'
 	@echo 'make miri      what decodes a handover, under Miri (nightly Rust)'
 	@echo 'make mutate    mistakes in the core, and which test finds each'
-	@echo 'make unsafe-list  what is unsafe, and why; writes Documentation/unsafe.rst'
 	@echo 'make clean     remove the cache: downloads, sources, builds, logs'
 	@echo ''
 	@echo 'Variables:'
@@ -62,20 +61,16 @@ soak:
 	@scripts/soak.sh
 
 bench:
-	@scripts/bench.sh
+	@scripts/bench/bench.sh
 
 fuzz:
 	@scripts/fuzz.sh
 
 miri:
-	@scripts/miri.sh
+	@scripts/fuzz.sh --miri
 
 mutate:
-	@scripts/mutate.sh
-
-unsafe-list:
-	@scripts/unsafe-list.py >Documentation/unsafe.rst.tmp
-	@mv Documentation/unsafe.rst.tmp Documentation/unsafe.rst
+	@scripts/mutate/mutate.sh
 
 clean:
 	@scripts/clean.sh
