@@ -59,15 +59,19 @@ find_rust_src() {
 	return 1
 }
 
-# use_toolchain: all of it, or one line.
+# use_toolchain gcc|clang: all of it, or one line.
 use_toolchain() {
+	local compiler
+
 	find_llvm || die "clang, lld and llvm of version 19 are missing" "run scripts/setup.sh"
+	compiler="clang$LLVM_SUFFIX $("clang$LLVM_SUFFIX" -dumpversion)"
+	[ "$1" != gcc ] || compiler="gcc $(gcc -dumpfullversion)"
 	have rustc || die "rustc is missing" "run scripts/setup.sh"
 	find_bindgen || die "bindgen $BINDGEN_MIN or newer is missing" "run scripts/setup.sh"
 	find_rust_src || die "the library source of rustc $(rustc_version) is missing" \
 		"run scripts/setup.sh"
 	PATH=$(dirname "$BINDGEN"):$PATH
-	TOOLCHAIN="clang$LLVM_SUFFIX $("clang$LLVM_SUFFIX" -dumpversion) rustc $(rustc_version)"
+	TOOLCHAIN="$compiler rustc $(rustc_version)"
 	TOOLCHAIN="$TOOLCHAIN bindgen $(bindgen_version "$BINDGEN") $RUST_SRC"
 	export PATH TOOLCHAIN RUST_LIB_SRC=$RUST_SRC
 }
