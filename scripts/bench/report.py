@@ -44,7 +44,9 @@ def measured(path):
             n, total, rounds = map(int, numbers)
             if operation.startswith("contended"):
                 rates[core, operation, rounds].append(total / 1e6)
-            elif rounds and total / rounds != costs.setdefault((core, operation, n), total / rounds):
+                continue
+            cost = total / rounds if rounds else None
+            if rounds and costs.setdefault((core, operation, n), cost) != cost:
                 sys.exit(f"luo-flb: error: two boots do not agree on {operation} of {n}, {core}")
     for core, operation, n in list(costs):
         if operation == "retrieve-others":
