@@ -7,6 +7,7 @@
 
 mod compile_fail;
 mod faults;
+mod fuzz;
 mod guest;
 mod hostile;
 mod kernels;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     let mut plan = Plan::default();
     lint::plan(&mut plan);
     compile_fail::plan(&mut plan);
+    fuzz::plan(&mut plan);
     kunit::plan(&mut plan);
     kexec::plan(&mut plan);
     hostile::plan(&mut plan);
