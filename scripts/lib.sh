@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Sourced by the other scripts: cache paths, messages, steps, locks, atomic results.
+# Sourced by the other scripts: cache paths, messages, steps, locks, processes.
 # shellcheck disable=SC2034 # used by those that source it
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -87,7 +87,7 @@ lock() {
 	esac
 	cache_dir lock
 	exec {fd}>"$CACHE/lock/$name"
-	if ! flock -n "$fd"; then
+	if ! flock -w 3 "$fd"; then
 		note "waiting for another run that holds the $name lock"
 		flock "$fd"
 	fi
@@ -138,31 +138,31 @@ step_failed() {
 
 	reason=$(log_reason "$2")
 	case $reason in
-	"luo-flb: error: "*)
-		printf '%s\n' "$reason" >&2 ;;
-	*"No space left"*)
-		printf 'luo-flb: error: %s: disk full; free space or set XDG_CACHE_HOME\n' \
-			"$1" >&2 ;;
-	*)
-		printf 'luo-flb: error: %s failed after %s s: %s; see %s\n' \
-			"$1" "$3" "$reason" "$2" >&2 ;;
-	esac
+	"luo-flb: error: "*) printf '%s\n' "$reason" >&2 ;;
+	*"No space left"*) (die "$1: disk full" "free space or set XDG_CACHE_HOME") ;;
+	*) (die "$1 failed after $3 s: $reason" "see $2") ;;
+	esac || true
 }
 
 # step TITLE COMMAND...: run it with its output in a log; show title and time.
-# With STEP_QUIET set the caller says why it failed.
+# With STEP_QUIET set the caller says why it failed, by STEP_LOG.
 # COMMAND runs with errexit off: pass an external command, or a function of && lists.
 step() {
-	local title=$1 log start=$SECONDS ticker='' rc=0
+	local title=$1 log start=$SECONDS ticker='' end='' rc=0
 	shift
 
 	mkdir -p "$RUN" 2>/dev/null || die "cannot write to $RUN" "set XDG_CACHE_HOME"
 	log=$(printf '%s' "$title" | tr -cs 'A-Za-z0-9.\n' '-' | tr '[:upper:]' '[:lower:]')
 	log=$RUN/${log:0:60}.log
+	STEP_LOG=$log
 	: >"$log" || die "cannot write to $log" "free space there or set XDG_CACHE_HOME"
-	if [ -t 1 ]; then
+	if [ -n "${FLB_ASIDE:-}" ]; then
+		printf '%s ...\n' "$title"
+		end="$title: "
+	elif [ -t 1 ]; then
 		step_ticker "$title" "$log" "$start" &
 		ticker=$!
+		end=$'\r\033[K'"$title ... "
 	else
 		printf '%s ... ' "$title"
 	fi
@@ -170,14 +170,47 @@ step() {
 	if [ -n "$ticker" ]; then
 		kill "$ticker" 2>/dev/null || true
 		wait "$ticker" 2>/dev/null || true
-		printf '\r\033[K%s ... ' "$title"
 	fi
 	if [ "$rc" -eq 0 ]; then
-		printf '%s s\n' "$((SECONDS - start))"
+		printf '%s%s s\n' "$end" "$((SECONDS - start))"
 		return 0
 	fi
-	printf 'failed\n'
-	[ -z "${STEP_QUIET:-}" ] || return "$rc"
-	step_failed "$title" "$log" "$((SECONDS - start))"
+	printf '%sfailed\n' "$end"
+	[ -n "${STEP_QUIET:-}" ] || step_failed "$title" "$log" "$((SECONDS - start))"
 	return "$rc"
+}
+
+# aside COMMAND...: run it beside what comes next, until join.
+aside() {
+	FLB_ASIDE=1 "$@" &
+	ASIDES=$((ASIDES + 1))
+}
+ASIDES=0
+
+# join: wait for all that is aside. The first that fails is the end.
+join() {
+	while [ "$ASIDES" -gt 0 ]; do
+		wait -n || exit
+		ASIDES=$((ASIDES - 1))
+	done
+}
+
+# as_group "$@": run this script as a process group, which ends as a whole: when the script does, or
+# when a signal comes.
+as_group() {
+	local pid rc signal='' tries=0
+
+	if [ "${FLB_GROUP:-}" = "$PPID" ]; then
+		trap 'exit 143' TERM
+		return
+	fi
+	set -m
+	FLB_GROUP=$$ "$0" "$@" &
+	pid=$!
+	trap 'signal=yes; kill -- "-$pid"' INT TERM HUP
+	while rc=0; wait "$pid" || rc=$?; kill -0 "$pid" 2>/dev/null; do :; done
+	while kill -- "-$pid" 2>/dev/null && [ "$((tries += 1))" -lt 50 ]; do sleep 0.1; done
+	kill -KILL -- "-$pid" 2>/dev/null || true
+	[ -z "$signal" ] || rc=130
+	exit "$rc"
 }
