@@ -2,18 +2,32 @@
 
 //! The tests of kernels, scripts and text, as `cargo test` has them.
 //!
-//! A module per kind of test adds its trials to the [`Plan`]. What `make test` leaves out for
-//! `make test-all` is an ignored test, and `--include-ignored` runs it.
+//! A module per kind of test adds to the [`Plan`]. What `make test` leaves out for `make test-all`
+//! is an ignored test, and `--include-ignored` runs it.
 
+mod compile_fail;
+mod faults;
+mod guest;
+mod hostile;
+mod kernels;
+mod kexec;
+mod kunit;
+mod lint;
+mod matrix;
 mod plan;
 mod process;
 
-use libtest_mimic::{run, Arguments};
+use libtest_mimic::Arguments;
 use plan::Plan;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let args = Arguments::from_args();
-    let plan = Plan::default();
-    run(&args, plan.trials).exit_code()
+    let mut plan = Plan::default();
+    lint::plan(&mut plan);
+    compile_fail::plan(&mut plan);
+    kunit::plan(&mut plan);
+    kexec::plan(&mut plan);
+    hostile::plan(&mut plan);
+    matrix::plan(&mut plan);
+    plan.run(&Arguments::from_args())
 }
