@@ -132,7 +132,7 @@ step_ticker() {
 	done
 }
 
-# step_failed TITLE LOG SECONDS: one line, with the reason and where to read more.
+# step_failed TITLE LOG: one line, with the reason and where to read more.
 step_failed() {
 	local reason
 
@@ -140,7 +140,7 @@ step_failed() {
 	case $reason in
 	"luo-flb: error: "*) printf '%s\n' "$reason" >&2 ;;
 	*"No space left"*) (die "$1: disk full" "free space or set XDG_CACHE_HOME") ;;
-	*) (die "$1 failed after $3 s: $reason" "see $2") ;;
+	*) (die "$1 failed: $reason" "see $2") ;;
 	esac || true
 }
 
@@ -176,7 +176,7 @@ step() {
 		return 0
 	fi
 	printf '%sfailed\n' "$end"
-	[ -n "${STEP_QUIET:-}" ] || step_failed "$title" "$log" "$((SECONDS - start))"
+	[ -n "${STEP_QUIET:-}" ] || step_failed "$title" "$log"
 	return "$rc"
 }
 
