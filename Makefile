@@ -63,4 +63,5 @@ unsafe-list:
 	@mv Documentation/unsafe.rst.tmp Documentation/unsafe.rst
 
 clean:
-	@scripts/clean.sh
+	@bash -euc '. scripts/lib.sh; for f in "$$CACHE"/lock/*; do \
+		[ ! -e "$$f" ] || lock "$${f##*/}"; done; rm -rf "$$CACHE"'

@@ -17,8 +17,8 @@ in_root() {
 
 	mapfile -t vars < <(env | grep -iE '^(https?_proxy|no_proxy|term|jobs)=')
 	# shellcheck disable=SC2016 # for the shells inside
-	unshare -mpf --kill-child bash -c 'mount -t proc proc "$1/proc" &&
-		mount --rbind /dev "$1/dev" && exec chroot --userspec="$2:" "$1" "${@:3}"' \
+	unshare -mpf --kill-child bash -c 'cd "$1" && mount -t proc none proc &&
+		mount --rbind /dev dev && exec chroot --userspec="$2:" . "${@:3}"' \
 		bash "$ROOT" "$user" env -i "${vars[@]}" HOME="$DIR" \
 		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
 		sh -c 'cd "$HOME/luo-flb" && exec "$@"' sh "$@"
@@ -32,22 +32,25 @@ bootstrap() {
 
 # prepare: the root. How this machine reaches the network is no part of what is tried.
 prepare() {
-	rm -rf "$ROOT" && cp -a --reflink=auto "$BASE" "$ROOT" && cp /etc/resolv.conf "$ROOT/etc/" &&
-		apt-config dump Acquire >"$ROOT/etc/apt/apt.conf.d/99network" &&
+	rm -rf "$ROOT" && cp -a --reflink=auto "$BASE" "$ROOT" &&
+		cp /etc/resolv.conf /etc/hosts "$ROOT/etc/" && rm -rf "$ROOT"/var/lib/apt/lists &&
+		apt-config dump Acquire | sed -n '/^Acquire::\(http\|Check\)/p' \
+			>"$ROOT/etc/apt/apt.conf.d/99network" &&
 		cp -r /usr/local/share/ca-certificates "$ROOT/usr/local/share/" &&
-		chroot "$ROOT" update-ca-certificates && mkdir -p "$ROOT$DIR/luo-flb" &&
-		(cd "$TOP" && git ls-files -zco --exclude-standard |
-			tar -c --null -T - --ignore-failed-read) | tar -xo -C "$ROOT$DIR/luo-flb" &&
-		{ [ "$RUN_AS" = root ] || add_user; }
+		chroot "$ROOT" update-ca-certificates && mkdir -p "$ROOT$DIR/luo-flb" || return 1
+	(cd "$TOP" && git ls-files -zco --exclude-standard |
+		tar -c --null -T - --ignore-failed-read) | tar -xo -C "$ROOT$DIR/luo-flb" &&
+		git init -q "$ROOT$DIR/luo-flb" && { [ "$RUN_AS" = root ] || add_user; }
 }
 
 add_user() {
 	in_root root apt-get update && in_root root apt-get install -y sudo &&
-		chroot "$ROOT" useradd "$RUN_AS" -d "$DIR" &&
+		rm -rf "$ROOT"/var/lib/apt/lists && chroot "$ROOT" useradd "$RUN_AS" -d "$DIR" &&
 		chroot "$ROOT" chown -R "$RUN_AS:" "$DIR" &&
 		echo "$RUN_AS ALL=(ALL) NOPASSWD: ALL" >"$ROOT/etc/sudoers.d/$RUN_AS"
 }
 
+as_group "$@"
 [ $# -gt 0 ] || die "usage: bare-root.sh SUITE [COMMAND...]"
 [ "$(id -u)" = 0 ] || die "a bare root is made by root only" "use sudo"
 have debootstrap || die "debootstrap is missing" "apt-get install debootstrap"

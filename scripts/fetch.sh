@@ -77,7 +77,7 @@ first_fetch() {
 	[ "$rc" -ne 0 ] || return 0
 	[ "$rc" -ne "$SKIP" ] || grep -q 'No space left' "$STEP_LOG" ||
 		skip "none of its point releases could be downloaded: $(log_reason "$STEP_LOG")"
-	step_failed "Linux $SERIES source" "$STEP_LOG"
+	step_failed "Linux $SERIES source"
 	exit 1
 }
 
@@ -110,6 +110,7 @@ show_tree() {
 
 fetch_series() {
 	[[ $SERIES =~ ^[0-9]+\.[0-9]+$ ]] || die "'$SERIES' is no kernel series" "give one like 7.1"
+	version_ge "$SERIES" "$OLDEST" || die "Linux $SERIES has no FLB" "one of: $SUPPORTED"
 	[ "$CHECK" = no ] || exit 0
 	TREE=$CACHE/tree/$SERIES
 	cache_dir tree dl

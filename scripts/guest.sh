@@ -15,8 +15,9 @@ build() {
 
 	step "Guest userspace ${init##*/}" cargo build --quiet --release --locked "$@" \
 		--manifest-path "$TOP/Cargo.toml" -p "$PACKAGE" --target "$target" || exit 1
-	{ cp "$CARGO_TARGET_DIR/$target/release/$PACKAGE" "$init.tmp" && mv "$init.tmp" "$init"; } ||
+	cp "$CARGO_TARGET_DIR/$target/release/$PACKAGE" "$init.tmp" ||
 		die "cannot write to $CACHE/guest" "free some space"
+	mv "$init.tmp" "$init"
 }
 
 have cargo || die "cargo is missing" "run scripts/setup.sh"

@@ -8,15 +8,17 @@ set -euo pipefail
 
 # stage ARGUMENT...: lay out what goes in.
 stage() {
-	local arg to
+	local arg
 
-	mkdir -p "$ROOT"/{kernels,modules,selftests,proc,sys,dev,tmp}
-	cp "$INIT" "$ROOT/init"
+	mkdir -p "$ROOT"/{kernels,modules,selftests,proc,sys,dev,tmp} &&
+		cp "$INIT" "$ROOT/init" || return 1
 	for arg in "$@"; do
-		to=$ROOT/selftests/
-		[[ $arg != *=* ]] || to=$ROOT/kernels/${arg%%=*}
-		cp "${arg#*=}" "$to"
-		[ ! -f "${arg#*=}.ko" ] || cp "${arg#*=}.ko" "$ROOT/modules/${arg%%=*}.ko"
+		case $arg in
+		*=*) cp "${arg#*=}" "$ROOT/kernels/${arg%%=*}" ;;
+		*) cp "$arg" "$ROOT/selftests/" ;;
+		esac || return 1
+		[ ! -f "${arg#*=}.ko" ] ||
+			cp "${arg#*=}.ko" "$ROOT/modules/${arg%%=*}.ko" || return 1
 	done
 }
 
@@ -30,7 +32,7 @@ have cpio || die "cpio is missing" "apt-get install cpio"
 ROOT=$(mktemp -d "$OUT.XXXXXX" 2>/dev/null) || die "cannot write to ${OUT%/*}" "free some space"
 trap 'rm -rf "$ROOT" "$OUT.tmp"' EXIT
 trap 'exit 143' INT TERM HUP
-(stage "$@" && cd "$ROOT" && find . -mindepth 1 | sort |
-	cpio --quiet -o -H newc -R 0:0 --reproducible >"$OUT.tmp") 2>/dev/null ||
-	die "cannot write $OUT" "free some space"
+stage "$@" || die "cannot lay out the initramfs in $ROOT" "free some space"
+(cd "$ROOT" && find . -mindepth 1 | sort | cpio --quiet -o -H newc -R 0:0 --reproducible) \
+	2>/dev/null >"$OUT.tmp" || die "cannot write $OUT" "free some space"
 mv "$OUT.tmp" "$OUT"

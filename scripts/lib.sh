@@ -27,6 +27,8 @@ die() {
 	exit 1
 }
 
+[[ $ARCH =~ ^(x86_64|arm64)$ ]] || die "ARCH=$ARCH is not known" "one of: x86_64 arm64"
+
 note() {
 	printf 'luo-flb: %s\n' "$*" >&2
 }
@@ -109,64 +111,61 @@ forget_others() {
 
 # log_reason LOG: the line of a log that says best what went wrong.
 log_reason() {
-	local log=$1 line pattern
+	local line='' pattern
 
 	for pattern in 'luo-flb: error: ' 'No space left on device' \
 			'error(\[E[0-9]+\])?:|FATAL|undefined symbol' '^E: ' \
 			'rror|annot|ailed|not found' '.'; do
-		line=$(grep -aE -- "$pattern" "$log" |
+		[ -n "$line" ] || line=$(grep -aE -- "$pattern" "$1" |
 			grep -avE '^make|aborting due|could not compile' | tail -n 1) || true
-		[ -z "$line" ] || break
 	done
 	printf '%s' "${line:-no output}" | tr -d '\r' | cut -c 1-300
 }
 
 # Only on a terminal: rewrite the step's line each second, with the last thing done.
 step_ticker() {
-	local title=$1 log=$2 start=$3 cols line
+	local title=$1 start=$2 cols line
 
 	cols=$(tput cols 2>/dev/null || echo 80)
 	while sleep 1 && kill -0 "$$" 2>/dev/null; do
-		line=$(tail -n 1 "$log" 2>/dev/null | tr -d '\r\t\033')
+		line=$(tail -n 1 "$STEP_LOG" 2>/dev/null | tr -d '\r\t\033')
 		printf '\r\033[K%.*s' "$((cols - 1))" "$title  $((SECONDS - start)) s  $line"
 	done
 }
 
-# step_failed TITLE LOG: one line, with the reason and where to read more.
+# step_failed TITLE: one line, with the reason and where to read more.
 step_failed() {
 	local reason
 
-	reason=$(log_reason "$2")
+	reason=$(log_reason "$STEP_LOG")
 	case $reason in
 	"luo-flb: error: "*) printf '%s\n' "$reason" >&2 ;;
 	*"No space left"*) (die "$1: disk full" "free space or set XDG_CACHE_HOME") ;;
-	*) (die "$1 failed: $reason" "see $2") ;;
+	*) (die "$1 failed: $reason" "see $STEP_LOG") ;;
 	esac || true
 }
 
-# step TITLE COMMAND...: run it with its output in a log; show title and time.
-# With STEP_QUIET set the caller says why it failed, by STEP_LOG.
+# step TITLE COMMAND...: run it with its output in a log, STEP_LOG; show title and time. With
+# STEP_QUIET set the caller says why it failed.
 # COMMAND runs with errexit off: pass an external command, or a function of && lists.
 step() {
-	local title=$1 log start=$SECONDS ticker='' end='' rc=0
+	local title=$1 name start=$SECONDS ticker='' end='' rc=0
 	shift
 
-	mkdir -p "$RUN" 2>/dev/null || die "cannot write to $RUN" "set XDG_CACHE_HOME"
-	log=$(printf '%s' "$title" | tr -cs 'A-Za-z0-9.\n' '-' | tr '[:upper:]' '[:lower:]')
-	log=$RUN/${log:0:60}.log
-	STEP_LOG=$log
-	: >"$log" || die "cannot write to $log" "free space there or set XDG_CACHE_HOME"
+	name=$(printf '%.60s' "${title,,}" | tr -cs 'a-z0-9.' '-')
+	STEP_LOG=$RUN/$name.log
+	{ mkdir -p "$RUN" && : >"$STEP_LOG"; } 2>/dev/null ||
+		die "cannot write to $STEP_LOG" "free space there or set XDG_CACHE_HOME"
 	if [ -n "${FLB_ASIDE:-}" ]; then
-		printf '%s ...\n' "$title"
-		end="$title: "
+		end="$title ... "
 	elif [ -t 1 ]; then
-		step_ticker "$title" "$log" "$start" &
+		step_ticker "$title" "$start" &
 		ticker=$!
 		end=$'\r\033[K'"$title ... "
 	else
 		printf '%s ... ' "$title"
 	fi
-	"$@" >"$log" 2>&1 </dev/null || rc=$?
+	"$@" >"$STEP_LOG" 2>&1 </dev/null || rc=$?
 	if [ -n "$ticker" ]; then
 		kill "$ticker" 2>/dev/null || true
 		wait "$ticker" 2>/dev/null || true
@@ -176,11 +175,12 @@ step() {
 		return 0
 	fi
 	printf '%sfailed\n' "$end"
-	[ -n "${STEP_QUIET:-}" ] || step_failed "$title" "$log"
+	[ -n "${STEP_QUIET:-}" ] || step_failed "$title"
 	return "$rc"
 }
 
-# aside COMMAND...: run it beside what comes next, until join.
+# aside COMMAND...: run it beside what comes next, until join. Its steps say what they did when they
+# are done. Who has such children runs as_group, which ends them.
 aside() {
 	FLB_ASIDE=1 "$@" &
 	ASIDES=$((ASIDES + 1))
@@ -189,28 +189,24 @@ ASIDES=0
 
 # join: wait for all that is aside. The first that fails is the end.
 join() {
-	while [ "$ASIDES" -gt 0 ]; do
+	for (( ; ASIDES > 0; ASIDES--)); do
 		wait -n || exit
-		ASIDES=$((ASIDES - 1))
 	done
 }
 
-# as_group "$@": run this script as a process group, which ends as a whole: when the script does, or
-# when a signal comes.
+# as_group COMMAND...: run it as a process group that ends as a whole: when COMMAND does, or when a
+# signal comes. For the end of a script.
 as_group() {
 	local pid rc signal='' tries=0
 
-	if [ "${FLB_GROUP:-}" = "$PPID" ]; then
-		trap 'exit 143' TERM
-		return
-	fi
 	set -m
-	FLB_GROUP=$$ "$0" "$@" &
+	{ set +m && "$@"; } &
 	pid=$!
+	set +m
 	trap 'signal=yes; kill -- "-$pid"' INT TERM HUP
 	while rc=0; wait "$pid" || rc=$?; kill -0 "$pid" 2>/dev/null; do :; done
 	while kill -- "-$pid" 2>/dev/null && [ "$((tries += 1))" -lt 50 ]; do sleep 0.1; done
 	kill -KILL -- "-$pid" 2>/dev/null || true
 	[ -z "$signal" ] || rc=130
-	exit "$rc"
+	return "$rc"
 }

@@ -11,51 +11,23 @@ set -euo pipefail
 # shellcheck source=scripts/toolchain.sh
 . "$TOP/scripts/toolchain.sh"
 
-# A package, and a command that it has, or a file when it begins with /.
-NEEDED='
-gcc gcc
-libc6-dev /usr/include/stdio.h
-make make
-flex flex
-bison bison
-bc bc
-libelf-dev /usr/include/gelf.h
-libssl-dev /usr/include/openssl/evp.h
-libclang1-19 /usr/lib/llvm-19/lib/libclang-19.so.1
-cpio cpio
-xz-utils xz
-rsync rsync
-qemu-system-x86 qemu-system-x86_64
-'
-ARM64='
-qemu-system-arm qemu-system-aarch64
-gcc-aarch64-linux-gnu aarch64-linux-gnu-gcc
-libc6-dev-arm64-cross /usr/aarch64-linux-gnu/lib/libc.a
-'
-CLANG='
-clang-19 clang-19
-lld-19 ld.lld-19
-llvm-19 llvm-size-19
-'
-TEST='
-g++ c++
-python3 python3
-perl perl
-libfdt-dev /usr/include/libfdt.h
-device-tree-compiler dtc
-shellcheck shellcheck
-'
+# Packages, each with a command that it has, or a file.
+NEEDED='gcc:gcc libc6-dev:/usr/include/stdio.h make:make flex:flex bison:bison bc:bc cpio:cpio
+	libelf-dev:/usr/include/gelf.h libssl-dev:/usr/include/openssl/evp.h xz-utils:xz rsync:rsync
+	libclang1-19:/usr/lib/llvm-19/lib/libclang-19.so.1 qemu-system-x86:qemu-system-x86_64'
+ARM64='clang-19:clang-19 lld-19:ld.lld-19 llvm-19:llvm-size-19 qemu-system-arm:qemu-system-aarch64
+	gcc-aarch64-linux-gnu:aarch64-linux-gnu-gcc
+	libc6-dev-arm64-cross:/usr/aarch64-linux-gnu/lib/libc.a'
+TEST='g++:c++ python3:python3 perl:perl shellcheck:shellcheck device-tree-compiler:dtc
+	libfdt-dev:/usr/include/libfdt.h'
 
 missing() {
-	local package what web=''
+	local each what web=''
 
-	while read -r package what; do
-		case $what in
-		'') ;;
-		/*) [ -e "$what" ] || echo "$package" ;;
-		*) have "$what" || echo "$package" ;;
-		esac
-	done <<<"$NEEDED"
+	for each in $NEEDED; do
+		what=${each#*:}
+		[[ $what == /* && -e $what ]] || have "$what" || echo "${each%:*}"
+	done
 	if ! have rustc || ! have cargo; then
 		# Debian 12 has a new one by another name.
 		debian_has rustc "$RUSTC_MIN" || ! debian_has rustc-web "$RUSTC_MIN" || web=-web
@@ -94,11 +66,10 @@ install_missing() {
 	apt_setup >/dev/null 2>&1 &
 	apt_root update || true
 	mapfile -t packages < <(missing)
-	apt_install "${packages[@]}" || return 1
-	wait
+	apt_install "${packages[@]}" && { wait || true; }
 }
 
-# What judges Rust, where rustc is Debian's: of its version, or their tests are skipped.
+# What judges Rust, where rustc is Debian's, of its version; without them, their tests are skipped.
 install_judges() {
 	local web version
 
@@ -107,6 +78,15 @@ install_judges() {
 		[ -z "$version" ] ||
 			apt_install "rustfmt$web=$version" "rust$web-clippy=$version" || true
 	done
+}
+
+check_rustc() {
+	local version
+
+	version=$(rustc_version)
+	version_ge "$version" "$RUSTC_MIN" ||
+		die "rustc ${version:-does not run; it} is too old, $RUSTC_MIN needed" \
+			"use rustup, or Debian's rustc and cargo, on Debian 12 rustc-web and cargo-web"
 }
 
 get_packages() {
@@ -118,55 +98,41 @@ get_packages() {
 		have apt-get || die "missing: $list" "install what these Debian packages hold"
 		[ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null ||
 			die "missing packages" "as root: apt-get install $list"
-		STEP_QUIET=1 step "Debian packages" install_missing || die \
-			"Debian packages: $(log_reason "$STEP_LOG")" \
-			"is there a network? see $STEP_LOG"
+		STEP_QUIET=1 step "Debian packages" install_missing ||
+			die "Debian packages: $(log_reason "$STEP_LOG")" \
+				"is there a network? see $STEP_LOG"
 		list=$(missing | paste -sd ' ')
 		[ -z "$list" ] || die "still missing after apt-get install: $list" "use Debian 12 or 13"
 		check_rustc
 	fi
-	if [ "$WHAT" != demo ] && [ "$(command -v rustc)" = /usr/bin/rustc ] &&
-	   ! { have rustfmt && have cargo-clippy; }; then
-		step "Debian packages for rustc" install_judges
-	fi
-}
-
-check_rustc() {
-	local version
-
-	version=$(rustc_version)
-	version_ge "$version" "$RUSTC_MIN" || die \
-		"rustc ${version:-does not run; it} is too old, $RUSTC_MIN needed" \
-		"use rustup, or Debian's rustc and cargo, which on Debian 12 are rustc-web and cargo-web"
+	[ "$WHAT" = demo ] || [ "$(command -v rustc)" != /usr/bin/rustc ] ||
+		{ have rustfmt && have cargo-clippy; } || step "Debian packages for rustc" install_judges
 }
 
 # unpack_deb DEB DIR OPTION...: some of its files, by options of tar.
 unpack_deb() {
-	local deb=$1 dir=$2
-	shift 2
-
-	mkdir -p "$dir" && dpkg-deb --fsys-tarfile "$deb" | tar -xC "$dir" "$@"
+	mkdir -p "$2" && dpkg-deb --fsys-tarfile "$1" | tar -xC "$2" "${@:3}"
 }
 
 # unpack_bindgen: Debian 13's, with its C library where the machine's is older.
 unpack_bindgen() {
-	local dir=$CACHE/tools dl=$CACHE/dl/bindgen tmp=$CACHE/tools.tmp deb
+	local dl=$CACHE/dl/bindgen tmp=$CACHE/tools.tmp deb
 
 	apt_setup && deb=$(apt_download "$dl" binary bindgen) && rm -rf "$tmp" &&
-		unpack_deb "$deb" "$tmp" ./usr/bin && mkdir "$tmp/bin" || return 1
-	if "$tmp/usr/bin/bindgen" --version; then
+		unpack_deb "$deb" "$tmp" ./usr/bin && mkdir "$tmp/bin" &&
 		ln -s ../usr/bin/bindgen "$tmp/bin/bindgen" || return 1
-	else
-		deb=$(apt_download "$dl" binary libc6) && unpack_deb "$deb" "$tmp" ./usr/lib || return 1
-		cat >"$tmp/bin/bindgen" <<-'SH' && chmod +x "$tmp/bin/bindgen" || return 1
+	if ! "$tmp/bin/bindgen" --version; then
+		deb=$(apt_download "$dl" binary libc6) && unpack_deb "$deb" "$tmp" ./usr/lib &&
+			rm "$tmp/bin/bindgen" && cat >"$tmp/bin/bindgen" <<-'SH' &&
 			#!/bin/sh
 			top=$(dirname "$0")/..
 			for ld in "$top"/usr/lib/*/ld-linux-*; do
 				exec "$ld" --library-path "${ld%/*}" "$top/usr/bin/bindgen" "$@"
 			done
 		SH
+			chmod +x "$tmp/bin/bindgen" || return 1
 	fi
-	rm -rf "$dl" "$dir" && mv "$tmp" "$dir"
+	rm -rf "$dl" "$CACHE/tools" && mv "$tmp" "$CACHE/tools"
 }
 
 # rust_src_deb VERSION: the Debian package of the same upstream version, any Debian revision.
@@ -174,9 +140,11 @@ rust_src_deb() {
 	local name version kind
 
 	while read -r name version kind; do
-		[ "$kind" = binary ] && [ "${version%%[+-]*}" = "$1" ] || continue
+		[[ $kind == binary && ${version%%[+-]*} == "$1" ]] || continue
 		! apt_download "$CACHE/dl/rust-src" binary "$name=$version" || return 0
 	done < <(apt_madison rust-src rust-web-src)
+	echo "luo-flb: error: no package has the library source of rustc $1;" \
+		"rustup component add rust-src, or use another rustc" >&2
 	return 1
 }
 
@@ -184,35 +152,31 @@ rust_src_deb() {
 unpack_rust_src() {
 	local deb dir=$CACHE/rust-src/$1
 
-	deb=$(own_apt rust_src_deb "$1") || { apt_setup && deb=$(rust_src_deb "$1"); } || {
-		echo "luo-flb: error: no package has the library source of rustc $1;" \
-			"rustup component add rust-src, or use another rustc"
-		return 1
-	}
-	rm -rf "$dir.tmp" && unpack_deb "$deb" "$dir.tmp" --strip-components=4 \
-		"./usr/src/rustc-$1/library" && rm -rf "$dir" "$CACHE/dl/rust-src" && mv "$dir.tmp" "$dir"
+	deb=$(own_apt rust_src_deb "$1") || { apt_setup && deb=$(rust_src_deb "$1"); } &&
+		rm -rf "$dir.tmp" && unpack_deb "$deb" "$dir.tmp" --strip-components=4 \
+			"./usr/src/rustc-$1/library" &&
+		rm -rf "$dir" "$CACHE/dl/rust-src" && mv "$dir.tmp" "$dir"
 }
 
 WHAT=demo ONLY_PACKAGES=no
 for arg in "$@"; do
 	case $arg in
 	--packages) ONLY_PACKAGES=yes ;;
-	--test) WHAT=test ;;
-	--all) WHAT=all ;;
+	--test|--all) WHAT=${arg#--} ;;
 	*) die "usage: setup.sh [--packages] [--test|--all]" ;;
 	esac
 done
-[ "$WHAT" = demo ] || NEEDED+=$TEST
-[ "$WHAT" != all ] || ARCH=arm64
-[ "$ARCH" != arm64 ] || NEEDED+=$ARM64$CLANG
-trap 'exit 143' TERM
+[ "$WHAT" = demo ] || NEEDED+=" $TEST"
+[[ $WHAT/$ARCH =~ ^all/|/arm64$ ]] || ARM64=
+NEEDED+=" $ARM64"
+trap 'exit 143' INT TERM HUP
 get_packages
 [ "$ONLY_PACKAGES" = no ] || exit 0
 if ! find_bindgen || ! find_rust_src; then
 	lock tools
 	need_space 500
 	find_bindgen || step "bindgen" unpack_bindgen || exit 1
-	find_bindgen || die "bindgen does not run" "see $RUN/bindgen.log"
+	find_bindgen || die "bindgen does not run" "see $STEP_LOG"
 	find_rust_src || step "Rust library source" unpack_rust_src "$(rustc_version)" || exit 1
-	find_rust_src || die "the Rust library source is not as expected" "see $RUN"
+	find_rust_src || die "the Rust library source is not as expected" "see $STEP_LOG"
 fi

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Sourced: which tools the kernel is built with. Sets LLVM_SUFFIX, RUST_SRC and PATH; TOOLCHAIN is
 # a text that changes when they do.
+# shellcheck disable=SC2034 # setup.sh uses the versions
 
 RUSTC_MIN=1.85.0
 BINDGEN_MIN=0.71.1
@@ -11,7 +12,7 @@ rustc_version() {
 	rustc --version 2>/dev/null | awk '{ print $2 }'
 }
 
-# find_llvm: sets LLVM_SUFFIX to one that is whole: Debian's versioned names first, 19 before others.
+# find_llvm: sets LLVM_SUFFIX to one that is whole: Debian's versioned names first, 19 before all.
 find_llvm() {
 	local suffix
 
@@ -25,7 +26,7 @@ find_llvm() {
 	return 1
 }
 
-# find_bindgen: sets BINDGEN and BINDGEN_VERSION to one that is new enough: in PATH, or in the cache.
+# find_bindgen: sets BINDGEN and BINDGEN_VERSION to a new enough one: in PATH, or in the cache.
 find_bindgen() {
 	for BINDGEN in "$(command -v bindgen || true)" "$CACHE/tools/bin/bindgen"; do
 		BINDGEN_VERSION=$("$BINDGEN" --version 2>/dev/null | awk '{ print $2 }') || continue
