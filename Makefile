@@ -59,4 +59,5 @@ mutate:
 	@scripts/mutate/mutate.sh
 
 clean:
-	@scripts/clean.sh
+	@bash -euc '. scripts/lib.sh; for f in "$$CACHE"/lock/*; do \
+		[ ! -e "$$f" ] || lock "$${f##*/}"; done; rm -rf "$$CACHE"'
