@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The KUnit suites of the core and of the Rust API, each case a test. One boot, by the kernel's
-//! own kunit.py, runs all suites of a kind.
+//! The KUnit suites of the core and of the Rust API, each case a test. One boot runs all suites of a
+//! kind, and the kernel's own kunit.py judges them.
 
 use crate::guest::{console, Flavor, PLAIN};
 use crate::kernels::{place, trees, Arch, Build, Tree};
@@ -17,7 +17,7 @@ use std::process::Command;
 use std::slice;
 use std::sync::{Arc, OnceLock};
 
-/// The suites of one kind: where their source is, and what kunit.py selects them by.
+/// The suites of one kind: where their source is, and what the kernel selects them by.
 struct Kind {
     name: &'static str,
     glob: &'static str,
@@ -53,7 +53,7 @@ struct Boot {
 }
 
 impl Boot {
-    /// The suites, with the kernel's own program.
+    /// Boots the suites.
     fn command(&self, json: &Path) -> Command {
         let mut command = process::script("kunit.sh");
         command.env("ARCH", self.build.arch.name());
@@ -71,7 +71,6 @@ impl Boot {
         let _ = fs::remove_file(&json);
         let end = process::output(&mut self.command(&json));
         let log = json.with_extension("log");
-        let _ = fs::copy(self.build.dir().join("test.log"), &log);
         let mut results = Results::new();
         let text = fs::read_to_string(&json).unwrap_or_default();
         collect(

@@ -5,6 +5,7 @@
 //! A module per kind of test adds to the [`Plan`]. What `make test` leaves out for `make test-all`
 //! is an ignored test, and `--include-ignored` runs it.
 
+mod accel;
 mod compile_fail;
 mod faults;
 mod fuzz;
@@ -25,6 +26,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let mut plan = Plan::default();
     lint::plan(&mut plan);
+    accel::plan(&mut plan);
     compile_fail::plan(&mut plan);
     fuzz::plan(&mut plan);
     kunit::plan(&mut plan);
