@@ -17,7 +17,7 @@ set -euo pipefail
 # shellcheck source=scripts/overlay-files.sh
 . "$TOP/scripts/overlay-files.sh"
 
-# describe KIND: sets FRAGMENTS, of which the configuration is made, SEEDS, builds to start from, and
+# describe KIND: sets FRAGMENTS, which make the configuration, SEEDS, builds to start from, and
 # COMPILER. gcc is quicker, and on every machine.
 describe() {
 	local core=c rest names

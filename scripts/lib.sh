@@ -200,7 +200,7 @@ as_group() {
 	local pid rc signal='' tries=0
 
 	set -m
-	{ set +m && "$@"; } &
+	{ set +m; "$@"; } &
 	pid=$!
 	set +m
 	trap 'signal=yes; kill -- "-$pid"' INT TERM HUP

@@ -169,7 +169,10 @@ fn cases_of(text: &str, found: &mut Vec<(String, String)>) {
     let mut suite = String::new();
     let mut is_test = false;
     for line in text.lines().map(str::trim) {
-        if let Some(rest) = line.strip_prefix("#[kunit_tests(") {
+        if let Some((_, rest)) = line
+            .split_once("kunit_tests(")
+            .filter(|_| line.starts_with('#'))
+        {
             suite = rest.trim_end_matches(")]").to_string();
         } else if line == "#[test]" {
             is_test = true;
