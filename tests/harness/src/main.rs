@@ -6,6 +6,7 @@
 //! is an ignored test, and `--include-ignored` runs it.
 
 mod accel;
+mod bare_root;
 mod compile_fail;
 mod faults;
 mod fuzz;
@@ -18,6 +19,7 @@ mod lint;
 mod matrix;
 mod plan;
 mod process;
+mod setup;
 
 use libtest_mimic::Arguments;
 use plan::Plan;
@@ -33,5 +35,7 @@ fn main() -> ExitCode {
     kexec::plan(&mut plan);
     hostile::plan(&mut plan);
     matrix::plan(&mut plan);
+    setup::plan(&mut plan);
+    bare_root::plan(&mut plan);
     plan.run(&Arguments::from_args())
 }
