@@ -39,8 +39,7 @@ mod suite {
 
     #[test]
     fn block_grows_with_registrations() -> Result {
-        let b = Bench::new(1, MANY)?;
-        let announced = Lasting::complete(&b)?;
+        let (b, announced) = Bench::announced(1, MANY)?;
         let first = announced.address()?;
         for flb in 0..MOST {
             b.register(0, flb)?;
@@ -65,8 +64,7 @@ mod suite {
 
     #[test]
     fn next_kernel_gets_all() -> Result {
-        let old = Bench::new(1, MANY)?;
-        let _announced = Lasting::complete(&old)?;
+        let (old, _announced) = Bench::announced(1, MANY)?;
         old.register_all(0)?;
         old.preserve(0)?;
         let block = old.preview()?;
@@ -90,6 +88,7 @@ mod suite {
 
     #[test]
     fn what_is_registered_before_the_setup_fits() -> Result {
+        needs_kho();
         let b = Bench::new(1, MANY)?;
         b.register_all(0)?;
         let announced = Lasting::complete(&b)?;
@@ -103,6 +102,7 @@ mod suite {
 
     #[test]
     fn address_is_not_touched_before_all_is_set_up() -> Result {
+        needs_kho();
         let b = Bench::new(1, MANY)?;
         let announced = Lasting::announce(&b)?;
         let first = announced.address()?;
@@ -129,6 +129,7 @@ mod suite {
 
     #[test]
     fn nothing_to_complete() -> Result {
+        needs_kho();
         let b = Bench::new(1, 1)?;
         b.core.complete_outgoing();
         assert!(Block::of(&b).is_err());
@@ -140,8 +141,7 @@ mod suite {
 
     #[test]
     fn block_does_not_shrink() -> Result {
-        let b = Bench::new(1, MANY)?;
-        let announced = Lasting::complete(&b)?;
+        let (b, announced) = Bench::announced(1, MANY)?;
         b.register_all(0)?;
         let address = announced.address()?;
         b.unregister_all(0);
@@ -154,8 +154,7 @@ mod suite {
 
     #[test]
     fn grows_while_files_of_others_are_preserved() -> Result {
-        let b = Bench::new(2, MANY)?;
-        let _announced = Lasting::complete(&b)?;
+        let (b, _announced) = Bench::announced(2, MANY)?;
         for flb in 0..10 {
             b.register(0, flb)?;
         }
@@ -173,9 +172,8 @@ mod suite {
 
     #[test]
     fn without_a_place_for_another_address_nothing_is_lost() -> Result {
-        let b = Bench::new(1, MANY)?;
         // This announcement is made once and for all.
-        b.setup()?;
+        let b = Bench::set_up(1, MANY)?;
         for flb in 0..MOST {
             b.register(0, flb)?;
         }
@@ -194,8 +192,7 @@ mod suite {
 
     #[test]
     fn block_that_is_written_does_not_grow() -> Result {
-        let b = Bench::new(2, MANY)?;
-        let announced = Lasting::complete(&b)?;
+        let (b, announced) = Bench::announced(2, MANY)?;
         for flb in 0..MOST {
             b.register(0, flb)?;
         }
@@ -213,8 +210,7 @@ mod suite {
 
     #[test]
     fn name_that_is_taken_is_eexist_where_the_block_has_to_grow() -> Result {
-        let b = Bench::new(1, MOST + 1)?;
-        let _announced = Lasting::complete(&b)?;
+        let (b, _announced) = Bench::announced(1, MOST + 1)?;
         for flb in 0..MOST {
             b.register(0, flb)?;
         }
@@ -227,8 +223,7 @@ mod suite {
 
     #[test]
     fn blocks_beyond_the_page_allocator() -> Result {
-        let b = Bench::new(1, 1)?;
-        let announced = Lasting::complete(&b)?;
+        let (b, announced) = Bench::announced(1, 1)?;
         b.register(0, 0)?;
         let mut before = announced.address()?;
         // Beyond 4 MiB a block is looked for page by page.
@@ -264,8 +259,7 @@ mod suite {
     fn large_blocks_come_empty_and_are_given_back() -> Result {
         let before = available();
         for _ in 0..16 {
-            let b = Bench::new(1, 1)?;
-            let _announced = Lasting::complete(&b)?;
+            let (b, _announced) = Bench::announced(1, 1)?;
             b.register(0, 0)?;
             // 8 MiB.
             assert_eq!(reserve(&b, 131_071), Ok(()));
@@ -337,8 +331,7 @@ mod suite {
 
     #[test]
     fn many_come_and_go_in_any_order() -> Result {
-        let b = Bench::new(2, MANY)?;
-        let _announced = Lasting::complete(&b)?;
+        let (b, _announced) = Bench::announced(2, MANY)?;
         // A step that meets each number once.
         let scattered = || (0..MANY).map(|nth| nth * 101 % MANY);
         assert!(MANY % 101 != 0);

@@ -23,6 +23,7 @@ mod suite {
 
     #[test]
     fn setup_announces_an_empty_block() -> Result {
+        needs_kho();
         let b = Bench::new(1, 1)?;
         let mut number = 0;
         assert_eq!(b.core.setup_outgoing(Some(Field(&mut number))), Ok(()));
