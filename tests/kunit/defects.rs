@@ -394,7 +394,7 @@ mod suite {
         let page = HandedOver::new(&Block::full(2, 1)?)?;
         let tree = FakeTree::announcing(&page.address().to_ne_bytes())?;
         let result = b.core.setup_incoming(Some(&tree));
-        let is_free = page.is_free();
+        let is_free = page.is_given_back(&b);
         assert_eq!(result, Ok(()));
         assert!(is_free);
         assert_eq!(b.get(1), Ok(restored(1)));
@@ -410,7 +410,7 @@ mod suite {
         let page = HandedOver::new(&block)?;
         let tree = FakeTree::announcing(&page.address().to_ne_bytes())?;
         let result = b.core.setup_incoming(Some(&tree));
-        let is_free = page.is_free();
+        let is_free = page.is_given_back(&b);
         assert_eq!(result, err(EINVAL));
         // It may be the memory of somebody else.
         assert!(!is_free);

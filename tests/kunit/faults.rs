@@ -199,7 +199,7 @@ mod suite {
                 // It may have grown all the same.
                 |(b, announced)| Ok(announced.address()? != 0 && hands_over(b, MOST, &[1, 2])?),
                 |(b, announced)| {
-                    b.core.complete_outgoing();
+                    b.core.complete();
                     Ok(announced.address()? != 0 && hands_over(b, MOST + 1, &[2])?)
                 },
             )?;
@@ -214,7 +214,6 @@ mod suite {
     fn block_that_cannot_grow_stays() -> Result {
         needs_kho();
         let faults = Faults::new()?;
-        // Of the page allocator, and beyond.
         for (flbs, pages) in [(MOST + 1, 2), (16 * MOST, 16)] {
             let reserve = |b: &Bench| {
                 let mut token = lock::Registry::lock();
@@ -310,7 +309,8 @@ mod suite {
                 Ok(taken == 1 && b.get(2) == err(ENOMEM))
             },
             |(b, _, memory)| {
-                let is_free = memory.take().is_some_and(|memory| memory.is_free());
+                let memory = memory.take().ok_or(ENXIO)?;
+                let is_free = memory.is_given_back(b);
                 Ok(is_free && b.get(2) == Ok(restored(2)))
             },
         )?;

@@ -434,7 +434,7 @@ mod suite {
         let b = Bench::new(1, 1)?;
         let tree = FakeTree::announcing(&address)?;
         let result = b.core.setup_incoming(Some(&tree));
-        let is_free = page.is_free();
+        let is_free = page.is_given_back(&b);
         assert_eq!(refused, [true; 2]);
         assert_eq!(result, Ok(()));
         assert!(is_free);
