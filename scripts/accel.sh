@@ -32,6 +32,10 @@ debug)
 	# tables KASAN reports an interrupt that comes while the kernel identifies the processor.
 	KERNEL_WORDS+=' kho_scratch=32M,32M,400M no5lvl'
 	;;
+cfi)
+	# Struct pages are set up late above 4 GiB only.
+	MEMORY=5G
+	;;
 esac
 
 ACCEL_PROBE_SECONDS=5
