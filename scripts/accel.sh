@@ -31,6 +31,10 @@ debug)
 	# tables KASAN reports an interrupt that comes while the kernel identifies the processor.
 	KERNEL_WORDS+=' kho_scratch=32M,32M,400M no5lvl'
 	;;
+cfi)
+	# Struct pages are set up late above 4 GiB only.
+	MEMORY=5G
+	;;
 esac
 
 # What was found out since this machine booted: kvm, or how guests are emulated.
