@@ -100,7 +100,7 @@ SERIES=${SERIES:-$NEWEST}
 cache_dir run/bench
 need_cache 4000
 lock bench
-"$TOP/scripts/setup.sh"
+"$TOP/scripts/setup.sh" --all
 found=$("$TOP/scripts/fetch.sh" "$SERIES") || die "no source of Linux $SERIES"
 TREE=${found% *}
 export NAME=${TREE##*/}

@@ -14,7 +14,7 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
 CACHE, RUN, NAME = Path(os.environ["CACHE"]), Path(os.environ["FLB_RUN"]), os.environ["NAME"]
-COPY, BUILD = CACHE / "mutate", CACHE / "build" / f"{NAME}-rust"
+COPY = CACHE / "mutate"
 HOST = ("abi/", "refs.rs", "state.rs")
 MODEL = ("refs.rs", "state.rs")
 SINGLE = ("ffi.rs", "shim.c")
@@ -119,10 +119,11 @@ def complains(log):
 def suites(glob):
     """The first case that fails in a boot with these suites. Whatever else is wrong has to be so
     twice, as a kernel may be too slow on a busy host."""
-    results, log = RUN / "kunit.json", BUILD / "test.log"
+    results, log = RUN / "kunit.json", RUN / "kunit.log"
     for _ in range(2):
         results.unlink(missing_ok=True)
-        run("kunit.log", "scripts/kunit.sh", NAME, BUILD.name, str(results), glob, FLB_TIMEOUT="60")
+        args = (NAME, f"{NAME}-rust", str(results), glob)
+        run("boot.log", "scripts/kunit.sh", *args, FLB_TIMEOUT="60")
         found = list(cases(json.loads(results.read_text()))) if results.exists() else []
         failed = [name for name, fails in found if fails]
         if failed:

@@ -17,7 +17,7 @@ export CACHE NAME FLB_RUN=$CACHE/run/mutate FLB_TREES=$NAME PYTHONDONTWRITEBYTEC
 export KEXEC=${KEXEC-rust-rust/basic rust-rust/parallel rust/mass-1000 rust-rust/sample-notes}
 cache_dir run/mutate mutate
 lock test
-"$TOP/scripts/setup.sh"
+"$TOP/scripts/setup.sh" --test
 "$TOP/scripts/fetch.sh" "$NAME" >/dev/null
 trap restore EXIT
 python3 "$TOP/scripts/mutate/mutate.py"
