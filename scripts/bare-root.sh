@@ -50,7 +50,13 @@ add_user() {
 		echo "$RUN_AS ALL=(ALL) NOPASSWD: ALL" >"$ROOT/etc/sudoers.d/$RUN_AS"
 }
 
-as_group "$@"
+main() {
+	[ -d "$BASE" ] || step "Bare root of Debian $SUITE" bootstrap || exit 1
+	step "Copy of the bare root" prepare || exit 1
+	in_root "$RUN_AS" "$@" || die "$* failed in the bare root" "it is kept in $ROOT"
+	rm -rf "$ROOT"
+}
+
 [ $# -gt 0 ] || die "usage: bare-root.sh SUITE [COMMAND...]"
 [ "$(id -u)" = 0 ] || die "a bare root is made by root only" "use sudo"
 have debootstrap || die "debootstrap is missing" "apt-get install debootstrap"
@@ -63,7 +69,4 @@ BASE=$CACHE/root/$SUITE ROOT=$CACHE/root/$SUITE.run
 cache_dir root
 lock "root-$SUITE"
 need_space 8000
-[ -d "$BASE" ] || step "Bare root of Debian $SUITE" bootstrap || exit 1
-step "Copy of the bare root" prepare || exit 1
-in_root "$RUN_AS" "$@" || die "$* failed in the bare root" "it is kept in $ROOT"
-rm -rf "$ROOT"
+as_group main "$@"
