@@ -44,7 +44,8 @@ demo() {
 
 FLB=${FLB:-rust}
 [[ $FLB =~ ^(rust|c)$ ]] || die "FLB=$FLB is neither rust nor c"
-[[ ${SAMPLE:-notes} == notes ]] || die "SAMPLE=$SAMPLE is no sample" "leave it out or use SAMPLE=notes"
+[[ ${SAMPLE:-notes} == notes ]] ||
+	die "SAMPLE=$SAMPLE is no sample" "leave it out or use SAMPLE=notes"
 export FLB_RUN=$CACHE/run/demo FLB_STORY=1
 RUN=$FLB_RUN
 "$TOP/scripts/fetch.sh" --check "${SERIES:-$NEWEST}"

@@ -61,7 +61,6 @@ try_fetch() {
 		unpack "$kind" "$file" "${version%%-*}" && rm -rf "$dl"
 		return
 	done < <(candidates)
-	rm -rf "$dl"
 	return "$SKIP"
 }
 
@@ -75,9 +74,14 @@ first_fetch() {
 	[ -n "$(candidates)" ] || skip "no package of it in the index; there are $SUPPORTED"
 	STEP_QUIET=1 step "Linux $SERIES source" try_fetch >&2 || rc=$?
 	[ "$rc" -ne 0 ] || return 0
-	[ "$rc" -ne "$SKIP" ] || grep -q 'No space left' "$STEP_LOG" ||
-		skip "none of its point releases could be downloaded: $(log_reason "$STEP_LOG")"
-	step_failed "Linux $SERIES source"
+	# On a full disk the log may be empty.
+	(need_space 100) || rc=full
+	rm -rf "$TREE.tmp" "$CACHE/dl/$SERIES"
+	case $rc in
+	full) ;;
+	"$SKIP") skip "none of its point releases could be downloaded: $(log_reason "$STEP_LOG")" ;;
+	*) step_failed "Linux $SERIES source" ;;
+	esac
 	exit 1
 }
 
@@ -99,6 +103,7 @@ update() {
 	if STEP_QUIET=1 step "Linux $SERIES source" try_fetch >&2; then
 		note "Linux $(cat "$TREE/.flb-version") replaces $cached"
 	else
+		rm -rf "$TREE.tmp" "$CACHE/dl/$SERIES"
 		note "Linux $cached as it is in the cache: $newest could not be had"
 	fi
 }

@@ -133,16 +133,18 @@ step_ticker() {
 	done
 }
 
-# step_failed TITLE: one line, with the reason and where to read more.
+# step_failed TITLE: one line, with the reason and where to read more. On a full disk the log may be
+# empty.
 step_failed() {
 	local reason
 
+	(need_space 100) || return 0
 	reason=$(log_reason "$STEP_LOG")
-	case $reason in
-	"luo-flb: error: "*) printf '%s\n' "$reason" >&2 ;;
-	*"No space left"*) (die "$1: disk full" "free space or set XDG_CACHE_HOME") ;;
-	*) (die "$1 failed: $reason" "see $STEP_LOG") ;;
-	esac || true
+	if [[ $reason == "luo-flb: error: "* ]]; then
+		printf '%s\n' "$reason" >&2
+	else
+		(die "$1 failed: $reason" "see $STEP_LOG") || true
+	fi
 }
 
 # step TITLE COMMAND...: run it with its output in a log, STEP_LOG; show title and time. With

@@ -50,8 +50,7 @@ apt_root() {
 	"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 "$@"
 }
 
-# apt_install PACKAGE...: nothing interrupts it when it is dpkg's turn. Packages that the machine has
-# stay.
+# apt_install PACKAGE...: it removes none, and nothing interrupts it when it is dpkg's turn.
 apt_install() {
 	local install=(install -y --no-install-recommends --no-remove "$@")
 
@@ -86,7 +85,7 @@ check_rustc() {
 	version=$(rustc_version)
 	version_ge "$version" "$RUSTC_MIN" ||
 		die "rustc ${version:-does not run; it} is too old, $RUSTC_MIN needed" \
-			"use rustup, or Debian's rustc and cargo, on Debian 12 rustc-web and cargo-web"
+			"use rustup, or Debian's rustc and cargo (12: rustc-web and cargo-web)"
 }
 
 get_packages() {
@@ -102,11 +101,14 @@ get_packages() {
 			die "Debian packages: $(log_reason "$STEP_LOG")" \
 				"is there a network? see $STEP_LOG"
 		list=$(missing | paste -sd ' ')
-		[ -z "$list" ] || die "still missing after apt-get install: $list" "use Debian 12 or 13"
+		[ -z "$list" ] ||
+			die "still missing after apt-get install: $list" "use Debian 12 or 13"
 		check_rustc
 	fi
-	[ "$WHAT" = demo ] || [ "$(command -v rustc)" != /usr/bin/rustc ] ||
-		{ have rustfmt && have cargo-clippy; } || step "Debian packages for rustc" install_judges
+	if [ "$WHAT" != demo ] && [ "$(command -v rustc)" = /usr/bin/rustc ]; then
+		{ have rustfmt && have cargo-clippy; } ||
+			step "Debian packages for rustc" install_judges
+	fi
 }
 
 # unpack_deb DEB DIR OPTION...: some of its files, by options of tar.

@@ -5,6 +5,7 @@
 //! A module per kind of test adds to the [`Plan`]. What `make test` leaves out for `make test-all`
 //! is an ignored test, and `--include-ignored` runs it.
 
+mod bare_root;
 mod compile_fail;
 mod faults;
 mod guest;
@@ -16,6 +17,7 @@ mod lint;
 mod matrix;
 mod plan;
 mod process;
+mod setup;
 
 use libtest_mimic::Arguments;
 use plan::Plan;
@@ -29,5 +31,7 @@ fn main() -> ExitCode {
     kexec::plan(&mut plan);
     hostile::plan(&mut plan);
     matrix::plan(&mut plan);
+    setup::plan(&mut plan);
+    bare_root::plan(&mut plan);
     plan.run(&Arguments::from_args())
 }
