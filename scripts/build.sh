@@ -14,8 +14,6 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=scripts/toolchain.sh
 . "$TOP/scripts/toolchain.sh"
-# shellcheck source=scripts/overlay-files.sh
-. "$TOP/scripts/overlay-files.sh"
 
 # describe KIND: sets FRAGMENTS, which make the configuration, SEEDS, builds to start from, and
 # COMPILER. gcc is quicker, and on every machine.
@@ -101,7 +99,7 @@ key() {
 	case $NAME in
 	kdir-*) date +%s.%N ;;
 	*) printf '%s\n' "$TOOLCHAIN" "$COMPILER" "$(cat "$TREE/.flb-version" \
-		"$BUILD/.flb-merged" "$0" "$TREE/$STAMP" "${HOOKED[@]/#/$TREE/}")" ;;
+		"$BUILD/.flb-merged" "$0" "$TREE/kernel/liveupdate/flb/.luo-flb-overlay")" ;;
 	esac | sha256sum
 }
 
@@ -138,8 +136,7 @@ build_image() {
 [ $# -eq 2 ] || die "usage: build.sh TREE KIND"
 case $ARCH in
 x86_64) GOALS=(bzImage) BOOT=arch/x86/boot/bzImage ;;
-# kunit.py boots the compressed image, kexec takes the other.
-arm64) GOALS=(Image.gz) BOOT=arch/arm64/boot/Image ;;
+arm64) GOALS=(Image) BOOT=arch/arm64/boot/Image ;;
 *) die "ARCH=$ARCH is not known" "one of: x86_64 arm64" ;;
 esac
 describe "$2"

@@ -8,10 +8,6 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=scripts/apt.sh
 . "$TOP/scripts/apt.sh"
-# shellcheck source=scripts/block.sh
-. "$TOP/scripts/block.sh"
-# shellcheck source=scripts/overlay-files.sh
-. "$TOP/scripts/overlay-files.sh"
 
 SKIP=77
 
@@ -128,82 +124,32 @@ fetch_series() {
 	show_tree
 }
 
-# kdir_source DIR: the source tree of a tree, or of an O= build directory.
-kdir_source() {
-	local dir=$1 src file
-
-	src=$(readlink -f "$dir" 2>/dev/null) || true
-	[ -d "$src" ] || die "KDIR=$dir is no directory" "give a kernel source tree"
-	if [ ! -d "$src/kernel" ] || [ -L "$src/source" ]; then
-		if [ -e "$src/source/Kbuild" ]; then
-			src=$(readlink -f "$src/source")
-		elif [ -f "$src/Makefile" ]; then
-			src=$(sed -n 's/^include \(\/.*\)\/Makefile$/\1/p' "$src/Makefile")
-		fi
-	fi
-	is_kernel "$src" ||
-		die "KDIR=$dir is no kernel tree" "give a kernel source tree or an O= build of one"
-	[ -f "$src/kernel/liveupdate/luo_flb.c" ] ||
-		die "KDIR=$dir is a kernel without FLB (no kernel/liveupdate/luo_flb.c)" \
-			"use Linux 7.1 or later"
-	file=$(missing_file "$src")
-	[ -z "$file" ] || die "KDIR=$dir is not a whole kernel tree (no $file)" \
-		"give one with all of rust and samples"
-	file=$(own_unit "$src")
-	[ -z "$file" ] || die "KDIR=$dir has its own $file" "move it away first"
-	printf '%s\n' "$src"
-}
-
-# all_units SRC: what an overlay has placed there or in the copy, or would.
-all_units() {
-	{ stamp_units "$1" && stamp_units "$TREE" && manifest | placed | units; } | sort -u
-}
-
-# all_hooked SRC: the files that it has extended there or in the copy, or would.
-all_hooked() {
-	{ stamp_hooked "$1" && stamp_hooked "$TREE" && printf '%s\n' "${HOOKED[@]}"; } | sort -u
-}
-
-# mirror SRC: what the user has but build products; what an in-tree build left is cleaned here. An
-# overlay that is there is left out.
+# mirror SRC: what the user has but build products, with the overlay. What an in-tree build left is
+# cleaned here. A file that ends as it was keeps its time, so that it is not built again.
 mirror() {
-	local src=$1 ours
+	local src=$1 was=$TREE.was file
 
-	mapfile -t ours < <(all_units "$src" && all_hooked "$src") &&
-		mkdir -p "$TREE" && rm -f "$TREE/.flb-version" &&
-		rsync -a --delete --exclude=/.git --exclude='*.o' --exclude='*.a' \
-			--exclude='.*.cmd' --exclude='*.ko' --exclude='/vmlinux*' \
-			--exclude=/.flb-version "${ours[@]/#/--exclude=/}" "$src/" "$TREE/" &&
-		mirror_hooked "$src" || return 1
+	rm -rf "$was" && mkdir -p "$TREE" "$was" && rm -f "$TREE/.flb-version" &&
+		rsync -a --delete --backup --backup-dir="$was" --exclude=/.git --exclude='*.o' \
+			--exclude='*.a' --exclude='.*.cmd' --exclude='*.ko' --exclude='/vmlinux*' \
+			--exclude=bindings_generated.rs "$src/" "$TREE/" || return 1
 	if [ -f "$src/.config" ] || [ -d "$src/include/config" ]; then
 		make -C "$TREE" mrproper || return 1
 	fi
+	"$TOP/scripts/overlay.sh" apply "$TREE" || return 1
+	(cd "$was" && find . -type f) | while IFS= read -r file; do
+		! cmp -s "$was/$file" "$TREE/$file" || touch -r "$was/$file" "$TREE/$file"
+	done
+	rm -rf "$was"
 }
 
-# mirror_hooked SRC: the files that an overlay extends, there or here. When all have the same text,
-# the copy stays as it is and nothing is rebuilt; else it starts without an overlay.
-mirror_hooked() {
-	local src=$1 file same=yes hooked units
-
-	mapfile -t hooked < <(all_hooked "$src")
-	mapfile -t units < <(all_units "$src")
-	for file in "${hooked[@]}"; do
-		[ -f "$TREE/$file" ] || same=no
-		[ "$same" = yes ] || break
-		cmp -s <(block_strip "$src/$file") <(block_strip "$TREE/$file") || same=no
-	done
-	[ "$same" = no ] || return 0
-	rm -rf "${units[@]/#/${TREE:?}/}" || return 1
-	for file in "${hooked[@]}"; do
-		block_strip "$src/$file" >"$TREE/$file.tmp" &&
-			mv "$TREE/$file.tmp" "$TREE/$file" || return 1
-	done
-}
-
+# fetch_kdir DIR: of a source tree, or of the one of an O= build directory.
 fetch_kdir() {
-	local src version
+	local src version rc=0
 
-	src=$(kdir_source "$1")
+	src=$(readlink -e "$1/source" || readlink -e "$1") || true
+	"$TOP/scripts/overlay.sh" status "${src:-$1}" >/dev/null || rc=$?
+	[ "$rc" -ne 1 ] || exit 1
 	[ "$CHECK" = no ] || exit 0
 	have rsync || die "rsync is missing" "run scripts/setup.sh"
 	TREE=$CACHE/tree/kdir-$(printf '%s' "$src" | sha256sum | cut -c 1-12)

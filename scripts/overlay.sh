@@ -2,313 +2,237 @@
 # SPDX-License-Identifier: GPL-2.0
 # overlay.sh apply|revert|status KDIR: put the core into a kernel tree as kernel/liveupdate/flb/,
 # its Rust API into the kernel crate and a sample beside the others, or take all out again, byte
-# for byte.
+# for byte. apply and revert also put right what was applied or reverted by half.
 # status prints one line and exits with: 0 applied (current), 3 not applied, 4 applied (outdated),
 # 5 half-applied; 1 is an error here as everywhere.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
-# shellcheck source=scripts/block.sh
-. "$TOP/scripts/block.sh"
-# shellcheck source=scripts/overlay-files.sh
-. "$TOP/scripts/overlay-files.sh"
 
+# What is placed, by the names in this repository.
+PATTERNS=(Kbuild Kconfig '*.rs' '*.[ch]' 'abi/*.rs' 'raw/*.rs' 'tests/kunit/*.rs'
+	'tests/kunit/*/*.rs' 'tests/kunit/*.[ch]' 'tests/client/*.[ch]' 'tests/bench/*.[ch]'
+	'Documentation/*.rst' rust/kernel/liveupdate.rs 'rust/kernel/liveupdate/**/*.rs'
+	rust/helpers/liveupdate.c samples/rust_liveupdate.rs)
+
+# The files of the kernel tree that get a block at their end, and its text. Make variables are for
+# the kernel's make. The sample is not tristate: C does not export what it calls.
+# shellcheck disable=SC2016
+declare -A BLOCK=(
+[kernel/liveupdate/Makefile]='# The Rust FLB core in place of the C one, test clients, a benchmark.
+ifdef CONFIG_LIVEUPDATE_FLB_RUST
+luo-y := $(filter-out luo_flb.o,$(luo-y))
+endif
+ifneq ($(CONFIG_LIVEUPDATE_FLB_RUST)$(CONFIG_LIVEUPDATE_FLB_CLIENT)$(CONFIG_LIVEUPDATE_FLB_BENCH),)
+obj-y += flb/
+endif
+ifdef CONFIG_LIVEUPDATE_FLB_CLIENT
+CFLAGS_luo_file.o += -Dliveupdate_test_register=luo_flb_client_register
+endif'
+[kernel/liveupdate/Kconfig]='source "kernel/liveupdate/flb/Kconfig"'
+[rust/bindings/bindings_helper.h]='#include <linux/anon_inodes.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho/abi/kexec_handover.h>
+#include <linux/liveupdate.h>
+#include <linux/vmalloc.h>'
+[rust/helpers/helpers.c]='#include "liveupdate.c"'
+[rust/kernel/lib.rs]='#[cfg(CONFIG_LIVEUPDATE)]
+pub mod liveupdate;'
+[samples/rust/Makefile]='obj-$(CONFIG_SAMPLE_RUST_LIVEUPDATE) += rust_liveupdate.o'
+[samples/rust/Kconfig]='config SAMPLE_RUST_LIVEUPDATE
+	bool "Live-updatable misc device"
+	depends on SAMPLES && SAMPLES_RUST && LIVEUPDATE
+	help
+	  This option builds a Rust misc device whose open files survive a
+	  live update, together with the table that they share.
+
+	  If unsure, say N.'
+)
+mapfile -t HOOKED < <(printf '%s\n' "${!BLOCK[@]}" | sort)
+# The lines around a block, and what is added to the first where the file did not end in a newline.
+MARK='luo-flb overlay:'
+BEGIN="^(#|//) $MARK begin" END="^(#|//) $MARK end"
+NO_NEWLINE=' (no newline before)'
+
+FLB=kernel/liveupdate/flb
+# Directories of the kernel tree that are there for us alone.
+DIRS=("$FLB" rust/kernel/liveupdate)
+# What was placed: a line "SUM  FILE" for each file, "block:TEXT  FILE" for each block.
+STAMP=$FLB/.luo-flb-overlay
+# What is about to be placed.
+STAGE=kernel/liveupdate/.luo-flb-new
 # What a kernel build without O= leaves beside a file.
-PRODUCTS='\.(o|a|ko|s|ll|i|lst|mod|mod\.c|rmeta|order|cmd|d|su|gcno|tmp|rsi)$'
-PRODUCTS+='|/bindings_generated\.rs$'
-# Beside their places: what is to be renamed to there, and what was there.
-NEW=.luo-flb-new
-OLD=.luo-flb-old
+PRODUCTS='.*(\.(o|a|ko|s|ll|i|lst|mod|mod\.c|order|cmd|d|su|gcno|rsi)|/bindings_generated\.rs)'
 
-usage() {
-	die "usage: overlay.sh apply|revert|status KDIR"
+# in_kernel: in stamps, paths in this repository to those in the kernel tree. Older ones had those.
+in_kernel() {
+	sed -E "/^block/b; s#  samples/([^/]*)\$#  samples/rust/\\1#
+		\\#  (rust|samples|kernel/liveupdate)/#b; s#  #  $FLB/#"
 }
 
-# check_tree: is KDIR a kernel source tree that has FLB and Rust?
-check_tree() {
+# block_line FILE TEXT: of a stamp.
+block_line() {
+	local text
+
+	printf -v text %q "$2"
+	echo "block:${text// /\\x20}  $1"
+}
+
+# new_stamp: of this repository. A pattern without a file is an error.
+new_stamp() {
 	local file
 
-	[ -d "$KDIR" ] || die "$KDIR is no directory" "give a kernel source tree"
-	if ! is_kernel "$KDIR"; then
-		[ ! -L "$KDIR/source" ] ||
-			die "$KDIR is a build directory" \
-				"give its source, $(readlink "$KDIR/source")"
-		die "$KDIR is no kernel tree" "give a kernel source tree"
-	fi
-	for file in luo_flb.c Makefile Kconfig; do
-		[ -f "$KDIR/kernel/liveupdate/$file" ] ||
-			die "$KDIR is a kernel without FLB (no kernel/liveupdate/$file)" \
-				"use Linux 7.1 or later"
+	for file in "${HOOKED[@]}"; do
+		block_line "$file" "${BLOCK[$file]}"
 	done
-	file=$(missing_file "$KDIR")
-	[ -z "$file" ] || die "$KDIR is not a whole kernel tree (no $file)" \
-		"give one with all of rust and samples"
+	cd "$TOP" && shopt -s globstar || return 1
+	# shellcheck disable=SC2068 # to be expanded
+	printf '%s\n' ${PATTERNS[@]} | sort -u | xargs sha256sum | in_kernel | sort -k 2
 }
 
-# top_sums: checksum and name of each file of the manifest.
-top_sums() {
-	(cd "$TOP" && xargs -d '\n' sha256sum <<<"$NAMES")
+# old_stamp: of the tree; never anything outside of it.
+old_stamp() {
+	{ grep -sE '^([0-9a-f]{64}|block[^ ]*)  [^/]' "$STAMP" || true; } |
+		sed -E '\#[ /]\.\.(/|$)#d' | in_kernel
 }
 
-# tree_sums: the same for paths in the kernel tree, as far as they are there.
-tree_sums() {
-	{ xargs -rd '\n' sha256sum 2>/dev/null || true; } |
-		sed "s#  $FLB/#  #; s#  samples/rust/#  samples/#"
+# here: a stamp of what is in the tree now, of all that we place.
+here() {
+	local file
+
+	grep -lsE "$BEGIN" "${BLOCKS[@]}" | while IFS= read -r file; do
+		block_line "$file" "$(sed -E "0,\\;$BEGIN;d; \\;$END;,\$d" "$file")"
+	done
+	files <<<"$OLD"$'\n'"$NEW" | { xargs -rd '\n' sha256sum 2>/dev/null || true; }
 }
 
-new_stamp() {
-	printf '%s\n' "$NEW_SUMS"
-	printf 'block  %s\n' "${HOOKED[@]}"
+# paths, files: all paths in a stamp; those of files.
+paths() {
+	sed -n 's/^[^ ]*  //p' | sort -u
 }
 
-# foreign_file: a file in what is ours that neither we nor a build put there, or one of ours that
-# was changed there. Such work must not be lost.
-foreign_file() {
+files() {
+	grep -v '^block' | paths
+}
+
+# foreign: what is at our places and no overlay has put there, or was changed since.
+foreign() {
 	local path
 
-	find "${OLD_UNITS[@]}" ! -type d ! -type f -print -quit | grep . && return
-	path=$(find "${OLD_UNITS[@]}" -type f | grep -vxF "$STAMP" | grep -vE "$PRODUCTS" | sort |
-		tree_sums | grep -vxF -f <(stamp_lines . && new_stamp) | head -n 1) || true
-	[ -z "$path" ] || placed <<<"${path:66}"
-}
-
-# half: why what the stamp tells of is not all that there is.
-half() {
-	local file
-
-	if [ -e "$FLB" ] && [ ! -f "$STAMP" ]; then
-		echo "$FLB is not from this overlay"
-		return
-	fi
-	for file in "${OLD_UNITS[@]}"; do
-		[ -e "$file" ] || { echo "$file is missing"; return; }
+	comm -3 <(grep -csE "$BEGIN" "${BLOCKS[@]}") <(grep -csE "$END" "${BLOCKS[@]}") |
+		sed -n 's/^\([^\t].*\):.*/\1/p'
+	files <<<"$OLD"$'\n'"$NEW" | while IFS= read -r path; do
+		[[ ! -L $path && (-f $path || ! -e $path) ]] || echo "$path"
 	done
-	for file in "${OLD_BLOCKS[@]}"; do
-		has_block "$file" || { echo "$file has not its block"; return; }
-	done
-	for file in $(printf '%s\n' "${HOOKED[@]}" | grep -vxF -f <(stamp_hooked .)); do
-		! has_block "$file" || { echo "$file has a block that $STAMP lacks"; return; }
-	done
+	grep -vxF -f <([ -z "$OLD" ] || echo "$OLD"$'\n'"$NEW") <<<"$HERE" | files || true
 }
 
-# state: one of none, current, outdated, half; WHY says more about half.
-state() {
-	mapfile -t OLD_UNITS < <(stamp_units .)
-	mapfile -t OLD_BLOCKS < <(stamp_hooked .)
-	WHY=$(half)
-	if [ -n "$WHY" ]; then
-		STATE=half
-	elif [ "${#OLD_UNITS[@]}" -eq 0 ]; then
-		STATE=none
-	elif is_current; then
-		STATE=current
-	else
-		STATE=outdated
-	fi
+# without_block FILE: its text as it was before. Lines after the block stay.
+without_block() {
+	local cut=0
+
+	[[ ! $(tail -n 1 "$1") =~ $END ]] || ! grep -qF "$MARK begin$NO_NEWLINE" "$1" || cut=1
+	sed -E "\\;$BEGIN;,\\;$END;d" "$1" | head -c "-$cut"
 }
 
-is_current() {
-	local file
+# with_block FILE: its text as it is to be, with a block if it shall have one.
+with_block() {
+	local sign='#' note=''
 
-	[ "$(cat "$STAMP")" = "$(new_stamp)" ] &&
-		[ "$(placed <<<"$NAMES" | tree_sums)" = "$NEW_SUMS" ] || return 1
-	for file in "${HOOKED[@]}"; do
-		cmp -s "$file" <(block_append "$file" "${BLOCK[$file]}") || return 1
-	done
+	without_block "$1" || return 1
+	[ -n "${BLOCK[$1]:-}" ] || return 0
+	[[ $1 != *.rs && $1 != *.[ch] ]] || sign=//
+	[ -z "$(without_block "$1" | tail -c 1)" ] || { note=$NO_NEWLINE; echo; }
+	printf '%s\n' "$sign $MARK begin$note" "${BLOCK[$1]}" "$sign $MARK end"
 }
 
-# unwritable: something that we have to replace but must not.
-unwritable() {
-	local file
-
-	for file in "${HOOKED[@]}" "${OLD_BLOCKS[@]}"; do
-		[ -w "${file%/*}" ] || { printf '%s\n' "${file%/*}"; return; }
-		[ -w "$file" ] || { printf '%s\n' "$file"; return; }
-	done
-	[ "$STATE" = none ] || find "${OLD_UNITS[@]}" \( -type d ! \( -writable -executable \) -o \
-		! -type l ! -readable \) -print -quit 2>/dev/null || true
-}
-
-# check_changeable: refuse before anything is touched.
-check_changeable() {
-	local file
-
-	[ "$STATE" != half ] ||
-		die "$KDIR has a half-applied overlay: $WHY" "restore kernel/liveupdate, rust and \
-samples/rust of that tree, e.g. by git checkout and git clean"
-	file=$(unwritable)
-	[ -z "$file" ] || die "no permission to write to $KDIR/$file" \
-		"use a copy of the tree, as make demo KDIR= does"
-	[ "$STATE" != none ] || return 0
-	file=$(foreign_file)
-	[ -z "$file" ] || die "$KDIR/$file is not as the overlay placed it" "move it away first"
-}
-
-# staged: paths in the kernel tree to where the new file waits.
-staged() {
-	sed -E "s#^($OUR_DIRS)/#\\1$NEW/#; t; s#\$#$NEW#"
-}
-
-# prepare_files: all that is to be placed, with the times of unchanged files.
-prepare_files() {
-	local name path new
-
-	while IFS=$'\t' read -r name path new; do
-		[ -d "${new%/*}" ] || mkdir -p "${new%/*}"
-		if cmp -s "$path" "$TOP/$name"; then
-			cp -p "$path" "$new"
-		else
-			cp "$TOP/$name" "$new"
-		fi
-	done < <(paste <(echo "$NAMES") <(placed <<<"$NAMES") <(placed <<<"$NAMES" | staged))
-	new_stamp >"$FLB$NEW/${STAMP##*/}"
-}
-
-# carry_products: what an in-tree build left stays, so that it need not be built again.
-carry_products() {
-	local file new
-
-	find "${OLD_UNITS[@]}" -mindepth 1 -type f | { grep -E "$PRODUCTS" || true; } |
-	while IFS= read -r file; do
-		new=$(staged <<<"$file")
-		[ ! -d "${new%/*}" ] || cp -p "$file" "$new"
-	done
-}
-
-# prepare_hook FILE [TEXT]: with such a block or none; nothing where that is what is there.
-prepare_hook() {
-	if [ $# -eq 2 ]; then
-		block_append "$1" "$2" >"$1$NEW"
-	else
-		block_strip "$1" >"$1$NEW"
-	fi
-	if cmp -s "$1" "$1$NEW"; then
-		rm "$1$NEW"
-	else
-		chmod --reference="$1" "$1$NEW"
-	fi
-}
-
-prepare_apply() {
-	local file
-
-	clean_up
-	prepare_files
-	[ "$STATE" = none ] || carry_products
-	for file in "${HOOKED[@]}"; do
-		prepare_hook "$file" "${BLOCK[$file]}"
-	done
-	for file in "${OLD_BLOCKS[@]}"; do
-		[ -n "${BLOCK[$file]:-}" ] || prepare_hook "$file"
-	done
-}
-
-prepare_revert() {
-	local file
-
-	clean_up
-	for file in "${OLD_BLOCKS[@]}"; do
-		prepare_hook "$file"
-	done
-}
-
-# prepare COMMAND: beside the places. A failure of any part must be seen: no || or if around it.
+# prepare: what is to be placed goes below $STAGE. May the rest be removed?
 prepare() {
-	local rc
+	local path dir
+	local -A copies=()
 
+	mkdir -p "$FLB" "$STAGE/tree" && echo "$NEW" >"$STAGE/new" &&
+		echo "$OLD"$'\n'"$NEW" >"$STAGE/both" || return 1
+	for path in $(echo "$NEW"$'\n'"$HERE" | sort | uniq -u | paths); do
+		dir=${path%/*}
+		if [ ! -d "$STAGE/tree/$dir" ]; then
+			mkdir -p "$dir" "$STAGE/tree/$dir" || return 1
+			[ -w "$dir" ] || { echo "no permission for $dir"; return 1; }
+		fi
+		if [[ " ${BLOCKS[*]} " == *" $path "* ]]; then
+			with_block "$path" >"$STAGE/tree/$path" &&
+				chmod --reference="$path" "$STAGE/tree/$path" || return 1
+		elif [[ "$NEW"$'\n' == *"  $path"$'\n'* ]]; then
+			path=${path#"$FLB/"}
+			copies[$dir]+=" ${path/#samples\/rust/samples}"
+		fi
+	done
+	for dir in "${!copies[@]}"; do
+		# shellcheck disable=SC2086 # to be split
+		(cd "$TOP" && cp -t "$OLDPWD/$STAGE/tree/$dir" ${copies[$dir]}) || return 1
+	done
+}
+
+# clean_up: of no signal, as a second one may follow.
+clean_up() {
+	trap '' INT TERM HUP
+	rm -rf "$STAGE"
+	find "${DIRS[@]}" -depth -type d -empty -delete 2>/dev/null || true
+}
+
+# change: make HERE what NEW is. From the first rename on signals wait; should it be killed, the
+# stamp covers what was and what is to be.
+change() {
+	local why dir
+
+	[ "$OLD$HERE" != "$NEW$NEW" ] || return 0
 	trap clean_up EXIT
 	trap 'exit 1' INT TERM HUP
-	set +e
-	(set -e; "$1") 2>/dev/null
-	rc=$?
-	set -e
-	[ "$rc" -eq 0 ] || die "cannot write to $KDIR" "free space on its disk"
-}
-
-clean_up() {
-	local path
-
-	rm -rf kernel/liveupdate/"$NEW" kernel/liveupdate/"$OLD"
-	for path in "${UNITS[@]}" "${HOOKED[@]}" "${OLD_BLOCKS[@]}"; do
-		rm -rf "$path$NEW" "$path$OLD"
-	done
-}
-
-# drop_products: those of single files that are there no more.
-drop_products() {
-	local unit name
-
-	for unit in "${UNITS[@]}"; do
-		name=${unit##*/}
-		if [ -e "$unit" ] || [[ $name != *.* ]]; then
-			continue
-		fi
-		name=${name%.*}
-		find "${unit%/*}" -maxdepth 1 -type f \( -name "$name.*" -o -name ".$name.*" \) |
-			{ grep -E "$PRODUCTS" || true; } | xargs -rd '\n' rm -f
-	done
-}
-
-# commit: from here on it is only renames, and signals wait.
-commit() {
-	local path
-
+	rm -rf "$STAGE"
+	why=$(prepare 2>&1) || die "cannot write to $KDIR: ${why##*$'\n'}" \
+		"give it space and permission, or use a copy, as make demo KDIR= does"
 	trap '' INT TERM HUP
-	trap - EXIT
-	for path in "${UNITS[@]}"; do
-		[ ! -e "$path" ] || mv -T "$path" "$path$OLD"
-		[ ! -e "$path$NEW" ] || mv -T "$path$NEW" "$path"
+	mv -fT "$STAGE/both" "$STAMP"
+	find "$STAGE/tree" -type d -printf '%P\n' | while IFS= read -r dir; do
+		find "$STAGE/tree/$dir" -maxdepth 1 -type f -exec mv -ft "./$dir" {} +
 	done
-	for path in "${HOOKED[@]}" "${OLD_BLOCKS[@]}"; do
-		[ ! -e "$path$NEW" ] || mv -fT "$path$NEW" "$path"
-	done
-	drop_products
-	clean_up
-	trap - INT TERM HUP
+	comm -23 <(files <<<"$HERE") <(files <<<"$NEW") | xargs -rd '\n' rm -f
+	mv -fT "$STAGE/new" "$STAMP"
+	[ -z "$NEW" ] || return 0
+	rm "$STAMP"
+	find "${DIRS[@]}" samples/rust/{,.}rust_liveupdate.* -type f -regextype egrep \
+		-regex "$PRODUCTS" -delete 2>/dev/null || true
 }
 
-apply() {
-	local own
-
-	check_changeable
-	[ "$STATE" != current ] || return 0
-	own=$(own_unit .)
-	[ -z "$own" ] || die "$KDIR has its own $own" "move it away first"
-	mapfile -t UNITS < <({ stamp_units . && placed <<<"$NAMES" | units; } | sort -u)
-	prepare prepare_apply
-	commit
-}
-
-revert() {
-	check_changeable
-	[ "$STATE" != none ] || return 0
-	UNITS=("${OLD_UNITS[@]}")
-	prepare prepare_revert
-	commit
-}
-
+# show_status: one line. The exit status tells as well.
 show_status() {
-	case $STATE in
-	current) echo "applied (current)" ;;
-	none) echo "not applied"; exit 3 ;;
-	outdated) echo "applied (outdated)"; exit 4 ;;
-	half) echo "half-applied: $WHY"; exit 5 ;;
-	esac
+	local half
+
+	half=$(comm -3 <(paths <<<"$OLD") <(paths <<<"$HERE") | tr -d '\t')
+	[ -n "$OLD$HERE" ] || { echo "not applied"; exit 3; }
+	[ -z "$half" ] || { echo "half-applied (see ${half%%$'\n'*})"; exit 5; }
+	[ "$OLD$HERE" = "$NEW$NEW" ] || { echo "applied (outdated)"; exit 4; }
+	echo "applied (current)"
 }
 
-[ $# -eq 2 ] || usage
+[[ $# = 2 && $1 =~ ^(apply|revert|status)$ ]] || die "usage: overlay.sh apply|revert|status KDIR"
 KDIR=${2%/}
-case $1 in
-apply|revert|status) ;;
-*) usage ;;
-esac
-check_tree
-NAMES=$(manifest)
-NEW_SUMS=$(top_sums)
+[ -d "$KDIR" ] || die "$KDIR is no directory" "give a kernel source tree"
+for file in Kbuild kernel/Makefile kernel/liveupdate/luo_flb.c "${HOOKED[@]}"; do
+	[ -f "$KDIR/$file" ] || die "$KDIR is no kernel tree with FLB and Rust (no $file)" \
+		"give the whole source of Linux 7.1 or later"
+done
+NEW=$(new_stamp 2>/dev/null) || die "$TOP is not whole" "check out the whole repository"
+[ "$1" != revert ] || NEW='' BLOCK=()
 cd "$KDIR"
-state
+OLD=$(old_stamp)
+mapfile -t BLOCKS < <(printf '%s\n' "${HOOKED[@]}" "$(sed -n 's/^block[^ ]*  //p' <<<"$OLD")" |
+	grep . | sort -u)
+HERE=$(here)
+FOREIGN=$(foreign)
+[ -z "$FOREIGN" ] || die "$KDIR/${FOREIGN%%$'\n'*} is not from this overlay, or was changed" \
+	"move it away first"
 case $1 in
-apply) apply ;;
-revert) revert ;;
 status) show_status ;;
+*) change ;;
 esac

@@ -17,6 +17,7 @@ mod kexec;
 mod kunit;
 mod lint;
 mod matrix;
+mod overlay;
 mod plan;
 mod process;
 mod setup;
@@ -37,5 +38,6 @@ fn main() -> ExitCode {
     matrix::plan(&mut plan);
     setup::plan(&mut plan);
     bare_root::plan(&mut plan);
+    overlay::plan(&mut plan);
     plan.run(&Arguments::from_args())
 }
