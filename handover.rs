@@ -2,9 +2,9 @@
 
 //! The block for the next kernel, and the table from the previous one.
 //!
-//! The table is read once at boot: the block is validated and its entries are copied. Its memory is
-//! given back when boot is over, unless it turned out not to be such a block. From then on the table
-//! does not change; the state of each entry does.
+//! The table is read once at boot: the block is validated and its entries are copied. Its memory
+//! is given back when boot is over, unless it turned out not to be such a block. From then on the
+//! table does not change; the state of each entry does.
 //!
 //! There is always a block in which all FLBs fit that are registered: one that does not is only
 //! registered when there is a larger one, which is announced in place of the one before. The block

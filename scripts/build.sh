@@ -37,7 +37,7 @@ describe() {
 	x86_64/rust/cfi) names+=(cfi) SEEDS=() ;;
 	x86_64/rust/debug|x86_64/rust/kcsan) names+=(faults "$rest") SEEDS=() ;;
 	arm64/*/64k) names+=(64k) SEEDS=(rust64k c64k) ;;
-	*) die "'$1' is no kind of build for $ARCH" "see scripts/build.sh" ;;
+	*) die "'$1' is no kind of build for $ARCH" "one of those at the head of this script" ;;
 	esac
 	FRAGMENTS=("${names[@]/#/$TOP/configs/}")
 	FRAGMENTS=("${FRAGMENTS[@]/%/.config}")
