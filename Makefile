@@ -11,7 +11,7 @@ ifdef KEXEC
 export KEXEC
 endif
 
-.PHONY: help demo test test-all bench fuzz miri mutate unsafe-list clean
+.PHONY: help demo test test-all bench fuzz miri mutate clean
 help:
 	@echo 'make demo      a live update in QEMU on the Rust FLB core, told step by step'
 	@echo 'make test      the tests; the last line counts them'
@@ -47,20 +47,17 @@ test-all:
 	@scripts/test.sh --all
 
 bench:
-	@scripts/bench.sh
+	@scripts/bench/bench.sh
 
 fuzz:
 	@scripts/fuzz.sh
 
 miri:
-	@scripts/miri.sh
+	@scripts/fuzz.sh --miri
 
 mutate:
-	@scripts/mutate.sh
-
-unsafe-list:
-	@scripts/unsafe-list.py >Documentation/unsafe.rst.tmp
-	@mv Documentation/unsafe.rst.tmp Documentation/unsafe.rst
+	@scripts/mutate/mutate.sh
 
 clean:
-	@scripts/clean.sh
+	@bash -euc '. scripts/lib.sh; for f in "$$CACHE"/lock/*; do \
+		[ ! -e "$$f" ] || lock "$${f##*/}"; done; rm -rf "$$CACHE"'

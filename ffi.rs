@@ -267,9 +267,9 @@ export! {
 }
 
 export! {
-    /// See [`Instance::complete_outgoing`]. Called when all initcalls of the orchestrator have run.
+    /// See [`Instance::complete`]. Called when all initcalls of the orchestrator have run.
     fn luo_flb_complete() {
-        LUO_FLB.complete_outgoing();
+        LUO_FLB.complete();
     }
 }
 

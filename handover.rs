@@ -2,9 +2,9 @@
 
 //! The block for the next kernel, and the table from the previous one.
 //!
-//! The table is read once at boot: the block is validated, its entries are copied, and the memory
-//! is given back, unless it turned out not to be such a block. From then on the table does not
-//! change; the state of each entry does.
+//! The table is read once at boot: the block is validated and its entries are copied. Its memory
+//! is given back when boot is over, unless it turned out not to be such a block. From then on the
+//! table does not change; the state of each entry does.
 //!
 //! There is always a block in which all FLBs fit that are registered: one that does not is only
 //! registered when there is a larger one, which is announced in place of the one before. The block
@@ -32,11 +32,15 @@ use kernel::{
     sync::{Arc, SetOnce},
 };
 
-/// The most FLBs that there has to be room for.
-const MOST_FLBS: usize = 65_536;
+/// The most bytes of a block, for 65,535 FLBs.
+const MOST_BYTES: usize = 4 << 20;
 
 /// The most pages of a block.
-pub(crate) const MOST_PAGES: usize = block::pages(MOST_FLBS, PAGE_SIZE).next_power_of_two();
+pub(crate) const MOST_PAGES: usize = if MOST_BYTES / PAGE_SIZE < Preserved::MOST_PAGES {
+    MOST_BYTES / PAGE_SIZE
+} else {
+    Preserved::MOST_PAGES
+};
 
 /// The block for the next kernel.
 ///
@@ -91,6 +95,8 @@ pub(crate) struct Handover {
     frozen: Count,
     /// The table, or why what was handed over is refused.
     received: SetOnce<Result<Table>>,
+    /// The memory that the table came in, until it can be given back.
+    memory: ByRegistry<Option<Restored>, Block>,
 }
 
 impl Handover {
@@ -101,6 +107,7 @@ impl Handover {
             most_pages,
             frozen: Count::new(0),
             received: SetOnce::new(),
+            memory: ByRegistry::new(None),
         }
     }
 
@@ -172,7 +179,7 @@ impl Handover {
     }
 
     /// Takes over the block that the previous kernel announced, if any. To be called once. May
-    /// sleep.
+    /// sleep. Its memory is kept until [`Handover::give_back`].
     ///
     /// Errors: [`ENOENT`] if the announcement is missing, on which the orchestrator does not go on;
     /// [`EINVAL`] if it or the block is not what the format says; [`ENOMEM`]. They are logged. From
@@ -181,7 +188,7 @@ impl Handover {
     pub(crate) fn setup_incoming(&self, state: &impl Announced) -> Result {
         match state.address() {
             Ok(None) => Ok(()),
-            Ok(Some(address)) => self.conclude(take_over(address)),
+            Ok(Some(address)) => self.conclude(self.take_over(address)),
             Err(error) => self.conclude(Err(error)),
         }
     }
@@ -190,6 +197,25 @@ impl Handover {
     #[cfg(CONFIG_LIVEUPDATE_FLB_KUNIT_TEST)]
     pub(crate) fn receive(&self, bytes: &[u8]) -> Result {
         self.conclude(read(bytes))
+    }
+
+    /// Takes over the block at a physical address.
+    fn take_over(&self, address: u64) -> Result<Table> {
+        let Some(block) = Restored::new(address) else {
+            return Err(refuse((c"no preserved memory at", address), EINVAL));
+        };
+        let table = read(block.bytes())?;
+        *self.memory.get(lock::Registry::lock().block()) = Some(block);
+        Ok(table)
+    }
+
+    /// Gives the memory of the block back that was taken over. To be called when all memory is
+    /// set up: the page allocator looks at the pages around those that it is given.
+    pub(crate) fn give_back(&self) {
+        let mut token = lock::Registry::lock();
+        if let Some(block) = self.memory.get(token.block()).take() {
+            block.give_back();
+        }
     }
 
     /// Makes known how the handover went.
@@ -302,16 +328,6 @@ fn empty_block(pages: usize) -> Result<Preserved> {
         empty.finish();
     }
     Ok(block)
-}
-
-/// Takes over the block at a physical address.
-fn take_over(address: u64) -> Result<Table> {
-    let Some(block) = Restored::new(address) else {
-        return Err(refuse((c"no preserved memory at", address), EINVAL));
-    };
-    let table = read(block.bytes())?;
-    block.give_back();
-    Ok(table)
 }
 
 /// Validates a block and copies its entries.

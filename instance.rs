@@ -239,9 +239,10 @@ impl Instance {
             .setup_outgoing(state.ok_or(EINVAL)?, &self.registry)
     }
 
-    /// See [`Handover::complete_outgoing`]. Does nothing if live update is off: then there is no
-    /// state.
-    pub(crate) fn complete_outgoing(&self) {
+    /// All of the kernel is set up. See [`Handover::give_back`] and, unless live update is off,
+    /// [`Handover::complete_outgoing`]: then there is no state.
+    pub(crate) fn complete(&self) {
+        self.handover.give_back();
         if self.is_on() {
             if let Err(error) = self.handover.complete_outgoing() {
                 let error = error.to_errno().into();

@@ -99,27 +99,21 @@ pub(crate) fn new_incoming<T>(value: T, name: Name) -> impl PinInit<Mutex<T>> {
 /// # Safety
 ///
 /// `mutex` is initialised and valid.
-#[cfg(not(CONFIG_PREEMPT_RT))]
 #[inline]
 unsafe fn owner(mutex: *const bindings::mutex) -> *mut c_void {
     /// Flags in the lowest bits; a task is aligned to more than that.
     const FLAGS: usize = 7;
 
+    // SAFETY: The pointer stays within the mutex.
+    #[cfg(not(CONFIG_PREEMPT_RT))]
+    let owner = unsafe { addr_of!((*mutex).owner) };
+    // SAFETY: As above.
+    #[cfg(CONFIG_PREEMPT_RT)]
+    let owner = unsafe { addr_of!((*mutex).rtmutex.owner) };
     // SAFETY: The field has the size of a pointer, and may be read at any time, at once (this is
     // C's READ_ONCE()): if it is this task nobody else changes it.
-    let owner: *mut c_void = unsafe {
-        addr_of!((*mutex).owner)
-            .cast::<*mut c_void>()
-            .read_volatile()
-    };
+    let owner = unsafe { owner.cast::<*mut c_void>().read_volatile() };
     owner.map_addr(|owner| owner & !FLAGS)
-}
-
-/// Where a mutex is an rt_mutex it is not known who holds it.
-#[cfg(CONFIG_PREEMPT_RT)]
-#[inline]
-unsafe fn owner(_mutex: *const bindings::mutex) -> *mut c_void {
-    core::ptr::null_mut()
 }
 
 /// `luo_register_rwlock` is held for reading.

@@ -7,23 +7,18 @@
 
 #include <linux/bug.h>
 #include <linux/cleanup.h>
-#include <linux/err.h>
-#include <linux/gfp.h>
 #include <linux/init.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/luo.h>
 #include <linux/libfdt.h>
 #include <linux/lockdep.h>
-#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
-#include <linux/sizes.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/stringhash.h>
-#include <linux/topology.h>
 #include "../luo_internal.h"
 #include "shim.h"
 
@@ -93,54 +88,6 @@ bool luo_flb_shim_module_get(struct module *owner)
 void luo_flb_shim_module_put(struct module *owner)
 {
 	module_put(owner);
-}
-
-/* Of these the page allocator is expected to have some left. */
-static bool luo_flb_shim_is_folio(size_t pages)
-{
-	return pages <= 1UL << PAGE_ALLOC_COSTLY_ORDER;
-}
-
-/*
- * @pages contiguous pages of zeroes, preserved, or an ERR_PTR. Many pages are made
- * free by moving what is there. As a power of two, aligned to their number, they
- * are one piece for KHO.
- */
-void *luo_flb_shim_block_alloc(size_t pages)
-{
-	struct page *page;
-	int err;
-
-	if (!is_power_of_2(pages) || pages > SZ_1G >> PAGE_SHIFT)
-		return ERR_PTR(-EINVAL);
-
-	if (luo_flb_shim_is_folio(pages))
-		return kho_alloc_preserve(pages << PAGE_SHIFT);
-
-	page = alloc_contig_pages(pages, GFP_KERNEL | __GFP_NOWARN,
-				  numa_node_id(), NULL);
-	if (!page)
-		return ERR_PTR(-ENOMEM);
-
-	err = kho_preserve_pages(page, pages);
-	if (err) {
-		free_contig_range(page_to_pfn(page), pages);
-		return ERR_PTR(err);
-	}
-
-	return memset(page_address(page), 0, pages << PAGE_SHIFT);
-}
-
-void luo_flb_shim_block_free(void *block, size_t pages)
-{
-	struct page *page = virt_to_page(block);
-
-	if (luo_flb_shim_is_folio(pages)) {
-		kho_unpreserve_free(block);
-	} else {
-		kho_unpreserve_pages(page, pages);
-		free_contig_range(page_to_pfn(page), pages);
-	}
 }
 
 u64 luo_flb_shim_block_address(void *block)

@@ -18,8 +18,6 @@ bool luo_flb_shim_handler_registered(struct liveupdate_file_handler *fh);
 void luo_flb_shim_assert_register_write(void);
 bool luo_flb_shim_module_get(struct module *owner);
 void luo_flb_shim_module_put(struct module *owner);
-void *luo_flb_shim_block_alloc(size_t pages);
-void luo_flb_shim_block_free(void *block, size_t pages);
 u64 luo_flb_shim_block_address(void *block);
 void *luo_flb_shim_block_restore(u64 address, size_t *size);
 void luo_flb_shim_block_put(void *block);

@@ -10,7 +10,8 @@ use kernel::{error::from_err_ptr, page::PAGE_SIZE, prelude::*};
 ///
 /// # Invariants
 ///
-/// `block` was returned by `luo_flb_shim_block_alloc(pages)` and is owned by this object alone.
+/// `block` was returned by `kho_alloc_preserve()` for so many pages and is owned by this object
+/// alone.
 pub(crate) struct Preserved {
     block: NonNull<u8>,
     pages: usize,
@@ -20,14 +21,17 @@ pub(crate) struct Preserved {
 unsafe impl Send for Preserved {}
 
 impl Preserved {
-    /// Allocates contiguous pages of zeroes, a power of two, so that KHO preserves them as one. May
-    /// sleep.
+    /// What a block can have at most: KHO preserves it as a folio, and restores it as one.
+    pub(crate) const MOST_PAGES: usize = 1 << bindings::MAX_PAGE_ORDER;
+
+    /// Allocates contiguous pages of zeroes. May sleep.
     ///
-    /// Errors: [`ENOMEM`] if there are none; [`EINVAL`] if it is no power of two; or what else KHO
-    /// says.
+    /// Errors: [`ENOMEM`] if there are none; [`EINVAL`] or [`E2BIG`] for none or too many; or what
+    /// else KHO says.
     pub(crate) fn new(pages: usize) -> Result<Self> {
+        let len = pages.checked_mul(PAGE_SIZE).ok_or(E2BIG)?;
         // SAFETY: The function refuses what it cannot allocate.
-        let block = from_err_ptr(unsafe { bindings::luo_flb_shim_block_alloc(pages) })?;
+        let block = from_err_ptr(unsafe { bindings::kho_alloc_preserve(len) })?;
         let block = NonNull::new(block.cast()).ok_or(ENOMEM)?;
         // INVARIANT: The block has just been allocated.
         Ok(Self { block, pages })
@@ -56,7 +60,7 @@ impl Drop for Preserved {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: By the invariant nobody else uses the block.
-        unsafe { bindings::luo_flb_shim_block_free(self.block.as_ptr().cast(), self.pages) };
+        unsafe { bindings::kho_unpreserve_free(self.block.as_ptr().cast()) };
     }
 }
 
@@ -69,6 +73,9 @@ pub(crate) struct Restored {
     block: NonNull<u8>,
     len: usize,
 }
+
+// SAFETY: The object owns the block, which any task may use.
+unsafe impl Send for Restored {}
 
 impl Restored {
     /// Takes over the block at a physical address, which is that of a page; `None` if KHO did not

@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Sourced: QEMU for ARCH, and its accelerator. /dev/kvm may exist and hang: only a guest that runs
-# counts.
-# shellcheck disable=SC2034 # used by those that source it
+# Sourced by boot.sh: QEMU for ARCH, what a guest of FLB_FLAVOR needs, and whether KVM runs it.
+# shellcheck disable=SC2034 # used by boot.sh
 
 MEMORY=1G
 case $ARCH in
 x86_64)
-	QEMU_NAME=qemu-system-x86_64 QEMU_PACKAGE=qemu-system-x86
+	QEMU=${QEMU:-qemu-system-x86_64} QEMU_PACKAGE=qemu-system-x86
 	# On a busy host the timer may not tick as often as the kernel expects, which panics.
 	QEMU_MACHINE=() CONSOLE=ttyS0 KERNEL_WORDS=no_timer_check
 	# With a thread for each virtual CPU some 2 % of the boots hang on a busy host, wherever
@@ -15,7 +14,7 @@ x86_64)
 	TCG=tcg,thread=single
 	;;
 arm64)
-	QEMU_NAME=qemu-system-aarch64 QEMU_PACKAGE=qemu-system-arm
+	QEMU=${QEMU:-qemu-system-aarch64} QEMU_PACKAGE=qemu-system-arm
 	QEMU_MACHINE=(-M virt) CONSOLE=ttyAMA0 KERNEL_WORDS=
 	TCG=tcg
 	;;
@@ -32,40 +31,41 @@ debug)
 	# tables KASAN reports an interrupt that comes while the kernel identifies the processor.
 	KERNEL_WORDS+=' kho_scratch=32M,32M,400M no5lvl'
 	;;
+cfi)
+	# Struct pages are set up late above 4 GiB only.
+	MEMORY=5G
+	;;
 esac
 
-ACCEL_PROBE_SECONDS=5
+# What was found out since this machine booted: kvm, or how guests are emulated.
+VERDICT=$CACHE/run/accel-$(cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo any)
 
-# A boot sector that writes 0x10 to the debug-exit port: QEMU then ends with status 0x21.
-probe_kvm() {
-	local disk=$1 rc=0
-
-	printf '\xb0\x10\xe6\xf4\xf4\xeb\xfd' >"$disk"
-	truncate -s 510 "$disk"
-	printf '\x55\xaa' >>"$disk"
-	# In a subshell, where bash keeps it to itself when QEMU aborts.
-	(timeout -k 1 "$ACCEL_PROBE_SECONDS" "$QEMU" -accel kvm -cpu host -m 64 -nodefaults \
-		-display none -device isa-debug-exit,iobase=0xf4,iosize=4 \
-		-drive "file=$disk,format=raw"; exit $?) </dev/null >/dev/null 2>&1 || rc=$?
-	[ "$rc" -eq 33 ]
+# remember ACCELERATOR
+remember() {
+	{ printf '%s\n' "$1" >"$VERDICT.$$" && mv "$VERDICT.$$" "$VERDICT"; } 2>/dev/null || true
 }
 
-# accel: what -accel takes; whether KVM works is probed once a boot of this machine. FLB_ACCEL
-# overrides. Guests that are no PCs, or not on one, are emulated.
-accel() {
-	local file result=$TCG
+# choose_accel INITRD: sets ACCEL; where KVM is our own choice also SIGN, what the console has to
+# show, and LIMIT, within how many seconds, else 0. /dev/kvm may exist and hang, at once or in the
+# kernel: only a guest that has come up as far as userspace counts. The first one with an initramfs
+# tries, and those beside it are emulated. So is what is no PC, or not on one.
+choose_accel() {
+	local seconds=${FLB_KVM_SECONDS:-10} fd
 
-	file=$CACHE/run/kvm-$(cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo any)
-	if [ -n "${FLB_ACCEL:-}" ]; then
-		result=$FLB_ACCEL
-	elif [ "$ARCH/$(uname -m)" = x86_64/x86_64 ]; then
-		if [ ! -s "$file" ]; then
-			cache_dir run
-			[ -w /dev/kvm ] && probe_kvm "$file.disk.$$" && result=kvm
-			rm -f "$file.disk.$$"
-			printf '%s\n' "$result" >"$file.$$" && mv "$file.$$" "$file"
-		fi
-		result=$(cat "$file")
-	fi
-	printf '%s\n' "$result"
+	ACCEL=${FLB_ACCEL:-$TCG} LIMIT=0
+	[ -z "${FLB_ACCEL:-}" ] && [ "$ARCH/$(uname -m)" = x86_64/x86_64 ] &&
+		[ -w "${FLB_KVM:-/dev/kvm}" ] || return 0
+	cache_dir run
+	case $(cat "$VERDICT" 2>/dev/null) in
+	kvm)
+		# Once it has worked, a busy host is likelier than KVM that fails.
+		ACCEL=kvm SIGN='^\[ *[0-9]+\.[0-9]+\]|FLB-' LIMIT=$((3 * seconds))
+		;;
+	'')
+		[ "$1" != - ] || return 0
+		exec {fd}>>"$VERDICT"
+		flock -n "$fd" && [ ! -s "$VERDICT" ] || return 0
+		ACCEL=kvm SIGN=FLB- LIMIT=$seconds
+		;;
+	esac
 }

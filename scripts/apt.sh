@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Sourced: a private apt configuration in the cache. The user's own is only read.
+# Sourced: Debian 13 and its backports on any Debian, by an apt configuration of our own in the
+# cache. The machine's is only read.
 
 APT=$CACHE/apt
 KEYRING=/usr/share/keyrings/debian-archive-keyring
@@ -8,9 +9,9 @@ APT_OPTS=(-qq
 	-o "Dir::Etc::SourceList=$APT/sources.list" -o Dir::Etc::SourceParts=/dev/null
 	-o Dir::Etc::Preferences=/dev/null -o Dir::Etc::PreferencesParts=/dev/null
 	-o "Dir::State::Lists=$APT/lists" -o "Dir::Cache=$APT/cache"
-	-o APT::Sandbox::User=root -o APT::Default-Release= -o Acquire::Retries=2
-	-o Acquire::http::Timeout=20
-	-o APT::Get::List-Cleanup=1)
+	-o Dir::Cache::pkgcache=pkgcache.bin -o Dir::Cache::srcpkgcache=srcpkgcache.bin
+	-o APT::Sandbox::User=root -o APT::Default-Release= -o Acquire::Languages=none
+	-o Acquire::Retries=2 -o Acquire::http::Timeout=20 -o APT::Get::List-Cleanup=1)
 
 # The Debian main archive as the machine's own apt knows it.
 apt_mirror() {
@@ -25,43 +26,38 @@ apt_mirror() {
 	printf '%s' "${uri%% *}"
 }
 
-# apt_is_fresh: has the index been fetched within an hour?
-apt_is_fresh() {
-	[ -n "$(find "$APT/updated" -mmin -60 2>/dev/null)" ]
-}
+# apt_sources: the suites, and the key that vouches for them.
+apt_sources() {
+	local mirror key=$KEYRING.gpg deb
 
-# apt_setup: configuration and index; the index is fetched again after an hour.
-apt_setup() {
-	local mirror key='' ext suite
-
-	have apt-get || die "apt-get is missing" "use a Debian 12 or 13 machine, or give KDIR="
-	cache_dir apt/lists/partial apt/cache/archives/partial dl
-	for ext in gpg pgp; do
-		[ -z "$key" ] && [ -r "$KEYRING.$ext" ] && key=$KEYRING.$ext
-	done
-	[ -n "$key" ] || die "no Debian keyring in /usr/share/keyrings" \
+	[ -r "$key" ] || key=$KEYRING.pgp
+	[ -r "$key" ] || die "no Debian keyring in /usr/share/keyrings" \
 		"apt-get install debian-archive-keyring"
 	mirror=$(apt_mirror)
 	[ -n "$mirror" ] || die "apt names no Debian mirror" \
 		"add one to its sources and apt-get update"
-	for suite in trixie-backports trixie; do
-		printf '%s [signed-by=%s] %s %s main\n' deb "$key" "$mirror" "$suite" \
-			deb-src "$key" "$mirror" "$suite"
-	done >"$APT/sources.list.new"
-	! cmp -s "$APT/sources.list.new" "$APT/sources.list" || ! apt_is_fresh || return 0
-	mv "$APT/sources.list.new" "$APT/sources.list"
+	deb="[signed-by=$key] $mirror"
+	printf '%s main\n' "deb $deb trixie" "deb $deb trixie-backports" \
+		"deb-src $deb trixie-backports"
+}
+
+# apt_setup: configuration and index; the index is fetched again after an hour. In a subshell, as
+# others may wait for the lock.
+apt_setup() (
+	have apt-get || die "apt-get is missing" "use a Debian 12 or 13 machine, or give KDIR="
+	cache_dir apt/lists/partial apt/cache/archives/partial
+	lock index
+	sources=$(apt_sources) || exit 1
+	if [ "$sources" = "$(cat "$APT/sources.list" 2>/dev/null)" ] &&
+	   [ -n "$(find "$APT/updated" -mmin -60 2>/dev/null)" ]; then
+		exit 0
+	fi
 	rm -f "$APT/updated"
-	apt_update && touch "$APT/updated"
-}
-
-# Fails when any index could not be had, unlike apt-get update by itself.
-apt_update() {
-	apt-get "${APT_OPTS[@]}" -o APT::Update::Error-Mode=any update
-}
-
-apt_get() {
-	apt-get "${APT_OPTS[@]}" "$@"
-}
+	printf '%s\n' "$sources" >"$APT/sources.list" &&
+		# Otherwise an index that could not be had is none of its failures.
+		apt-get "${APT_OPTS[@]}" -o APT::Update::Error-Mode=any update &&
+		touch "$APT/updated"
+)
 
 # apt_madison PACKAGE...: name, version, and binary or source, of all in the index.
 apt_madison() {
@@ -70,27 +66,19 @@ apt_madison() {
 			{ print $1, $2, $3 ~ /Sources$/ ? "source" : "binary" }'
 }
 
-# apt_versions binary|source PACKAGE: all in the index, newest first.
-apt_versions() {
-	apt_madison "$2" | awk -v kind="$1" -v package="$2" \
-		'$1 == package && $3 == kind { print $2 }' | sort -ruV
-}
-
-find_deb() {
-	find "$CACHE/dl" -maxdepth 1 -name "$1_${2//:/%3a}_*.deb" | head -n 1
-}
-
-# apt_download PACKAGE VERSION: verified .deb into the downloads; prints its path.
+# apt_download DIR KIND PACKAGE[=VERSION]: the package, or the upstream tarball of a source package
+# (.dsc files vanish before it), verified, as the only file in DIR; prints its path.
 apt_download() {
-	local pkg=$1 version=$2 tmp deb
+	local how=(download)
 
-	deb=$(find_deb "$pkg" "$version")
-	if [ -z "$deb" ]; then
-		tmp=$CACHE/dl/.tmp.$pkg
-		rm -rf "$tmp" && mkdir "$tmp" || return 1
-		(cd "$tmp" && apt_get download "$pkg=$version" >&2) || return 1
-		mv "$tmp"/*.deb "$CACHE/dl/" && rmdir "$tmp" || return 1
-		deb=$(find_deb "$pkg" "$version")
-	fi
-	printf '%s\n' "$deb"
+	[ "$2" = binary ] || how=(source --download-only --tar-only)
+	rm -rf "$1" && mkdir -p "$1" &&
+		(cd "$1" && apt-get "${APT_OPTS[@]}" "${how[@]}" "$3" >&2) && find "$1" -type f
+}
+
+# own_apt COMMAND...: one of these with the machine's own configuration.
+own_apt() {
+	local APT_OPTS=(-qq)
+
+	"$@"
 }

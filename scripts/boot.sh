@@ -1,19 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# boot.sh KERNEL INITRD LOG [CMDLINE...]: run QEMU until the guest powers off; the console goes to
+# boot.sh KERNEL INITRD|- LOG [CMDLINE...]: run QEMU until the guest powers off; the console goes to
 # LOG. Of the kernel's messages it has the warnings; others would end up amid the guest's lines,
-# and the guest reads the kernel log itself.
+# and the guest reads the kernel log itself. Where KVM does not run the kernel it is emulated.
 # FLB_TIMEOUT: seconds (120). FLB_SMP: virtual CPUs (2). FLB_ICOUNT=1: a tick of the guest's clocks
-# is an instruction. FLB_STUB=PATH: the guest waits for a debugger at that socket. FLB_STORY=1: show
-# the guest's lines for a person as they come.
+# is an instruction. FLB_STORY=1: show the guest's lines for a person as they come.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=scripts/accel.sh
 . "$TOP/scripts/accel.sh"
 
-QEMU=${QEMU:-$QEMU_NAME}
-TIMEOUT=${FLB_TIMEOUT:-120}
+# Nothing goes on where whoever wanted it is gone.
+[ -n "${FLB_BOUND:-}" ] || FLB_BOUND=1 exec setpriv --pdeathsig TERM "$0" "$@"
 
 # story: the guest's lines for a person, without their mark.
 story() {
@@ -24,7 +23,25 @@ story() {
 	fi
 }
 
-# In the background and waited for, so that a signal ends QEMU and all that it started too.
+# came_up: does the log show that KVM runs the guest? The first one to see that tells all others.
+came_up() {
+	grep -aqE "$SIGN" "$LOG" || return 1
+	[ -s "$VERDICT" ] || remember kvm
+}
+
+# watch: end QEMU when the guest does not come up in time.
+watch() {
+	local tries
+
+	for ((tries = 5 * LIMIT; tries > 0; tries--)); do
+		! came_up && kill -0 "$QEMU_PID" || return 0
+		sleep 0.2
+	done
+	kill "$QEMU_PID" || true
+}
+
+# In the background and waited for, so that a signal ends QEMU too. Under load timeout may be gone
+# before it knows of QEMU, which then ends as well.
 run_qemu() {
 	local cpu=max out out_pid rc=0
 
@@ -33,52 +50,64 @@ run_qemu() {
 	[ -z "${FLB_ICOUNT:-}" ] || cpu=max,-erms
 	exec {out}> >(tee "$LOG" | story)
 	out_pid=$!
-	timeout -k 5 "$TIMEOUT" "$QEMU" "${QEMU_MACHINE[@]}" -accel "$ACCEL" -cpu "$cpu" \
-		-m "$MEMORY" -smp "${FLB_SMP:-2}" "${COUNT[@]}" "${STUB[@]}" \
-		-nodefaults -display none -serial stdio -monitor none -no-reboot \
-		-kernel "$KERNEL" -initrd "$INITRD" \
-		-append "$APPEND" \
-		</dev/null >&"$out" 2>&1 &
+	setpriv --pdeathsig TERM timeout -k 2 "$TIMEOUT" setpriv --pdeathsig KILL "$QEMU" \
+		"${QEMU_MACHINE[@]}" -accel "$ACCEL" -cpu "$cpu" -m "$MEMORY" -smp "${FLB_SMP:-2}" \
+		"${EXTRA[@]}" -nodefaults -display none -serial stdio -monitor none -no-reboot \
+		-kernel "$KERNEL" -append "$APPEND" </dev/null >&"$out" 2>&1 &
 	QEMU_PID=$!
 	exec {out}>&-
-	wait "$QEMU_PID" || rc=$?
+	# Where QEMU aborts, bash would have a line about it.
+	{
+		[ "$LIMIT" -eq 0 ] || watch
+		wait "$QEMU_PID" || rc=$?
+	} 2>/dev/null
 	QEMU_PID=
 	wait "$out_pid" || true
 	return "$rc"
 }
 
 stop_qemu() {
-	[ -z "$QEMU_PID" ] || kill "$QEMU_PID" 2>/dev/null || true
+	[ -n "$QEMU_PID" ] || return 0
+	{ kill "$QEMU_PID"; wait "$QEMU_PID"; kill -KILL -- "-$QEMU_PID"; } 2>/dev/null || true
 }
 
 last_line() {
 	tr -d '\r' <"$LOG" | grep -a . | tail -n 1 | cut -c 1-200 || true
 }
 
-[ $# -ge 3 ] || die "usage: boot.sh KERNEL INITRD LOG [CMDLINE...]"
-KERNEL=$1 INITRD=$2 LOG=$3
+[ $# -ge 3 ] || die "usage: boot.sh KERNEL INITRD|- LOG [CMDLINE...]"
+KERNEL=$1 INITRD=$2 LOG=$3 TIMEOUT=${FLB_TIMEOUT:-120}
 shift 3
 [ -f "$KERNEL" ] || die "no kernel image $KERNEL" "run scripts/build.sh"
-[ -f "$INITRD" ] || die "no initramfs $INITRD" "run scripts/initrd.sh"
+[ "$INITRD" = - ] || [ -f "$INITRD" ] || die "no initramfs $INITRD" "run scripts/initrd.sh"
 have "$QEMU" || die "$QEMU is missing" "apt-get install $QEMU_PACKAGE"
 APPEND="console=$CONSOLE $KERNEL_WORDS loglevel=5 panic=-1 liveupdate=on kho=on $*"
-ACCEL=$(accel)
-COUNT=() STUB=()
-[ -z "${FLB_STUB:-}" ] || STUB=(-S -gdb "unix:$FLB_STUB,server=on,wait=off")
+EXTRA=() QEMU_PID='' rc=0
+[ "$INITRD" = - ] || EXTRA+=(-initrd "$INITRD")
 if [ -n "${FLB_ICOUNT:-}" ]; then
-	ACCEL=tcg,thread=single
-	COUNT=(-icount "shift=0,sleep=off" -rtc "clock=vm,base=2025-01-01")
+	FLB_ACCEL=tcg,thread=single
+	EXTRA+=(-icount "shift=0,sleep=off" -rtc "clock=vm,base=2025-01-01")
 fi
+choose_accel "$INITRD"
 : 2>/dev/null >"$LOG" || die "cannot write to $LOG" "free some space"
-QEMU_PID=
 trap stop_qemu EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
-rc=0
 run_qemu || rc=$?
+if [ "$LIMIT" -gt 0 ] && ! came_up; then
+	mv "$LOG" "$LOG.kvm"
+	ACCEL=$TCG LIMIT=0 rc=0
+	run_qemu || rc=$?
+	# Where emulation does not help either, KVM was not at fault.
+	if grep -aqE "$SIGN" "$LOG"; then
+		[ ! -s "$VERDICT" ] || note "KVM no longer runs guests: they are emulated until" \
+			"this machine boots again; log: $LOG.kvm"
+		remember "$TCG"
+	fi
+fi
 case $rc in
 0) ;;
-124|137) die "QEMU ($ACCEL) did not end within $TIMEOUT s, last line: $(last_line)" \
-	"try FLB_ACCEL=tcg or a larger FLB_TIMEOUT; log: $LOG" ;;
+124|137) die "the guest ($ACCEL) did not end within $TIMEOUT s, last line: $(last_line)" \
+	"where it is only slow, set FLB_TIMEOUT to more seconds; log: $LOG" ;;
 *) die "QEMU ($ACCEL) failed: $(last_line)" "log: $LOG" ;;
 esac

@@ -15,7 +15,7 @@ set -euo pipefail
 # shellcheck source=scripts/toolchain.sh
 . "$TOP/scripts/toolchain.sh"
 
-# describe KIND: sets FRAGMENTS, of which the configuration is made, SEEDS, builds to start from, and
+# describe KIND: sets FRAGMENTS, which make the configuration, SEEDS, builds to start from, and
 # COMPILER. gcc is quicker, and on every machine.
 describe() {
 	local core=c rest names
@@ -37,7 +37,7 @@ describe() {
 	x86_64/rust/cfi) names+=(cfi) SEEDS=() ;;
 	x86_64/rust/debug|x86_64/rust/kcsan) names+=(faults "$rest") SEEDS=() ;;
 	arm64/*/64k) names+=(64k) SEEDS=(rust64k c64k) ;;
-	*) die "'$1' is no kind of build for $ARCH" "see scripts/build.sh" ;;
+	*) die "'$1' is no kind of build for $ARCH" "one of those at the head of this script" ;;
 	esac
 	FRAGMENTS=("${names[@]/#/$TOP/configs/}")
 	FRAGMENTS=("${FRAGMENTS[@]/%/.config}")
@@ -136,8 +136,7 @@ build_image() {
 [ $# -eq 2 ] || die "usage: build.sh TREE KIND"
 case $ARCH in
 x86_64) GOALS=(bzImage) BOOT=arch/x86/boot/bzImage ;;
-# kunit.py boots the compressed image, kexec takes the other.
-arm64) GOALS=(Image.gz) BOOT=arch/arm64/boot/Image ;;
+arm64) GOALS=(Image) BOOT=arch/arm64/boot/Image ;;
 *) die "ARCH=$ARCH is not known" "one of: x86_64 arm64" ;;
 esac
 describe "$2"

@@ -12,91 +12,96 @@ set -euo pipefail
 SKIP=77
 
 skip() {
-	printf 'luo-flb: skipped: Linux %s: %s\n' "$SERIES" "$1" >&2
+	note "skipped: Linux $SERIES: $1"
 	exit "$SKIP"
 }
 
-# upstream VERSION: 7.1.13-1~bpo13+1 is 7.1.13.
-upstream() {
-	printf '%s' "${1%%-*}"
-}
-
-# tarball_binary VERSION: out of the package linux-source-SERIES.
-tarball_binary() {
-	local version=$1 deb dir=$CACHE/dl/source-$1 tar
-
-	tar=$dir/linux-source-$SERIES.tar.xz
-	if [ ! -f "$tar" ]; then
-		deb=$(apt_download "linux-source-$SERIES" "$version") || return 1
-		rm -rf "$dir.tmp" && mkdir -p "$dir.tmp" || return 1
-		dpkg-deb --fsys-tarfile "$deb" |
-			tar -x -C "$dir.tmp" --strip-components=3 \
-				--wildcards './usr/src/linux-source-*' || return 1
-		rm -rf "$dir" && mv "$dir.tmp" "$dir" && rm -f "$deb" || return 1
-	fi
-	printf '%s\n' "$tar"
-}
-
-# tarball_source VERSION: only the upstream tarball of the source package; .dsc files vanish.
-tarball_source() {
-	local version=$1 name uri sum size tar
-
-	name=linux_$(upstream "$version").orig.tar.xz
-	tar=$CACHE/dl/$name
-	if [ ! -f "$tar" ]; then
-		# Not in the downloads: apt leaves out of the list what it finds in its directory.
-		cd "$CACHE/apt/cache" || return 1
-		read -r uri _ size sum < <(apt_get --print-uris source --download-only \
-			"linux=$version" | grep -F " $name ") || return 1
-		uri=${uri//\'/}
-		rm -f "$tar.tmp"
-		/usr/lib/apt/apt-helper -q -o APT::Sandbox::User=root \
-			download-file "$uri" "$tar.tmp" "$sum" >&2 || return 1
-		[ "$(stat -c %s "$tar.tmp")" = "$size" ] && mv "$tar.tmp" "$tar" || return 1
-	fi
-	printf '%s\n' "$tar"
-}
-
-# unpack TARBALL VERSION: into $TREE, whole or not at all. With the times of now, or a build of an
-# older point release would take what has changed since as old.
-unpack() {
-	local tar=$1 version=$2 tmp=$TREE.tmp
-
-	rm -rf "$tmp" && mkdir -p "$tmp" && tar -xmf "$tar" -C "$tmp" --strip-components=1 &&
-		printf '%s\n' "$version" >"$tmp/.flb-version" &&
-		rm -rf "$TREE" && mv "$tmp" "$TREE" && rm -f "$tar"
-}
-
-# candidates: kind and version of the packages that have a newer point release than the cache,
-# newest first; a binary package before a source package of its age.
+# candidates: kind, version and package of what has a newer point release than the cache, newest
+# first; 7.1.13-1~bpo13+1 is 7.1.13. A binary package goes before a source package of its age.
 candidates() {
-	local cached kind version
+	local cached name kind version
 
 	cached=$(cat "$TREE/.flb-version" 2>/dev/null) || cached=0
-	apt_madison "linux-source-$SERIES" linux | while read -r _ version kind; do
-		if [ "${version#"$SERIES."}" != "$version" ] &&
-		   ! version_ge "$cached" "$(upstream "$version")"; then
-			printf '%s %s\n' "$kind" "$version"
-		fi
+	apt_madison "linux-source-$SERIES" linux | while read -r name version kind; do
+		[ "${version#"$SERIES."}" = "$version" ] || version_ge "$cached" "${version%%-*}" ||
+			printf '%s %s %s\n' "$kind" "$version" "$name"
 	done | sort -u | sort -s -k 2,2rV
+}
+
+# tarball KIND FILE: the kernel's, out of a binary package or as it is.
+tarball() {
+	if [ "$1" = binary ]; then
+		dpkg-deb --fsys-tarfile "$2" |
+			tar -xO --wildcards './usr/src/linux-source-*.tar.xz'
+	else
+		cat "$2"
+	fi
+}
+
+# unpack KIND FILE VERSION: into $TREE, whole or not at all. With the times of now, or a build of an
+# older point release would take what has changed since as old.
+unpack() {
+	local tmp=$TREE.tmp
+
+	rm -rf "$tmp" && mkdir -p "$tmp" &&
+		tarball "$1" "$2" | tar -xJm -C "$tmp" --strip-components=1 &&
+		printf '%s\n' "$3" >"$tmp/.flb-version" && rm -rf "$TREE" && mv "$tmp" "$TREE"
 }
 
 # try_fetch: the first candidate that can be downloaded.
 try_fetch() {
-	local kind version tar n=0
+	local kind version name file dl=$CACHE/dl/$SERIES
 
-	while read -r kind version; do
-		n=$((n + 1))
-		tar=$("tarball_$kind" "$version") || continue
-		unpack "$tar" "$(upstream "$version")"
+	while read -r kind version name; do
+		file=$(apt_download "$dl" "$kind" "$name=$version") || continue
+		unpack "$kind" "$file" "${version%%-*}" && rm -rf "$dl"
 		return
 	done < <(candidates)
-	if [ "$n" -eq 0 ]; then
-		echo "luo-flb: reason: no package of this series in the index"
-	else
-		echo "luo-flb: reason: none of its $n point releases could be downloaded"
-	fi
 	return "$SKIP"
+}
+
+# first_fetch: a version that the cache has not.
+first_fetch() {
+	local rc=0
+
+	need_space 3000
+	STEP_QUIET=1 step "Package index of Debian" apt_setup >&2 ||
+		skip "no package index (is there a network?): $(log_reason "$STEP_LOG")"
+	[ -n "$(candidates)" ] || skip "no package of it in the index; there are $SUPPORTED"
+	STEP_QUIET=1 step "Linux $SERIES source" try_fetch >&2 || rc=$?
+	[ "$rc" -ne 0 ] || return 0
+	# On a full disk the log may be empty.
+	(need_space 100) || rc=full
+	rm -rf "$TREE.tmp" "$CACHE/dl/$SERIES"
+	case $rc in
+	full) ;;
+	"$SKIP") skip "none of its point releases could be downloaded: $(log_reason "$STEP_LOG")" ;;
+	*) step_failed "Linux $SERIES source" ;;
+	esac
+	exit 1
+}
+
+# update: once an hour, whether there is a newer point release than that of the cache, and it can be
+# had. Without a network all trees are as they are for that time, so that not each waits for it.
+update() {
+	local cached newest
+
+	[ -n "$(find "$TREE/.flb-version" -mmin +60)" ] || return 0
+	cached=$(cat "$TREE/.flb-version")
+	touch "$TREE/.flb-version"
+	if ! apt_setup >/dev/null 2>&1; then
+		touch "$CACHE"/tree/*/.flb-version
+		note "Linux $cached as it is in the cache: no package index (is there a network?)"
+		return
+	fi
+	newest=$(candidates | head -n 1)
+	[ -n "$newest" ] || return 0
+	if STEP_QUIET=1 step "Linux $SERIES source" try_fetch >&2; then
+		note "Linux $(cat "$TREE/.flb-version") replaces $cached"
+	else
+		rm -rf "$TREE.tmp" "$CACHE/dl/$SERIES"
+		note "Linux $cached as it is in the cache: $newest could not be had"
+	fi
 }
 
 # show_tree: what the caller gets.
@@ -104,65 +109,13 @@ show_tree() {
 	printf '%s %s\n' "$TREE" "$(cat "$TREE/.flb-version")"
 }
 
-# first_fetch: a series that the cache has not.
-first_fetch() {
-	local rc=0 reason log=$RUN/linux-$SERIES-source.log
-
-	need_space 3000
-	STEP_QUIET=1 step "Package index of Debian" apt_setup >&2 ||
-		skip "no package index (is there a network?)"
-	STEP_QUIET=1 step "Linux $SERIES source" try_fetch >&2 || rc=$?
-	if [ "$rc" -eq "$SKIP" ] && ! grep -qs 'No space left' "$log"; then
-		reason=$(sed -n 's/^luo-flb: reason: //p' "$log")
-		skip "$reason"
-	fi
-	[ "$rc" -eq 0 ] || die "Linux $SERIES source: $(log_reason "$log")" "see $log"
-}
-
-# refresh: the index, for a tree that is there already. A failure lasts for ten minutes, so that
-# each series of a run without network does not wait for it again.
-refresh() {
-	local failed=$CACHE/apt/failed
-
-	! apt_is_fresh || return 0
-	[ -z "$(find "$failed" -mmin -10 2>/dev/null)" ] || return 1
-	rm -f "$failed"
-	STEP_QUIET=1 step "Package index of Debian" apt_setup >&2 || { touch "$failed"; return 1; }
-}
-
-# update: a newer point release than that of the cache, if there is one and it can be had. What
-# could not be downloaded is tried again a day later only.
-update() {
-	local cached newest tried=$CACHE/dl/tried-$SERIES
-
-	cached=$(cat "$TREE/.flb-version")
-	if ! refresh; then
-		note "Linux $cached as it is in the cache: no package index (is there a network?)"
-		return
-	fi
-	newest=$(candidates | head -n 1)
-	[ -n "$newest" ] || return 0
-	if [ "$(cat "$tried" 2>/dev/null)" = "$newest" ] &&
-	   [ -n "$(find "$tried" -mmin -1440)" ]; then
-		return
-	fi
-	lock "tree-$SERIES"
-	if STEP_QUIET=1 step "Linux $SERIES source" try_fetch >&2; then
-		note "Linux $(cat "$TREE/.flb-version") replaces $cached"
-	else
-		rm -rf "$TREE.tmp"
-		printf '%s\n' "$newest" >"$tried"
-		note "Linux $cached as it is in the cache: ${newest#* } could not be had"
-	fi
-}
-
 fetch_series() {
 	[[ $SERIES =~ ^[0-9]+\.[0-9]+$ ]] || die "'$SERIES' is no kernel series" "give one like 7.1"
+	version_ge "$SERIES" "$OLDEST" || die "Linux $SERIES has no FLB" "one of: $SUPPORTED"
 	[ "$CHECK" = no ] || exit 0
 	TREE=$CACHE/tree/$SERIES
 	cache_dir tree dl
-	lock apt
-	[ -f "$TREE/.flb-version" ] || lock "tree-$SERIES"
+	lock "tree-$SERIES"
 	if [ -f "$TREE/.flb-version" ]; then
 		update
 	else

@@ -1,152 +1,110 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# fuzz.sh [TARGET [FILE]...] | fuzz.sh --collect: coverage-guided fuzzing of what decodes the
-# handover (tests/fuzz) by libFuzzer, from the seeds, the corpus, and what earlier runs have found.
-# Of all targets, or of one; with files these alone are run, each once. --collect writes the corpus
-# anew: the least of all these that reaches as much. FUZZ_RUNS: executions of each target.
-# FUZZ_SEED: 0 chooses one. FUZZ_SANITIZER=address: with AddressSanitizer.
+# fuzz.sh [TARGET [FILE...]] | --collect | --miri: run what decodes the handover (tests/fuzz) on any
+# bytes by libFuzzer, from the seeds, the corpus, and what earlier runs have found: all targets or
+# one, or these files. --collect writes the corpus anew: the least of all that reaches as much.
+# --miri: seeds and corpus under Miri. FUZZ_RUNS: executions of each target. FUZZ_SEED: where chance
+# starts, 0 anywhere. FUZZ_SANITIZER=address: with AddressSanitizer.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
-# shellcheck source=scripts/testlib.sh
-. "$TOP/scripts/testlib.sh"
 
-TARGETS='block fdt luo_v5 name'
-FUZZ_RUNS=${FUZZ_RUNS:-300000}
-FUZZ_SEED=${FUZZ_SEED:-1}
-FUZZ_SANITIZER=${FUZZ_SANITIZER:-}
-DIR=$CACHE/fuzz
 # A block of 17 entries, a tree of LUO, a number, and two names.
 declare -A MAX_LEN=([block]=1106 [fdt]=400 [luo_v5]=9 [name]=96)
+TARGETS=(block fdt luo_v5 name)
+SANITIZER=${FUZZ_SANITIZER:-}
+DIR=$CACHE/fuzz${SANITIZER:+-$SANITIZER}
 
 # What libFuzzer needs to see which code runs, and which comparisons fail.
-flags() {
-	local option
+FLAGS=(-Cpasses=sancov-module ${SANITIZER:+-Zsanitizer=$SANITIZER}
+	-Cllvm-args=-sanitizer-coverage-{level=4,inline-8bit-counters,pc-table,trace-compares})
 
-	printf -- '-Cpasses=sancov-module'
-	for option in level=4 inline-8bit-counters pc-table trace-compares; do
-		printf -- ' -Cllvm-args=-sanitizer-coverage-%s' "$option"
-	done
-	[ -z "$FUZZ_SANITIZER" ] || printf -- ' -Zsanitizer=%s' "$FUZZ_SANITIZER"
-}
+# For the host by its name, so that what runs while the targets are built is without flags.
+build() (
+	lock fuzz
+	export CARGO_TARGET_DIR=$DIR/build
+	forget_others luo-flb-fuzz
+	[ -z "$SANITIZER" ] || export RUSTC_BOOTSTRAP=1
+	cd "$TOP" && RUSTFLAGS=${FLAGS[*]} cargo build --locked --profile fuzz --target "$HOST" \
+		-p luo-flb-fuzz --features libfuzzer "${TARGETS[@]/#/--bin=}" &&
+		cargo build --locked -p luo-flb-fuzz --bin seeds
+)
 
-# The targets, for the host by its name, so that what runs while they are built is without flags.
-build_targets() {
-	CARGO_TARGET_DIR=$DIR/build forget_others luo-flb-fuzz
-	[ -z "$FUZZ_SANITIZER" ] || export RUSTC_BOOTSTRAP=1
-	# shellcheck disable=SC2046,SC2086 # targets
-	(cd "$TOP" && RUSTFLAGS=$(flags) CARGO_TARGET_DIR=$DIR/build \
-		cargo build --locked --profile fuzz --target "$HOST" -p luo-flb-fuzz \
-		--features libfuzzer $(printf -- ' --bin %s' $TARGETS)) || return 1
-	(cd "$TOP" && CARGO_TARGET_DIR=$DIR/build cargo build --locked -p luo-flb-fuzz --bin seeds)
-}
-
-# run TARGET OPTION...: libFuzzer, with its output in a log.
+# run TARGET OPTION...: libFuzzer, with its output in a log; why it failed, and how to see it again.
 run() {
-	local target=$1
+	local target=$1 log=$RUN/fuzz-$1.log why input
 	shift
 
-	"$DIR/build/$HOST/fuzz/$target" "$@" >"$RUN/fuzz-$target.log" 2>&1 </dev/null
-}
-
-# crashed TARGET: why, in which input, and how to run it again.
-crashed() {
-	local log=$RUN/fuzz-$1.log why input
-
-	why=$(grep -aA 1 -m 1 'panicked at' "$log" | tail -n 1) || why=$(log_reason "$log")
-	input=$(sed -n "s/.*Test unit written to //p" "$log" | tail -n 1)
-	printf '%s; %s\n' "${why:-$(log_reason "$log")}" \
-		"${input:+replay: $0 $1 $input; }log: $log"
+	! "$DIR/build/$HOST/fuzz/$target" "$@" >"$log" 2>&1 </dev/null || return 0
+	why=$(grep -aA 1 -m 1 'panicked at' "$log" | tail -n 1) || true
+	input=$(sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)
+	die "fuzz/$target: ${why:-$(log_reason "$log")}" \
+		"${input:+replay: $0 $target $input; }log: $log"
 }
 
 # write_seeds TARGET: and the corpus that is committed.
 write_seeds() {
-	rm -rf "$DIR/seeds/$1" && mkdir -p "$DIR/seeds/$1" "$DIR/corpus/$1" "$DIR/artifacts/$1" &&
+	lock "fuzz-$1"
+	rm -rf "$DIR/seeds/$1" && mkdir -p "$DIR"/{seeds,corpus,artifacts}/"$1" &&
 		"$DIR/build/debug/seeds" "$1" "$DIR/seeds/$1"
 }
 
-# fuzz TARGET: from the seeds, and what has been found before.
+# fuzz TARGET: one line says what libFuzzer has reached.
 fuzz() {
-	local target=$1 corpus=$DIR/corpus/$1 seeds=$DIR/seeds/$1 artifacts=$DIR/artifacts/$1
-
-	write_seeds "$target" || return 1
-	run "$target" -runs="$FUZZ_RUNS" -seed="$FUZZ_SEED" -max_len="${MAX_LEN[$target]}" \
-		-timeout=10 -artifact_prefix="$artifacts/" "$corpus" "$seeds" ||
-		{ crashed "$target"; return 1; }
+	write_seeds "$1" &&
+		run "$1" -runs="${FUZZ_RUNS:-300000}" -seed="${FUZZ_SEED:-1}" -timeout=10 \
+			-max_len="${MAX_LEN[$1]}" -artifact_prefix="$DIR/artifacts/$1/" \
+			"$DIR/corpus/$1" "$DIR/seeds/$1" &&
+		sed -n "s|^#\([0-9]*\)\tDONE *|fuzz/$1: \1 runs, |p" "$RUN/fuzz-$1.log"
 }
 
 # hex DIR: the files in it, a line each.
 hex() {
-	local file
-
-	for file in "$1"/*; do
-		od -An -v -tx1 "$file" | tr -d ' \n'
-		echo
-	done | sort
+	find "$1" -type f -exec sh -c 'od -An -v -tx1 "$1" | tr -d " \n"; echo' _ {} \; | sort
 }
 
-# collect TARGET: the corpus, without what is a seed, whose names do not begin with its own.
+# collect TARGET: this file's licence, and the corpus without the seeds.
 collect() {
-	local merged=$DIR/merged seeds=$DIR/seeds/$1
+	local merged=$DIR/merged/$1
 
-	rm -rf "$merged" && mkdir -p "$merged" && write_seeds "$1" || return 1
-	run "$1" -merge=1 -max_len="${MAX_LEN[$1]}" "$merged" "$seeds" "$DIR/corpus/$1" ||
-		{ crashed "$1"; return 1; }
-	rm -f "$seeds"/corpus-*
-	{
-		# The licence is that of this file.
-		sed -n 2p "${BASH_SOURCE[0]}"
-		comm -23 <(hex "$merged") <(hex "$seeds")
-	} >"$TOP/tests/fuzz/corpus/$1.hex"
+	rm -rf "$merged" && mkdir -p "$merged" && write_seeds "$1" &&
+		run "$1" -merge=1 -max_len="${MAX_LEN[$1]}" "$merged" "$DIR/seeds/$1" \
+			"$DIR/corpus/$1" &&
+		rm -f "$DIR/seeds/$1"/corpus-* &&
+		{ sed -n 2p "$0"; comm -23 <(hex "$merged") <(hex "$DIR/seeds/$1"); } \
+			>"$TOP/tests/fuzz/corpus/$1.hex"
 }
 
-# numbers TARGET: what the last line of libFuzzer's says.
-numbers() {
-	awk '/DONE +cov: / {
-		for (i = 1; i < NF; i++) value[$i] = $(i + 1)
-		print substr($1, 2), "runs,", value["cov:"], "edges,", value["corp:"], "inputs,",
-			value["exec/s:"], "a second"
-	}' "$RUN/fuzz-$1.log"
+# miri TARGET: the library that Miri builds for it is in the cache, too.
+miri() {
+	step "Miri $1" env -C "$TOP" XDG_CACHE_HOME="$CACHE" CARGO_TARGET_DIR="$CACHE/host" \
+		cargo +nightly miri test --locked -p luo-flb-fuzz --lib --target "$1"
 }
 
-# replay TARGET FILE...
-replay() {
-	run "$@" || { crashed "$1"; return 1; }
-}
-
-# fuzz_target TARGET: one line.
-fuzz_target() {
-	local start out rc=0
-
-	start=$(now_ms)
-	out=$(fuzz "$1" 2>&1) || rc=$?
-	if [ "$rc" -eq 0 ]; then
-		result ok "fuzz/$1" "$(seconds_since "$start")" "$(numbers "$1")"
-	else
-		result FAIL "fuzz/$1" "$(seconds_since "$start")" "$out"
-		FAILED=yes
-	fi
-}
-
-[ $# -eq 0 ] || [[ " $TARGETS --collect " == *" $1 "* ]] || die "no target $1" "one of: $TARGETS"
-[ -z "$FUZZ_SANITIZER" ] || DIR=$CACHE/fuzz-$FUZZ_SANITIZER
 HOST=$(rustc -vV | sed -n 's/^host: //p')
-FAILED=no
-cache_dir "${DIR#"$CACHE/"}" run
-lock fuzz
+cache_dir run "${DIR##*/}"
+command=fuzz rc=0
+case ${1:-} in
+'') ;;
+--collect) command=collect ;;
+--miri)
+	# Of 64 bits, of 32, and big-endian.
+	command=miri TARGETS=({x86_64,i686,s390x}-unknown-linux-gnu)
+	cargo +nightly miri --version >/dev/null 2>&1 ||
+		die "Miri is missing" "rustup component add --toolchain nightly miri rust-src"
+	;;
+*)
+	[ -n "${MAX_LEN[$1]:-}" ] || die "no target $1" "one of: ${TARGETS[*]}"
+	TARGETS=("$1")
+	;;
+esac
 need_space 500
-step "fuzz targets" build_targets >&2 || exit 1
-if [ "${1:-}" = --collect ]; then
-	for target in $TARGETS; do
-		collect "$target"
-	done
-	exit
-fi
+[ "$command" = miri ] || step "Build fuzz targets" build >&2 || exit 1
 if [ $# -gt 1 ]; then
-	check "fuzz/$1" replay "$@"
+	run "$@"
 	exit
 fi
-for target in ${1:-$TARGETS}; do
-	fuzz_target "$target"
+for target in "${TARGETS[@]}"; do
+	("$command" "$target") || rc=1
 done
-[ "$FAILED" = no ]
+[ "$rc" -eq 0 ]

@@ -6,22 +6,19 @@ set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# stage DIR ARGUMENT...: lay out what goes in.
+# stage ARGUMENT...: lay out what goes in.
 stage() {
-	local root=$1 arg
-	shift
+	local arg
 
-	mkdir -p "$root"/{kernels,modules,selftests,proc,sys,dev,tmp} || return 1
-	cp "$INIT" "$root/init" || return 1
+	mkdir -p "$ROOT"/{kernels,modules,selftests,proc,sys,dev,tmp} &&
+		cp "$INIT" "$ROOT/init" || return 1
 	for arg in "$@"; do
 		case $arg in
-		*=*)
-			cp "${arg#*=}" "$root/kernels/${arg%%=*}" || return 1
-			[ ! -f "${arg#*=}.ko" ] ||
-				cp "${arg#*=}.ko" "$root/modules/${arg%%=*}.ko" || return 1
-			;;
-		*) cp "$arg" "$root/selftests/" || return 1 ;;
-		esac
+		*=*) cp "${arg#*=}" "$ROOT/kernels/${arg%%=*}" ;;
+		*) cp "$arg" "$ROOT/selftests/" ;;
+		esac || return 1
+		[ ! -f "${arg#*=}.ko" ] ||
+			cp "${arg#*=}.ko" "$ROOT/modules/${arg%%=*}.ko" || return 1
 	done
 }
 
@@ -34,7 +31,8 @@ have cpio || die "cpio is missing" "apt-get install cpio"
 [ -x "$INIT" ] || die "no guest userspace" "run scripts/guest.sh"
 ROOT=$(mktemp -d "$OUT.XXXXXX" 2>/dev/null) || die "cannot write to ${OUT%/*}" "free some space"
 trap 'rm -rf "$ROOT" "$OUT.tmp"' EXIT
-stage "$ROOT" "$@" 2>/dev/null || die "cannot lay out the initramfs in $ROOT" "free some space"
+trap 'exit 143' INT TERM HUP
+stage "$@" || die "cannot lay out the initramfs in $ROOT" "free some space"
 (cd "$ROOT" && find . -mindepth 1 | sort | cpio --quiet -o -H newc -R 0:0 --reproducible) \
-	>"$OUT.tmp" 2>/dev/null || die "cannot write $OUT" "free some space"
+	2>/dev/null >"$OUT.tmp" || die "cannot write $OUT" "free some space"
 mv "$OUT.tmp" "$OUT"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Sourced by the other scripts: cache paths, messages, steps, locks, atomic results.
+# Sourced by the other scripts: cache paths, messages, steps, locks, processes.
 # shellcheck disable=SC2034 # used by those that source it
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -26,6 +26,8 @@ die() {
 	printf '%s\n' "${line//$'\n'/ }" >&2
 	exit 1
 }
+
+[[ $ARCH =~ ^(x86_64|arm64)$ ]] || die "ARCH=$ARCH is not known" "one of: x86_64 arm64"
 
 note() {
 	printf 'luo-flb: %s\n' "$*" >&2
@@ -87,7 +89,7 @@ lock() {
 	esac
 	cache_dir lock
 	exec {fd}>"$CACHE/lock/$name"
-	if ! flock -n "$fd"; then
+	if ! flock -w 3 "$fd"; then
 		note "waiting for another run that holds the $name lock"
 		flock "$fd"
 	fi
@@ -109,75 +111,104 @@ forget_others() {
 
 # log_reason LOG: the line of a log that says best what went wrong.
 log_reason() {
-	local log=$1 line pattern
+	local line='' pattern
 
 	for pattern in 'luo-flb: error: ' 'No space left on device' \
 			'error(\[E[0-9]+\])?:|FATAL|undefined symbol' '^E: ' \
 			'rror|annot|ailed|not found' '.'; do
-		line=$(grep -aE -- "$pattern" "$log" |
+		[ -n "$line" ] || line=$(grep -aE -- "$pattern" "$1" |
 			grep -avE '^make|aborting due|could not compile' | tail -n 1) || true
-		[ -z "$line" ] || break
 	done
 	printf '%s' "${line:-no output}" | tr -d '\r' | cut -c 1-300
 }
 
 # Only on a terminal: rewrite the step's line each second, with the last thing done.
 step_ticker() {
-	local title=$1 log=$2 start=$3 cols line
+	local title=$1 start=$2 cols line
 
 	cols=$(tput cols 2>/dev/null || echo 80)
 	while sleep 1 && kill -0 "$$" 2>/dev/null; do
-		line=$(tail -n 1 "$log" 2>/dev/null | tr -d '\r\t\033')
+		line=$(tail -n 1 "$STEP_LOG" 2>/dev/null | tr -d '\r\t\033')
 		printf '\r\033[K%.*s' "$((cols - 1))" "$title  $((SECONDS - start)) s  $line"
 	done
 }
 
-# step_failed TITLE LOG SECONDS: one line, with the reason and where to read more.
+# step_failed TITLE: one line, with the reason and where to read more. On a full disk the log may be
+# empty.
 step_failed() {
 	local reason
 
-	reason=$(log_reason "$2")
-	case $reason in
-	"luo-flb: error: "*)
-		printf '%s\n' "$reason" >&2 ;;
-	*"No space left"*)
-		printf 'luo-flb: error: %s: disk full; free space or set XDG_CACHE_HOME\n' \
-			"$1" >&2 ;;
-	*)
-		printf 'luo-flb: error: %s failed after %s s: %s; see %s\n' \
-			"$1" "$3" "$reason" "$2" >&2 ;;
-	esac
+	(need_space 100) || return 0
+	reason=$(log_reason "$STEP_LOG")
+	if [[ $reason == "luo-flb: error: "* ]]; then
+		printf '%s\n' "$reason" >&2
+	else
+		(die "$1 failed: $reason" "see $STEP_LOG") || true
+	fi
 }
 
-# step TITLE COMMAND...: run it with its output in a log; show title and time.
-# With STEP_QUIET set the caller says why it failed.
+# step TITLE COMMAND...: run it with its output in a log, STEP_LOG; show title and time. With
+# STEP_QUIET set the caller says why it failed.
 # COMMAND runs with errexit off: pass an external command, or a function of && lists.
 step() {
-	local title=$1 log start=$SECONDS ticker='' rc=0
+	local title=$1 name start=$SECONDS ticker='' end='' rc=0
 	shift
 
-	mkdir -p "$RUN" 2>/dev/null || die "cannot write to $RUN" "set XDG_CACHE_HOME"
-	log=$(printf '%s' "$title" | tr -cs 'A-Za-z0-9.\n' '-' | tr '[:upper:]' '[:lower:]')
-	log=$RUN/${log:0:60}.log
-	: >"$log" || die "cannot write to $log" "free space there or set XDG_CACHE_HOME"
-	if [ -t 1 ]; then
-		step_ticker "$title" "$log" "$start" &
+	name=$(printf '%.60s' "${title,,}" | tr -cs 'a-z0-9.' '-')
+	STEP_LOG=$RUN/$name.log
+	{ mkdir -p "$RUN" && : >"$STEP_LOG"; } 2>/dev/null ||
+		die "cannot write to $STEP_LOG" "free space there or set XDG_CACHE_HOME"
+	if [ -n "${FLB_ASIDE:-}" ]; then
+		end="$title ... "
+	elif [ -t 1 ]; then
+		step_ticker "$title" "$start" &
 		ticker=$!
+		end=$'\r\033[K'"$title ... "
 	else
 		printf '%s ... ' "$title"
 	fi
-	"$@" >"$log" 2>&1 </dev/null || rc=$?
+	"$@" >"$STEP_LOG" 2>&1 </dev/null || rc=$?
 	if [ -n "$ticker" ]; then
 		kill "$ticker" 2>/dev/null || true
 		wait "$ticker" 2>/dev/null || true
-		printf '\r\033[K%s ... ' "$title"
 	fi
 	if [ "$rc" -eq 0 ]; then
-		printf '%s s\n' "$((SECONDS - start))"
+		printf '%s%s s\n' "$end" "$((SECONDS - start))"
 		return 0
 	fi
-	printf 'failed\n'
-	[ -z "${STEP_QUIET:-}" ] || return "$rc"
-	step_failed "$title" "$log" "$((SECONDS - start))"
+	printf '%sfailed\n' "$end"
+	[ -n "${STEP_QUIET:-}" ] || step_failed "$title"
+	return "$rc"
+}
+
+# aside COMMAND...: run it beside what comes next, until join. Its steps say what they did when they
+# are done. Who has such children runs as_group, which ends them.
+aside() {
+	FLB_ASIDE=1 "$@" &
+	ASIDES=$((ASIDES + 1))
+}
+ASIDES=0
+
+# join: wait for all that is aside. The first that fails is the end.
+join() {
+	for (( ; ASIDES > 0; ASIDES--)); do
+		wait -n || exit
+	done
+}
+
+# as_group COMMAND...: run it as a process group that ends as a whole: when COMMAND does, or when a
+# signal comes. For the end of a script.
+as_group() {
+	local pid rc signal='' tries=0
+
+	set -m
+	{ set +m; "$@"; } &
+	pid=$!
+	set +m
+	trap 'signal=yes; kill -- "-$pid"' INT TERM HUP
+	while rc=0; wait "$pid" || rc=$?; kill -0 "$pid" 2>/dev/null; do :; done
+	while kill -- "-$pid" 2>/dev/null && [ "$((tries += 1))" -lt 50 ]; do sleep 0.1; done
+	kill -KILL -- "-$pid" 2>/dev/null || true
+	[ -z "$signal" ] || rc=130
 	return "$rc"
 }

@@ -5,14 +5,12 @@
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
-# shellcheck source=scripts/toolchain.sh
-. "$TOP/scripts/toolchain.sh"
 
 # Those of all series; a tree has some of them.
 PROGRAMS=(liveupdate luo_kexec_simple luo_multi_session luo_stress_files luo_stress_sessions)
 
 headers() {
-	make -C "$TREE" O="$OUT.hdr" ARCH="$ARCH" LLVM="${LLVM_SUFFIX:-1}" -j"$JOBS" \
+	make -C "$TREE" O="$OUT.hdr" ARCH="$ARCH" -j"$JOBS" \
 		INSTALL_HDR_PATH="$OUT.hdr/usr" headers_install
 }
 
@@ -27,8 +25,7 @@ compile() {
 	for program in "${PROGRAMS[@]}"; do
 		[ -f "$SRC/$program.c" ] || continue
 		# The compiler may not replace calls here: the programs are their own small library.
-		"clang$LLVM_SUFFIX" --target="${ARCH/arm64/aarch64}-linux-gnu" -static -O2 \
-			-Wall -Wno-unused-function -fno-builtin -D_GNU_SOURCE= \
+		"$CC" -static -O2 -Wall -Wno-unused-function -fno-builtin -D_GNU_SOURCE= \
 			-isystem "$OUT.hdr/usr/include" -I "$TREE/tools/testing/selftests" \
 			-I "$SRC" -I "$SRC/lib/include" -o "$OUT.tmp/$program" \
 			"$SRC/$program.c" "${helpers[@]}" || return 1
@@ -46,10 +43,12 @@ NAME=${TREE##*/}
 SRC=$TREE/tools/testing/selftests/liveupdate
 OUT=$CACHE/selftests/$(arch_name "$NAME")
 [ -d "$SRC" ] || die "$TREE has no selftests for live update"
-use_toolchain
+CC=gcc
+[ "$ARCH" = x86_64 ] || CC=aarch64-linux-gnu-gcc
+have "$CC" || die "$CC is missing" "run scripts/setup.sh"
 cache_dir selftests
 lock "tree-$NAME"
-KEY="$TOOLCHAIN $(cat "$TREE/.flb-version" "$0" | sha256sum)"
+KEY="$("$CC" -dumpfullversion) $(cat "$TREE/.flb-version" "$0" | sha256sum)"
 if [ "$(cat "$OUT.version" 2>/dev/null)" = "$KEY" ] && [[ $NAME != kdir-* ]]; then
 	exit 0
 fi

@@ -94,6 +94,23 @@ summary() {
 		}' "$LOG"
 }
 
+# run: all of it.
+run() {
+	"$TOP/scripts/setup.sh" "$SETUP"
+	# shellcheck disable=SC2086 # versions
+	fetch $VERSIONS
+	export FLB_TREES=$TREES
+	"$TOP/scripts/guest.sh"
+	step "Host tests" tests --workspace --no-run || exit 1
+	: 2>/dev/null >"$LOG" || die "cannot write to $LOG" "free some space"
+	FLB_NEEDS=1 harness | grep -E '^(x86_64|arm64) ' >"$RUN/needs" || true
+	builds <"$RUN/needs"
+	# Whether they passed is said by what they print.
+	[ -n "${ONLY:-}" ] || { tests || true; } | tee -a "$LOG" | show
+	{ harness || true; } | tee -a "$LOG" | show
+	summary
+}
+
 export FLB_RUN=$CACHE/run/test
 RUN=$FLB_RUN
 LOG=$RUN/tests.log
@@ -112,15 +129,5 @@ done
 cache_dir run/test
 need_cache 8000
 lock test
-"$TOP/scripts/setup.sh" "$SETUP"
-# shellcheck disable=SC2086 # versions
-fetch $VERSIONS
-export FLB_TREES=$TREES CARGO_TARGET_DIR=$CACHE/host CARGO_TERM_COLOR=never
-"$TOP/scripts/guest.sh"
-step "Build host tests" tests --workspace --no-run || exit 1
-: 2>/dev/null >"$LOG" || die "cannot write to $LOG" "free some space"
-FLB_NEEDS=1 harness | grep -E '^(x86_64|arm64) ' >"$RUN/needs" || true
-builds <"$RUN/needs"
-[ -n "${ONLY:-}" ] || tests | tee -a "$LOG" | show
-harness | tee -a "$LOG" | show
-summary
+export CARGO_TARGET_DIR=$CACHE/host CARGO_TERM_COLOR=never
+as_group run

@@ -6,18 +6,13 @@
 
 RUSTC_MIN=1.85.0
 BINDGEN_MIN=0.71.1
-BINDGEN_GET=0.72.1
 CLANG_MIN=15
 
 rustc_version() {
 	rustc --version 2>/dev/null | awk '{ print $2 }'
 }
 
-bindgen_version() {
-	"$1" --version 2>/dev/null | awk '{ print $2 }'
-}
-
-# The newest LLVM that is whole: Debian's versioned names first, 19 before others.
+# find_llvm: sets LLVM_SUFFIX to one that is whole: Debian's versioned names first, 19 before all.
 find_llvm() {
 	local suffix
 
@@ -31,47 +26,42 @@ find_llvm() {
 	return 1
 }
 
-# find_bindgen: sets BINDGEN to one that is new enough: in PATH, or in the cache.
+# find_bindgen: sets BINDGEN and BINDGEN_VERSION to a new enough one: in PATH, or in the cache.
 find_bindgen() {
-	local path
-
-	for path in "$(command -v bindgen || true)" "$CACHE/tools/bin/bindgen"; do
-		if [ -x "$path" ] && version_ge "$(bindgen_version "$path")" "$BINDGEN_MIN"; then
-			BINDGEN=$path
-			return 0
-		fi
+	for BINDGEN in "$(command -v bindgen || true)" "$CACHE/tools/bin/bindgen"; do
+		BINDGEN_VERSION=$("$BINDGEN" --version 2>/dev/null | awk '{ print $2 }') || continue
+		! version_ge "$BINDGEN_VERSION" "$BINDGEN_MIN" || return 0
 	done
 	return 1
 }
 
 # find_rust_src: sets RUST_SRC to the standard library's source that matches rustc.
 find_rust_src() {
-	local version dir
+	local version
 
 	version=$(rustc_version)
-	for dir in "$(rustc --print sysroot)/lib/rustlib/src/rust/library" \
+	for RUST_SRC in "$(rustc --print sysroot)/lib/rustlib/src/rust/library" \
 			"/usr/src/rustc-$version/library" "$CACHE/rust-src/$version/library"; do
-		if [ -f "$dir/core/src/lib.rs" ]; then
-			RUST_SRC=$dir
-			return 0
-		fi
+		[ ! -f "$RUST_SRC/core/src/lib.rs" ] || return 0
 	done
 	return 1
 }
 
 # use_toolchain gcc|clang: all of it, or one line.
 use_toolchain() {
-	local compiler
+	local setup='run scripts/setup.sh'
 
-	find_llvm || die "clang, lld and llvm of version 19 are missing" "run scripts/setup.sh"
-	compiler="clang$LLVM_SUFFIX $("clang$LLVM_SUFFIX" -dumpversion)"
-	[ "$1" != gcc ] || compiler="gcc $(gcc -dumpfullversion)"
-	have rustc || die "rustc is missing" "run scripts/setup.sh"
-	find_bindgen || die "bindgen $BINDGEN_MIN or newer is missing" "run scripts/setup.sh"
-	find_rust_src || die "the library source of rustc $(rustc_version) is missing" \
-		"run scripts/setup.sh"
+	if [ "$1" = clang ]; then
+		find_llvm || die "clang, lld and llvm of version 19 are missing" "$setup --all"
+		TOOLCHAIN="clang$LLVM_SUFFIX $("clang$LLVM_SUFFIX" -dumpversion)"
+	else
+		have gcc || die "gcc is missing" "$setup"
+		TOOLCHAIN="gcc $(gcc -dumpfullversion)"
+	fi
+	have rustc || die "rustc is missing" "$setup"
+	find_bindgen || die "bindgen $BINDGEN_MIN or newer is missing" "$setup"
+	find_rust_src || die "the library source of rustc $(rustc_version) is missing" "$setup"
+	TOOLCHAIN+=" rustc $(rustc_version) bindgen $BINDGEN_VERSION $RUST_SRC"
 	PATH=$(dirname "$BINDGEN"):$PATH
-	TOOLCHAIN="$compiler rustc $(rustc_version)"
-	TOOLCHAIN="$TOOLCHAIN bindgen $(bindgen_version "$BINDGEN") $RUST_SRC"
 	export PATH TOOLCHAIN RUST_LIB_SRC=$RUST_SRC
 }

@@ -23,7 +23,8 @@
  *
  * With flb_bench.contended=MS a thread on each CPU gets and puts the same
  * object in phase receive instead, for so many milliseconds a window, and TICKS
- * are operations per second, ROUNDS the number of CPUs.
+ * are operations per second, ROUNDS the number of CPUs. With -icount QEMU runs
+ * the CPUs in turn on one thread, so that these numbers repeat too.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -308,7 +309,6 @@ static int __init bench_window(const char *what, struct bench_thread *threads,
 	return 0;
 }
 
-/* In turn, so that what else the machine does hits both. */
 static int __init bench_contend(void)
 {
 	struct bench_thread *threads;

@@ -4,13 +4,17 @@
 
 use super::support::{Call::*, *};
 use crate::{
-    bindings::{self, EBUSY, EEXIST, EINVAL, ENOENT, ENOSPC},
+    bindings::{self, E2BIG, EBUSY, EEXIST, EINVAL, ENOENT, ENOSPC},
+    handover::MOST_PAGES,
     lock, raw,
 };
 use kernel::{page::PAGE_SIZE, prelude::*};
 
 /// More than fit into three pages.
 const MANY: usize = 3 * MOST + 20;
+
+/// How many fit into the largest block.
+const MOST_FLBS: usize = (MOST_PAGES * PAGE_SIZE - 16) / 64;
 
 /// Makes room for so many FLBs.
 fn reserve(b: &Bench, flbs: usize) -> Result {
@@ -39,8 +43,7 @@ mod suite {
 
     #[test]
     fn block_grows_with_registrations() -> Result {
-        let b = Bench::new(1, MANY)?;
-        let announced = Lasting::complete(&b)?;
+        let (b, announced) = Bench::announced(1, MANY)?;
         let first = announced.address()?;
         for flb in 0..MOST {
             b.register(0, flb)?;
@@ -65,8 +68,7 @@ mod suite {
 
     #[test]
     fn next_kernel_gets_all() -> Result {
-        let old = Bench::new(1, MANY)?;
-        let _announced = Lasting::complete(&old)?;
+        let (old, _announced) = Bench::announced(1, MANY)?;
         old.register_all(0)?;
         old.preserve(0)?;
         let block = old.preview()?;
@@ -90,6 +92,7 @@ mod suite {
 
     #[test]
     fn what_is_registered_before_the_setup_fits() -> Result {
+        needs_kho();
         let b = Bench::new(1, MANY)?;
         b.register_all(0)?;
         let announced = Lasting::complete(&b)?;
@@ -103,6 +106,7 @@ mod suite {
 
     #[test]
     fn address_is_not_touched_before_all_is_set_up() -> Result {
+        needs_kho();
         let b = Bench::new(1, MANY)?;
         let announced = Lasting::announce(&b)?;
         let first = announced.address()?;
@@ -113,11 +117,11 @@ mod suite {
         }
         assert_eq!(Block::of(&b)?.pages(), 4);
         assert_eq!(announced.address()?, first);
-        b.core.complete_outgoing();
+        b.core.complete();
         assert!(announced.address()? != first);
         let complete = announced.address()?;
         assert_eq!(b.core.handover().announced()?, complete);
-        b.core.complete_outgoing();
+        b.core.complete();
         assert_eq!(announced.address()?, complete);
         b.preserve(0)?;
         assert!(hands_over(&b, 0..MANY, 1)?);
@@ -129,19 +133,19 @@ mod suite {
 
     #[test]
     fn nothing_to_complete() -> Result {
+        needs_kho();
         let b = Bench::new(1, 1)?;
-        b.core.complete_outgoing();
+        b.core.complete();
         assert!(Block::of(&b).is_err());
         b.setup()?;
-        b.core.complete_outgoing();
+        b.core.complete();
         assert_eq!(Block::of(&b)?.pages(), 1);
         Ok(())
     }
 
     #[test]
     fn block_does_not_shrink() -> Result {
-        let b = Bench::new(1, MANY)?;
-        let announced = Lasting::complete(&b)?;
+        let (b, announced) = Bench::announced(1, MANY)?;
         b.register_all(0)?;
         let address = announced.address()?;
         b.unregister_all(0);
@@ -154,8 +158,7 @@ mod suite {
 
     #[test]
     fn grows_while_files_of_others_are_preserved() -> Result {
-        let b = Bench::new(2, MANY)?;
-        let _announced = Lasting::complete(&b)?;
+        let (b, _announced) = Bench::announced(2, MANY)?;
         for flb in 0..10 {
             b.register(0, flb)?;
         }
@@ -173,9 +176,8 @@ mod suite {
 
     #[test]
     fn without_a_place_for_another_address_nothing_is_lost() -> Result {
-        let b = Bench::new(1, MANY)?;
         // This announcement is made once and for all.
-        b.setup()?;
+        let b = Bench::set_up(1, MANY)?;
         for flb in 0..MOST {
             b.register(0, flb)?;
         }
@@ -194,8 +196,7 @@ mod suite {
 
     #[test]
     fn block_that_is_written_does_not_grow() -> Result {
-        let b = Bench::new(2, MANY)?;
-        let announced = Lasting::complete(&b)?;
+        let (b, announced) = Bench::announced(2, MANY)?;
         for flb in 0..MOST {
             b.register(0, flb)?;
         }
@@ -213,8 +214,7 @@ mod suite {
 
     #[test]
     fn name_that_is_taken_is_eexist_where_the_block_has_to_grow() -> Result {
-        let b = Bench::new(1, MOST + 1)?;
-        let _announced = Lasting::complete(&b)?;
+        let (b, _announced) = Bench::announced(1, MOST + 1)?;
         for flb in 0..MOST {
             b.register(0, flb)?;
         }
@@ -226,24 +226,22 @@ mod suite {
     }
 
     #[test]
-    fn blocks_beyond_the_page_allocator() -> Result {
-        let b = Bench::new(1, 1)?;
-        let announced = Lasting::complete(&b)?;
+    fn blocks_up_to_the_largest() -> Result {
+        let (b, announced) = Bench::announced(1, 1)?;
         b.register(0, 0)?;
         let mut before = announced.address()?;
-        // Beyond 4 MiB a block is looked for page by page.
-        for flbs in [40_000, 65_535, 65_536, 131_071] {
+        for flbs in [20_000, 32_767, 32_768, MOST_FLBS] {
             assert_eq!(reserve(&b, flbs), Ok(()));
             let block = Block::of(&b)?;
             assert!(block.bytes().len() >= 16 + 64 * flbs);
             assert_eq!(block.pages() as usize, block.bytes().len() / PAGE_SIZE);
             assert!(block.bytes()[8..].iter().all(|byte| *byte == 0));
-            if flbs != 131_071 && flbs != 65_535 {
+            if flbs != MOST_FLBS && flbs != 32_767 {
                 assert!(announced.address()? != before);
             }
             before = announced.address()?;
         }
-        assert_eq!(reserve(&b, 131_072), err(ENOSPC));
+        assert_eq!(reserve(&b, MOST_FLBS + 1), err(ENOSPC));
         assert_eq!(reserve(&b, usize::MAX), err(ENOSPC));
         assert_eq!(announced.address()?, before);
         b.preserve(0)?;
@@ -252,23 +250,40 @@ mod suite {
     }
 
     #[test]
-    fn block_of_no_power_of_two_is_einval() -> Result {
-        for pages in [0, 3, 1023, 1025, (1 << 30) / PAGE_SIZE * 2, usize::MAX] {
-            let block = raw::Preserved::new(pages).map(|_| ());
-            assert_eq!(block, err(EINVAL));
+    fn block_of_no_pages_or_more_than_a_folio_has() -> Result {
+        let most = raw::Preserved::MOST_PAGES;
+        let new = |pages| raw::Preserved::new(pages).map(|_| ());
+        assert_eq!(new(0), err(EINVAL));
+        for pages in [most + 1, 2 * most, usize::MAX / PAGE_SIZE, usize::MAX] {
+            assert_eq!(new(pages), err(E2BIG));
         }
+        Ok(())
+    }
+
+    #[test]
+    fn largest_block_is_taken_and_given_back() -> Result {
+        const ORDER: u32 = MOST_PAGES.ilog2();
+
+        let mut block = Block::of_pages(MOST_PAGES)?;
+        block.push(&name(0), data(0), 1);
+        let b = Bench::new(1, 1)?;
+        let memory = HandedOver::in_pieces(&block, &[ORDER])?;
+        let result = b.core.setup_incoming(Some(memory.announcement()));
+        let is_free = memory.is_given_back(&b);
+        assert_eq!(result, Ok(()));
+        assert!(is_free);
+        assert_eq!(b.get(0), Ok(restored(0)));
         Ok(())
     }
 
     #[test]
     fn large_blocks_come_empty_and_are_given_back() -> Result {
         let before = available();
-        for _ in 0..16 {
-            let b = Bench::new(1, 1)?;
-            let _announced = Lasting::complete(&b)?;
+        for _ in 0..32 {
+            let (b, _announced) = Bench::announced(1, 1)?;
             b.register(0, 0)?;
-            // 8 MiB.
-            assert_eq!(reserve(&b, 131_071), Ok(()));
+            // 4 MiB.
+            assert_eq!(reserve(&b, MOST_FLBS), Ok(()));
             assert!(Block::of(&b)?.bytes()[8..].iter().all(|byte| *byte == 0));
             b.preserve(0)?;
             // It is given back with an entry in it.
@@ -285,7 +300,7 @@ mod suite {
             let b = Bench::new(1, flbs)?;
             let memory = HandedOver::in_pieces(&Block::full(flbs, 1)?, pieces)?;
             let result = b.core.setup_incoming(Some(memory.announcement()));
-            let is_free = memory.is_free();
+            let is_free = memory.is_given_back(&b);
             assert_eq!(result, Ok(()));
             assert!(is_free);
             assert_eq!(b.get(flbs - 1), Ok(restored(flbs - 1)));
@@ -337,8 +352,7 @@ mod suite {
 
     #[test]
     fn many_come_and_go_in_any_order() -> Result {
-        let b = Bench::new(2, MANY)?;
-        let _announced = Lasting::complete(&b)?;
+        let (b, _announced) = Bench::announced(2, MANY)?;
         // A step that meets each number once.
         let scattered = || (0..MANY).map(|nth| nth * 101 % MANY);
         assert!(MANY % 101 != 0);

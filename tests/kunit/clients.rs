@@ -92,6 +92,7 @@ mod suite {
 
     #[test]
     fn saved_with_the_first_file_and_given_back_with_the_last() -> Result {
+        needs_kho();
         let b = Bench::new(2, 0)?;
         b.core.register(b.handler(0), pools())?;
         b.core.register(b.handler(1), pools())?;
@@ -112,8 +113,7 @@ mod suite {
 
     #[test]
     fn its_handle_is_handed_over() -> Result {
-        let b = Bench::new(1, 0)?;
-        b.setup()?;
+        let b = Bench::set_up(1, 0)?;
         b.core.register(b.handler(0), pools())?;
         b.preserve(0)?;
         b.preserve(0)?;

@@ -68,8 +68,7 @@ mod suite {
 
     #[test]
     fn d3_registration_while_files_are_preserved() -> Result {
-        let b = Bench::new(1, 2)?;
-        b.setup()?;
+        let b = Bench::set_up(1, 2)?;
         b.register(0, 0)?;
         b.preserve(0)?;
         assert_eq!(b.register(0, 1), err(EBUSY));
@@ -101,8 +100,7 @@ mod suite {
 
     #[test]
     fn d3_preserved_flb_gets_another_handler() -> Result {
-        let b = Bench::new(2, 1)?;
-        b.setup()?;
+        let b = Bench::set_up(2, 1)?;
         b.register(0, 0)?;
         b.preserve(0)?;
         assert_eq!(b.register(1, 0), Ok(()));
@@ -120,8 +118,7 @@ mod suite {
 
     #[test]
     fn d4_unregistration_while_preserved() -> Result {
-        let b = Bench::new(1, 2)?;
-        b.setup()?;
+        let b = Bench::set_up(1, 2)?;
         b.register_all(0)?;
         b.preserve(0)?;
         b.preserve(0)?;
@@ -146,8 +143,7 @@ mod suite {
 
     #[test]
     fn d4_file_preserved_after_the_unregistration() -> Result {
-        let b = Bench::new(1, 1)?;
-        b.setup()?;
+        let b = Bench::set_up(1, 1)?;
         b.register(0, 0)?;
         b.preserve(0)?;
         b.unregister(0, 0);
@@ -211,8 +207,7 @@ mod suite {
 
     #[test]
     fn d4_another_handler_keeps_it() -> Result {
-        let b = Bench::new(2, 1)?;
-        b.setup()?;
+        let b = Bench::set_up(2, 1)?;
         b.register(0, 0)?;
         b.register(1, 0)?;
         b.preserve(0)?;
@@ -399,7 +394,7 @@ mod suite {
         let page = HandedOver::new(&Block::full(2, 1)?)?;
         let tree = FakeTree::announcing(&page.address().to_ne_bytes())?;
         let result = b.core.setup_incoming(Some(&tree));
-        let is_free = page.is_free();
+        let is_free = page.is_given_back(&b);
         assert_eq!(result, Ok(()));
         assert!(is_free);
         assert_eq!(b.get(1), Ok(restored(1)));
@@ -415,7 +410,7 @@ mod suite {
         let page = HandedOver::new(&block)?;
         let tree = FakeTree::announcing(&page.address().to_ne_bytes())?;
         let result = b.core.setup_incoming(Some(&tree));
-        let is_free = page.is_free();
+        let is_free = page.is_given_back(&b);
         assert_eq!(result, err(EINVAL));
         // It may be the memory of somebody else.
         assert!(!is_free);
@@ -509,8 +504,7 @@ mod suite {
 
     #[test]
     fn d18_null_object_is_an_object() -> Result {
-        let b = Bench::new(1, 1)?;
-        b.setup()?;
+        let b = Bench::set_up(1, 1)?;
         b.register(0, 0)?;
         b.script(0, |script| script.obj = 0);
         b.preserve(0)?;
@@ -549,8 +543,7 @@ mod suite {
 
     #[test]
     fn d18_data_of_zero_is_data() -> Result {
-        let b = Bench::new(1, 1)?;
-        b.setup()?;
+        let b = Bench::set_up(1, 1)?;
         b.register(0, 0)?;
         b.script(0, |script| {
             script.data = 0;
@@ -566,7 +559,6 @@ mod suite {
         let b = Bench::handed_over(2, 1)?;
         b.unregister_all(0);
         let c = Bench::new(2, 2)?;
-        c.setup()?;
         c.register(0, 0)?;
         // Waits until the test lets it go; notes whether it had to give up.
         c.script(0, |script| {

@@ -72,7 +72,6 @@ static void luo_flb_faults_passed(struct kprobe *probe, struct pt_regs *regs,
 static struct luo_flb_fault_point luo_flb_fault_points[] = {
 	{ .symbol = "should_failslab", .gfp = 1, .refusal = -ENOMEM },
 	{ .symbol = "should_fail_alloc_page", .gfp = 0, .refusal = true },
-	{ .symbol = "alloc_contig_pages_noprof", .gfp = 1, .refusal = 0 },
 };
 
 static bool luo_flb_faults_installed;

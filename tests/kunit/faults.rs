@@ -138,10 +138,10 @@ mod suite {
 
     #[test]
     fn refused_registration_leaves_files_alone() -> Result {
+        needs_kho();
         let seen = Faults::new()?.each_again(
             || {
-                let b = Bench::new(2, 2)?;
-                b.setup()?;
+                let b = Bench::set_up(2, 2)?;
                 b.register(0, 0)?;
                 b.preserve(0)?;
                 b.get_outgoing(0)?;
@@ -190,6 +190,7 @@ mod suite {
 
     #[test]
     fn larger_block() -> Result {
+        needs_kho();
         let faults = Faults::new()?;
         for complete in [false, true] {
             let seen = faults.each_again(
@@ -198,7 +199,7 @@ mod suite {
                 // It may have grown all the same.
                 |(b, announced)| Ok(announced.address()? != 0 && hands_over(b, MOST, &[1, 2])?),
                 |(b, announced)| {
-                    b.core.complete_outgoing();
+                    b.core.complete();
                     Ok(announced.address()? != 0 && hands_over(b, MOST + 1, &[2])?)
                 },
             )?;
@@ -211,8 +212,8 @@ mod suite {
 
     #[test]
     fn block_that_cannot_grow_stays() -> Result {
+        needs_kho();
         let faults = Faults::new()?;
-        // Of the page allocator, and beyond.
         for (flbs, pages) in [(MOST + 1, 2), (16 * MOST, 16)] {
             let reserve = |b: &Bench| {
                 let mut token = lock::Registry::lock();
@@ -240,6 +241,7 @@ mod suite {
 
     #[test]
     fn setup_for_the_next_kernel() -> Result {
+        needs_kho();
         let faults = Faults::new()?;
         for (flbs, pages) in [(0, 1), (MANY, 4)] {
             let seen = faults.each_again(
@@ -307,7 +309,8 @@ mod suite {
                 Ok(taken == 1 && b.get(2) == err(ENOMEM))
             },
             |(b, _, memory)| {
-                let is_free = memory.take().is_some_and(|memory| memory.is_free());
+                let memory = memory.take().ok_or(ENXIO)?;
+                let is_free = memory.is_given_back(b);
                 Ok(is_free && b.get(2) == Ok(restored(2)))
             },
         )?;
@@ -318,6 +321,7 @@ mod suite {
 
     #[test]
     fn nothing_else_allocates() -> Result {
+        needs_kho();
         let faults = Faults::new()?;
         let b = Bench::handed_over(3, 2)?;
         b.setup()?;

@@ -12,6 +12,7 @@ mod suite {
 
     #[test]
     fn real_tree_is_written_and_read() -> Result {
+        needs_kho();
         use crate::abi::fdt_v1::Reader;
 
         let b = Bench::new(1, 1)?;
@@ -31,6 +32,7 @@ mod suite {
 
     #[test]
     fn real_tree_that_is_too_small_is_enospc() -> Result {
+        needs_kho();
         let mut fitting = 0;
         // What is around the node needs room as well.
         for len in (96..400).step_by(8) {

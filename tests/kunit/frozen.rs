@@ -8,8 +8,7 @@ use kernel::{prelude::*, sync::Arc};
 
 /// Two FLBs that are preserved, and a reference to the first, when all has been serialized.
 fn frozen() -> Result<(Arc<Bench>, Block)> {
-    let b = Bench::new(2, 2)?;
-    b.setup()?;
+    let b = Bench::set_up(2, 2)?;
     b.register_all(0)?;
     b.preserve(0)?;
     b.preserve(0)?;
@@ -45,8 +44,7 @@ mod suite {
 
     #[test]
     fn d10_flb_that_is_not_handed_over_stays_as_it_is_too() -> Result {
-        let b = Bench::new(1, 1)?;
-        b.setup()?;
+        let b = Bench::set_up(1, 1)?;
         b.register(0, 0)?;
         b.preserve(0)?;
         b.get_outgoing(0)?;
@@ -116,7 +114,6 @@ mod suite {
     #[test]
     fn incoming_objects_live_on() -> Result {
         let b = Bench::handed_over(2, 1)?;
-        b.setup()?;
         b.get(0)?;
         b.core.serialize();
         assert_eq!(b.get(0), Ok(restored(0)));
@@ -142,8 +139,7 @@ mod suite {
 
     #[test]
     fn file_that_was_called_off_before_is_not_handed_over() -> Result {
-        let b = Bench::new(1, 1)?;
-        b.setup()?;
+        let b = Bench::set_up(1, 1)?;
         b.register(0, 0)?;
         b.preserve(0)?;
         b.script(0, |script| {

@@ -27,6 +27,7 @@ mod suite {
 
     #[test]
     fn setup_announces_an_empty_block() -> Result {
+        needs_kho();
         let b = Bench::new(1, 1)?;
         let mut tree = FakeTree::new();
         assert_eq!(b.core.setup_outgoing(Some(&mut tree)), Ok(()));
@@ -58,6 +59,7 @@ mod suite {
 
     #[test]
     fn setup_keeps_nothing_when_the_tree_is_full() -> Result {
+        needs_kho();
         for accepts in 0..4 {
             let b = Bench::new(1, 1)?;
             let mut tree = FakeTree::new();
@@ -87,8 +89,7 @@ mod suite {
 
     #[test]
     fn serialize_nothing() -> Result {
-        let b = Bench::new(1, 2)?;
-        b.setup()?;
+        let b = Bench::set_up(1, 2)?;
         assert_eq!(b.preview()?.count(), 0);
         // Registered is not preserved.
         b.register_all(0)?;
@@ -100,8 +101,7 @@ mod suite {
 
     #[test]
     fn serialize_one() -> Result {
-        let b = Bench::new(1, 3)?;
-        b.setup()?;
+        let b = Bench::set_up(1, 3)?;
         b.register_all(0)?;
         b.unregister(0, 0);
         b.unregister(0, 2);
@@ -116,8 +116,7 @@ mod suite {
 
     #[test]
     fn serialize_leaves_out_what_is_not_preserved() -> Result {
-        let b = Bench::new(1, 1)?;
-        b.setup()?;
+        let b = Bench::set_up(1, 1)?;
         b.register(0, 0)?;
         // Files that hold nothing, as only a mistake in counting could make them.
         b.set_files(0, 1);
@@ -132,8 +131,7 @@ mod suite {
 
     #[test]
     fn serialize_as_many_as_there_can_be() -> Result {
-        let b = Bench::new(1, MOST)?;
-        b.setup()?;
+        let b = Bench::set_up(1, MOST)?;
         b.register_all(0)?;
         b.preserve(0)?;
         let block = b.preview()?;
@@ -146,8 +144,7 @@ mod suite {
 
     #[test]
     fn serialize_counts_files_over_handlers() -> Result {
-        let b = Bench::new(2, 2)?;
-        b.setup()?;
+        let b = Bench::set_up(2, 2)?;
         b.register(0, 0)?;
         b.register(1, 1)?;
         b.register(1, 0)?;
@@ -170,8 +167,7 @@ mod suite {
 
     #[test]
     fn serialize_again() -> Result {
-        let b = Bench::new(2, 3)?;
-        b.setup()?;
+        let b = Bench::set_up(2, 3)?;
         b.register(0, 0)?;
         b.register(1, 1)?;
         b.register(1, 2)?;
@@ -193,8 +189,7 @@ mod suite {
 
     #[test]
     fn serialize_forgets_what_was_unregistered() -> Result {
-        let b = Bench::new(1, 2)?;
-        b.setup()?;
+        let b = Bench::set_up(1, 2)?;
         b.register_all(0)?;
         b.preserve(0)?;
         assert_eq!(b.preview()?.count(), 2);
@@ -210,8 +205,7 @@ mod suite {
     #[test]
     fn data_is_handed_over_as_it_is() -> Result {
         for value in [0, 1, u64::MAX, 1 << 63, 0x0123_4567_89ab_cdef] {
-            let old = Bench::new(1, 1)?;
-            old.setup()?;
+            let old = Bench::set_up(1, 1)?;
             old.register(0, 0)?;
             old.script(0, |script| script.data = value);
             old.preserve(0)?;
@@ -225,8 +219,7 @@ mod suite {
 
     #[test]
     fn loop_back() -> Result {
-        let old = Bench::new(2, MOST)?;
-        old.setup()?;
+        let old = Bench::set_up(2, MOST)?;
         old.register_all(0)?;
         for flb in (0..MOST).step_by(2) {
             old.register(1, flb)?;
@@ -271,6 +264,7 @@ mod suite {
 
     #[test]
     fn three_kernels_in_a_row() -> Result {
+        needs_kho();
         let mut block = Block::full(2, 1)?;
         for _ in 0..3 {
             let b = Bench::new(1, 2)?;
@@ -440,7 +434,7 @@ mod suite {
         let b = Bench::new(1, 1)?;
         let tree = FakeTree::announcing(&address)?;
         let result = b.core.setup_incoming(Some(&tree));
-        let is_free = page.is_free();
+        let is_free = page.is_given_back(&b);
         assert_eq!(refused, [true; 2]);
         assert_eq!(result, Ok(()));
         assert!(is_free);

@@ -291,6 +291,7 @@ mod suite {
 
     #[test]
     fn directions_do_not_mix() -> Result {
+        needs_kho();
         let b = Bench::handed_over(1, 1)?;
         b.setup()?;
         b.get(0)?;

@@ -89,12 +89,11 @@ mod suite {
 
     #[test]
     fn longest_name() -> Result {
-        let b = Bench::new(1, 2)?;
+        let b = Bench::set_up(1, 2)?;
         let mut long = [b'n'; 47];
         b.rename(0, &long);
         long[46] = b'm';
         b.rename(1, &long);
-        b.setup()?;
         assert_eq!(b.register(0, 0), Ok(()));
         assert_eq!(b.register(0, 1), Ok(()));
         b.preserve(0)?;
@@ -123,10 +122,9 @@ mod suite {
 
     #[test]
     fn bytes_of_names_are_free() -> Result {
-        let b = Bench::new(1, 2)?;
+        let b = Bench::set_up(1, 2)?;
         b.rename(0, &[0xff; 47]);
         b.rename(1, b"\xff %s%n/\n");
-        b.setup()?;
         b.register_all(0)?;
         b.preserve(0)?;
         let block = b.preview()?;
@@ -141,8 +139,7 @@ mod suite {
 
     #[test]
     fn most_files() -> Result {
-        let b = Bench::new(2, 2)?;
-        b.setup()?;
+        let b = Bench::set_up(2, 2)?;
         b.register_all(0)?;
         b.register(1, 1)?;
         b.preserve(0)?;
@@ -163,8 +160,7 @@ mod suite {
 
     #[test]
     fn most_files_of_most_handlers_can_be_handed_over() -> Result {
-        let b = Bench::new(MOST_HANDLERS + 1, 1)?;
-        b.setup()?;
+        let b = Bench::set_up(MOST_HANDLERS + 1, 1)?;
         for handler in 0..MOST_HANDLERS {
             b.register(handler, 0)?;
             b.preserve(handler)?;
@@ -200,8 +196,7 @@ mod suite {
 
     #[test]
     fn many_handlers() -> Result {
-        let b = Bench::new(64, 2)?;
-        b.setup()?;
+        let b = Bench::set_up(64, 2)?;
         for handler in 0..64 {
             b.register_all(handler)?;
             b.preserve(handler)?;

@@ -23,6 +23,7 @@ mod suite {
 
     #[test]
     fn setup_announces_an_empty_block() -> Result {
+        needs_kho();
         let b = Bench::new(1, 1)?;
         let mut number = 0;
         assert_eq!(b.core.setup_outgoing(Some(Field(&mut number))), Ok(()));
@@ -80,7 +81,7 @@ mod suite {
         let b = Bench::new(1, 3)?;
         let page = HandedOver::new(&Block::full(2, 1)?)?;
         let result = b.core.setup_incoming(Some(Received(page.address())));
-        let is_free = page.is_free();
+        let is_free = page.is_given_back(&b);
         assert_eq!(result, Ok(()));
         assert!(is_free);
         assert_eq!(b.get(1), Ok(restored(1)));
@@ -95,10 +96,10 @@ mod suite {
         block.set_count(MOST as u64 + 1);
         let page = HandedOver::new(&block)?;
         let refused = is_refused(page.address());
-        let is_free = page.is_free();
-        assert!(refused?);
-        assert!(!is_free);
+        let taken = page.taken();
         page.free();
+        assert!(refused?);
+        assert_eq!(taken, 1);
         Ok(())
     }
 
@@ -108,7 +109,7 @@ mod suite {
         let page = HandedOver::new(&Block::full(1, 1)?)?;
         let refused = is_refused(page.address() + 8);
         let result = b.core.setup_incoming(Some(Received(page.address())));
-        let is_free = page.is_free();
+        let is_free = page.is_given_back(&b);
         assert!(refused?);
         assert_eq!(result, Ok(()));
         assert!(is_free);

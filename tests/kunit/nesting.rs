@@ -32,8 +32,7 @@ mod suite {
 
     #[test]
     fn serialize_from_a_callback() -> Result {
-        let b = Bench::new(1, 2)?;
-        b.setup()?;
+        let b = Bench::set_up(1, 2)?;
         b.script(1, |script| {
             script.on_preserve = Some(|b, _| b.note(b.preview()))
         });

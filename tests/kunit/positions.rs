@@ -108,9 +108,8 @@ mod suite {
     #[test]
     fn preserve() -> Result {
         everywhere(|bad, failure, errno| {
-            let o = Owned::new(Bench::new(1, FLBS)?)?;
+            let o = Owned::new(Bench::set_up(1, FLBS)?)?;
             let b = &o.bench;
-            b.setup()?;
             b.register_all(0)?;
             o.fail(bad, failure);
             for _ in 0..2 {
@@ -145,9 +144,8 @@ mod suite {
                 0 => ([1, 3], [0, 2]),
                 _ => ([0, 2], [1, 3]),
             };
-            let o = Owned::new(Bench::new(2, FLBS)?)?;
+            let o = Owned::new(Bench::set_up(2, FLBS)?)?;
             let b = &o.bench;
-            b.setup()?;
             b.register_all(0)?;
             for flb in shared {
                 b.register(1, flb)?;

@@ -230,9 +230,8 @@ mod suite {
 
     #[test]
     fn seeing_takes_no_reference() -> Result {
-        let b = Bench::new(1, 1)?;
+        let b = Bench::set_up(1, 1)?;
         b.register(0, 0)?;
-        b.setup()?;
         b.preserve(0)?;
         for _ in 0..3 {
             assert_eq!(b.peek(0), Ok(Some(obj(0))));
@@ -245,9 +244,8 @@ mod suite {
 
     #[test]
     fn what_a_failed_preserve_leaves_is_ignored() -> Result {
-        let b = Bench::new(1, 1)?;
+        let b = Bench::set_up(1, 1)?;
         b.register(0, 0)?;
-        b.setup()?;
         b.script(0, |script| script.preserve = -(EIO as i32));
         assert_eq!(b.preserve(0), err(EIO));
         assert_eq!(b.peek(0), Ok(None));
@@ -361,8 +359,7 @@ mod suite {
 
     #[test]
     fn preserved_once_by_many_threads() -> Result {
-        let b = Bench::new(2, 1)?;
-        b.setup()?;
+        let b = Bench::set_up(2, 1)?;
         b.register(0, 0)?;
         b.register(1, 0)?;
         // So that the others arrive meanwhile.

@@ -144,6 +144,7 @@ mod suite {
 
     #[test]
     fn files_of_two_handlers_and_users() -> Result {
+        needs_kho();
         let b = Bench::racing(2, 3)?;
         b.setup()?;
         for handler in 0..2 {
@@ -167,6 +168,7 @@ mod suite {
 
     #[test]
     fn files_that_are_rolled_back() -> Result {
+        needs_kho();
         let b = Bench::racing(2, 3)?;
         b.setup()?;
         for handler in 0..2 {
@@ -189,6 +191,7 @@ mod suite {
 
     #[test]
     fn registration_and_files() -> Result {
+        needs_kho();
         let b = Bench::racing(2, 3)?;
         b.setup()?;
         b.register(0, 0)?;
@@ -271,6 +274,7 @@ mod suite {
 
     #[test]
     fn block_that_grows_under_files() -> Result {
+        needs_kho();
         let b = Bench::racing(2, 2 * MOST + 10)?;
         let announced = Lasting::complete(&b)?;
         b.register(0, 0)?;
@@ -301,6 +305,7 @@ mod suite {
 
     #[test]
     fn puts_when_all_is_handed_over() -> Result {
+        needs_kho();
         for race in 0..RACES {
             let b = Bench::racing(2, 2)?;
             b.setup()?;

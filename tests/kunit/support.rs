@@ -39,6 +39,24 @@ use kernel::{
     workqueue,
 };
 
+/// Skips the test if there is no Kexec HandOver. No destructors run then, so this comes first.
+pub(super) fn needs_kho() {
+    // SAFETY: The first function reads a flag; the second returns the test that this task runs,
+    // which nobody else uses meanwhile. Of this function nothing is left to be dropped.
+    unsafe {
+        if bindings::kho_is_enabled() {
+            return;
+        }
+        let test = bindings::kunit_get_current_test();
+        let comment = &mut *addr_of_mut!((*test).status_comment);
+        for (to, from) in comment.iter_mut().zip(c"KHO is off".to_bytes_with_nul()) {
+            *to = *from;
+        }
+        (*test).status = bindings::kunit_status_KUNIT_SKIPPED;
+        bindings::kunit_try_catch_throw(addr_of_mut!((*test).try_catch));
+    }
+}
+
 /// Size of the block that is handed over.
 pub(super) const BLOCK: usize = PAGE_SIZE;
 /// How many FLBs fit into it: 63 if a page has 4 KiB.
@@ -165,6 +183,22 @@ impl Bench {
     /// The same, on or off.
     pub(super) fn switched(on: bool, handlers: usize, flbs: usize) -> Result<Arc<Self>> {
         Self::with(Instance::new(Switch::Fixed(on)), handlers, flbs)
+    }
+
+    /// The same, with a block for the next kernel. Skips the test where there can be none.
+    pub(super) fn set_up(handlers: usize, flbs: usize) -> Result<Arc<Self>> {
+        needs_kho();
+        let bench = Self::new(handlers, flbs)?;
+        bench.setup()?;
+        Ok(bench)
+    }
+
+    /// The same, with a block that can grow, and what announces it.
+    pub(super) fn announced(handlers: usize, flbs: usize) -> Result<(Arc<Self>, Lasting)> {
+        needs_kho();
+        let bench = Self::new(handlers, flbs)?;
+        let announced = Lasting::complete(&bench)?;
+        Ok((bench, announced))
     }
 
     /// A core that is on, whose block has one page and does not grow.
@@ -710,15 +744,12 @@ pub(super) fn exported_get_outgoing(flb: *mut bindings::liveupdate_flb) -> (c_in
     (result, obj as usize)
 }
 
-/// What [`exported_get_outgoing`] is for an FLB that is preserved with this object, or is not.
-pub(super) fn exported_outgoing(obj: Option<usize>) -> (c_int, usize) {
-    let nothing = match HAS_PUT_OUTGOING {
-        true => (-(bindings::ENOENT as c_int), UNTOUCHED),
-        false => (0, 0),
-    };
-    match raw::liveupdate_enabled() {
-        true => obj.map_or(nothing, |obj| (0, obj)),
-        false => (-(bindings::EOPNOTSUPP as c_int), UNTOUCHED),
+/// What [`exported_get_outgoing`] is for an FLB that is not preserved.
+pub(super) fn exported_nothing() -> (c_int, usize) {
+    match (raw::liveupdate_enabled(), HAS_PUT_OUTGOING) {
+        (false, _) => (-(bindings::EOPNOTSUPP as c_int), UNTOUCHED),
+        (true, true) => (-(bindings::ENOENT as c_int), UNTOUCHED),
+        (true, false) => (0, 0),
     }
 }
 

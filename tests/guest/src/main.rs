@@ -109,6 +109,8 @@ fn boot() -> io::Result<()> {
         }
     }
     sys::use_as_stdio(Path::new("/dev/console"))?;
+    // scripts/boot.sh waits for it.
+    report::line("FLB-UP");
 
     let cmdline = Cmdline::running()?;
     watchdog(

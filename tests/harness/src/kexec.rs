@@ -271,7 +271,13 @@ fn plan_soak(plan: &mut Plan, tree: &Tree) {
         };
         let words = [format!("flb.seed={seed}"), format!("flb.hops={hops}")];
         let end = chain.run(&scenario, &words);
-        end.map_err(|why| format!("{}; make soak SEED={seed} HOPS={hops}", why.text()).into())
+        end.map_err(|why| {
+            format!(
+                "{}; make test-all ONLY=soak SEED={seed} HOPS={hops}",
+                why.text()
+            )
+            .into()
+        })
     });
     plan.add(Tier::All, &needs, trial);
 }

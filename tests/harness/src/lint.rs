@@ -12,8 +12,8 @@ use std::process::Command;
 use std::slice;
 
 /// Text of the core, the shim and the exports, to that of luo_flb.o of the same build, in per
-/// mille: what is reached, and 3 %.
-const SIZE_LIMIT: u64 = 5200;
+/// mille: what is reached, and what compilers differ by.
+const SIZE_LIMIT: u64 = 4800;
 
 /// Where unsafe code may be, beside tests.
 const UNSAFE_OK: &[&str] = &[
@@ -210,19 +210,23 @@ fn clippy_host() -> Outcome {
     text.map(|_| Completion::Completed)
 }
 
-/// The command by which kbuild compiled an object, for another tool in place of rustc, which
-/// generates no code.
-fn as_tool(build: &Build, object: &str, tool: &str) -> Result<String, Failed> {
+/// The compiler's command for an object, for another tool in place of rustc, which generates no
+/// code, and what kbuild does then.
+fn as_tool(build: &Build, object: &str, tool: &str) -> Result<(String, String), Failed> {
     let (dir, name) = object.rsplit_once('/').unwrap_or(("", object));
     let saved = build.dir().join(dir).join(format!(".{name}.cmd"));
-    let command = process::saved_command(&saved)?;
-    let at = command.find(" rustc ").ok_or("no rustc in the command")?;
-    let words = command[at + 7..].split_whitespace();
-    let generates = ["--emit", "--remap-path-scope"];
-    let kept: Vec<&str> = words
-        .filter(|word| !generates.iter().any(|option| word.starts_with(option)))
-        .collect();
-    Ok(format!("{} {tool} {}", &command[..at], kept.join(" ")))
+    let saved = process::saved_command(&saved)?;
+    let (command, then) = saved.split_once(';').unwrap_or((&saved, ""));
+    let (before, after) = command
+        .split_once(" rustc ")
+        .ok_or("no rustc in the command")?;
+    let generates =
+        |word: &&str| !word.starts_with("--emit") && !word.starts_with("--remap-path-scope");
+    let kept: Vec<&str> = after.split_whitespace().filter(generates).collect();
+    Ok((
+        format!("{before} {tool} {}", kept.join(" ")),
+        then.to_string(),
+    ))
 }
 
 /// Runs such a command. What it says of files of ours is a failure.
@@ -271,7 +275,7 @@ fn clippy(build: &Build, (name, object, ours): (&str, &str, &str)) -> Outcome {
         return Ok(Completion::ignored_with("this toolchain has no clippy"));
     }
     let out = run_file(&format!("lint/{}-{name}.rmeta", build.tree));
-    let command = as_tool(build, object, "clippy-driver")?;
+    let (command, _) = as_tool(build, object, "clippy-driver")?;
     let command = format!("{command} --emit=metadata={}", out.display());
     judge(build, &format!("clippy-{name}"), &command, ours)?;
     Ok(Completion::Completed)
@@ -279,7 +283,7 @@ fn clippy(build: &Build, (name, object, ours): (&str, &str, &str)) -> Outcome {
 
 fn api_docs(build: &Build) -> Result<(), Failed> {
     let out = run_file(&format!("lint/{}-docs", build.tree));
-    let command = as_tool(build, "rust/kernel.o", "rustdoc")?;
+    let (command, _) = as_tool(build, "rust/kernel.o", "rustdoc")?;
     let command = format!("{command} --check --output {}", out.display());
     judge(build, "api-docs", &command, "rust/kernel/liveupdate")
 }
@@ -302,12 +306,13 @@ fn without_tests(build: &Build) -> Result<PathBuf, Failed> {
         .collect();
     fs::write(&cfg, kept.join("\n"))?;
     let object = "kernel/liveupdate/flb/luo_flb.o";
-    let command = as_tool(build, object, "rustc")?;
+    let (command, tables) = as_tool(build, object, "rustc")?;
     let command = command.replace(
         "@./include/generated/rustc_cfg",
         &format!("@{}", cfg.display()),
     );
-    let command = format!("{command} --emit=obj={}", out.display());
+    let tables = tables.replace(object, &out.display().to_string());
+    let command = format!("{command} --emit=obj={} && {tables}", out.display());
     judge(build, "size", &command, "kernel/liveupdate/flb")?;
     Ok(out)
 }

@@ -5,8 +5,11 @@
 //! A module per kind of test adds to the [`Plan`]. What `make test` leaves out for `make test-all`
 //! is an ignored test, and `--include-ignored` runs it.
 
+mod accel;
+mod bare_root;
 mod compile_fail;
 mod faults;
+mod fuzz;
 mod guest;
 mod hostile;
 mod kernels;
@@ -17,6 +20,7 @@ mod matrix;
 mod overlay;
 mod plan;
 mod process;
+mod setup;
 
 use libtest_mimic::Arguments;
 use plan::Plan;
@@ -25,11 +29,15 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let mut plan = Plan::default();
     lint::plan(&mut plan);
+    accel::plan(&mut plan);
     compile_fail::plan(&mut plan);
+    fuzz::plan(&mut plan);
     kunit::plan(&mut plan);
     kexec::plan(&mut plan);
     hostile::plan(&mut plan);
     matrix::plan(&mut plan);
+    setup::plan(&mut plan);
+    bare_root::plan(&mut plan);
     overlay::plan(&mut plan);
     plan.run(&Arguments::from_args())
 }

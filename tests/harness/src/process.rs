@@ -26,14 +26,13 @@ pub fn kbuild(tree: &Tree, build: &Build) -> Command {
     make
 }
 
-/// The command by which kbuild made something, without what it does besides.
+/// The command by which kbuild made something.
 pub fn saved_command(file: &Path) -> Result<String, Failed> {
     let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let line = text
         .lines()
         .find_map(|line| line.strip_prefix("savedcmd_")?.split_once(" := "));
-    let command = line.and_then(|(_, command)| command.split(';').next());
-    Ok(command.ok_or("no command")?.to_string())
+    Ok(line.ok_or("no command")?.1.to_string())
 }
 
 /// What a program printed, both streams; an error is the line that says best what went wrong.

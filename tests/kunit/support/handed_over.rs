@@ -331,18 +331,22 @@ impl HandedOver {
         luo_v5::Received(self.address())
     }
 
-    /// Whether the core has taken it and given it back.
-    pub(in super::super) fn is_free(&self) -> bool {
-        let mut is_free = true;
+    /// Whether the core, which has taken it, gives it back when all of the kernel is set up.
+    pub(in super::super) fn is_given_back(&self, bench: &Bench) -> bool {
         for (page, order) in self.pieces() {
-            // SAFETY: There is a `struct page` for each page, whoever owns it.
-            unsafe {
-                // KHO has counted pages that the kernel did not have before; these it had.
-                bindings::adjust_managed_page_count(page, -(1 << order));
-                is_free &= (*page)._refcount.counter == 0;
-            }
+            // SAFETY: KHO has counted pages that the kernel did not have before; these it had.
+            unsafe { bindings::adjust_managed_page_count(page, -(1 << order)) };
         }
-        is_free
+        let early = self.is_free();
+        bench.core.complete();
+        !early && self.is_free()
+    }
+
+    fn is_free(&self) -> bool {
+        self.pieces().all(|(page, _)| {
+            // SAFETY: There is a `struct page` for each page, whoever owns it.
+            unsafe { (*page)._refcount.counter == 0 }
+        })
     }
 
     /// Frees what the core has refused.
@@ -370,7 +374,7 @@ impl Lasting {
     /// The same, when all is set up.
     pub(in super::super) fn complete(bench: &Bench) -> Result<Self> {
         let new = Self::announce(bench)?;
-        bench.core.complete_outgoing();
+        bench.core.complete();
         Ok(new)
     }
 
@@ -398,7 +402,7 @@ impl Lasting {
     /// The same, when all is set up.
     pub(in super::super) fn complete(bench: &Bench) -> Result<Self> {
         let new = Self::announce(bench)?;
-        bench.core.complete_outgoing();
+        bench.core.complete();
         Ok(new)
     }
 

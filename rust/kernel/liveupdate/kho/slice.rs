@@ -430,6 +430,7 @@ impl<T: Content> SliceHandle<T> {
 #[crate::macros::kunit_tests(rust_liveupdate_slice)]
 mod tests {
     use super::*;
+    use crate::liveupdate::tests::needs_kho;
 
     /// Changes a description of three pages that is right, and looks whether it is refused.
     fn refused(change: impl FnOnce(&mut Description)) -> Result<bool> {
@@ -447,12 +448,14 @@ mod tests {
 
     #[test]
     fn right_description() -> Result {
+        needs_kho();
         assert!(!refused(|_| ())?);
         Ok(())
     }
 
     #[test]
     fn other_values_are_refused() -> Result {
+        needs_kho();
         assert!(refused(|description| description.version = 1)?);
         assert!(refused(|description| description.versions ^= 1)?);
         assert!(refused(|description| description.size = 8)?);
@@ -464,6 +467,7 @@ mod tests {
 
     #[test]
     fn wrong_numbers_are_refused() -> Result {
+        needs_kho();
         for len in [0, 1, PAGE_SIZE as u64, u64::MAX, u64::MAX / 4 + 1] {
             assert!(refused(|description| description.len = len)?);
         }
@@ -476,6 +480,7 @@ mod tests {
 
     #[test]
     fn list_that_leads_astray_is_refused() -> Result {
+        needs_kho();
         // Nowhere; not aligned; above all memory that there can be.
         for first in [0, 1, !0, !0 << 20] {
             assert!(refused(|description| description.first = first)?);
@@ -485,6 +490,7 @@ mod tests {
 
     #[test]
     fn list_without_an_end_is_refused() -> Result {
+        needs_kho();
         let slice = KhoSlice::<u8>::zeroed(1)?;
         // SAFETY: The functions take any address; the page is ours until it is preserved no more.
         let next = unsafe {
@@ -502,6 +508,7 @@ mod tests {
 
     #[test]
     fn lists_of_several_pages() -> Result {
+        needs_kho();
         for pages in [PAGES_IN_ONE - 1, PAGES_IN_ONE, PAGES_IN_ONE + 1] {
             // With pages of 64 KiB these are 512 MiB.
             if pages > 1000 {

@@ -3,7 +3,10 @@
 //! Preserved memory, as far as one kernel can tell.
 
 use super::*;
-use crate::preserved_data;
+use crate::{
+    liveupdate::tests::needs_kho,
+    preserved_data, //
+};
 
 preserved_data! {
     struct Small: version 7 {
@@ -65,6 +68,7 @@ mod suite {
 
     #[test]
     fn new_box_has_its_value() -> Result {
+        needs_kho();
         let new = KhoBox::new(Small {
             a: 5,
             b: [1, 2, 3, 4],
@@ -77,6 +81,7 @@ mod suite {
 
     #[test]
     fn published_box_can_be_used() -> Result {
+        needs_kho();
         let mut published = KhoBox::<Small>::zeroed()?.publish();
         published.a = 9;
         assert_eq!(published.a, 9);
@@ -87,6 +92,7 @@ mod suite {
 
     #[test]
     fn handle_is_an_address() -> Result {
+        needs_kho();
         let published = KhoBox::<Small>::zeroed()?.publish();
         let bits = published.handle().into_bits();
         assert!(bits != 0);
@@ -97,6 +103,7 @@ mod suite {
 
     #[test]
     fn restored_is_what_was_published() -> Result {
+        needs_kho();
         let mut published = KhoBox::<Small>::zeroed()?.publish();
         published.a = 11;
         let restored = handed_over(published).checked()?;
@@ -106,6 +113,7 @@ mod suite {
 
     #[test]
     fn preserved_again_in_place() -> Result {
+        needs_kho();
         let mut published = KhoBox::<Small>::zeroed()?.publish();
         published.a = 12;
         let bits = published.handle().into_bits();
@@ -117,6 +125,7 @@ mod suite {
 
     #[test]
     fn unpublished_is_refused() -> Result {
+        needs_kho();
         let never = KhoBox::<Small>::zeroed()?;
         assert!(Header::check::<Small>(header(&never)).is_err());
         let not_any_more = KhoBox::<Small>::zeroed()?.publish().unpublish();
@@ -212,6 +221,7 @@ mod suite {
 
     #[test]
     fn dropped_box_is_given_back() -> Result {
+        needs_kho();
         // More than the machine has, one after the other.
         for _ in 0..450 {
             drop(KhoBox::<Large>::zeroed()?.publish());
@@ -224,6 +234,7 @@ mod suite {
 
     #[test]
     fn slice_of_many_pages() -> Result {
+        needs_kho();
         let len = 100 * PAGE_SIZE + 3;
         let mut slice = KhoSlice::<u8>::zeroed(len)?;
         assert_eq!(slice.len(), len);
@@ -243,6 +254,7 @@ mod suite {
 
     #[test]
     fn slice_is_a_copy() -> Result {
+        needs_kho();
         let slice = KhoSlice::copy_of(&[3_u32, 1, 4])?;
         assert_eq!(*slice, [3, 1, 4]);
         Ok(())
@@ -258,6 +270,7 @@ mod suite {
 
     #[test]
     fn dropped_slice_is_given_back() -> Result {
+        needs_kho();
         for _ in 0..40 {
             drop(KhoSlice::<u8>::zeroed(32 << 20)?);
         }
@@ -266,6 +279,7 @@ mod suite {
 
     #[test]
     fn foreign_and_back() -> Result {
+        needs_kho();
         let foreign = KhoBox::new(Small { a: 3, b: [0; 4] })?
             .publish()
             .into_foreign();

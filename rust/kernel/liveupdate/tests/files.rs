@@ -26,6 +26,7 @@ mod suite {
 
     #[test]
     fn registered_once() -> Result {
+        needs_liveupdate();
         let registration = FULL.register()?;
         assert!(FULL.register().err() == Some(EEXIST));
         drop(registration);
@@ -35,6 +36,7 @@ mod suite {
 
     #[test]
     fn failed_with_unregisters() -> Result {
+        needs_liveupdate();
         let twice = FULL.register()?.with(&SHARED)?.with(&SHARED).err();
         assert!(twice == Some(EEXIST));
         drop(FULL.register()?.with(&SHARED)?);

@@ -70,18 +70,21 @@ mod suite {
 
     #[test]
     fn nothing_was_handed_over() {
+        needs_liveupdate();
         let got = SHARED.incoming().map(|object| object.get().0);
         assert!(got == Err(Error::from_errno(-(bindings::ENODATA as i32))));
     }
 
     #[test]
     fn nothing_is_preserved() {
+        needs_liveupdate();
         let got = SHARED.outgoing().map(|object| object.get().0);
         assert!(got == Err(ENOENT));
     }
 
     #[test]
     fn registered_once_with_a_handler() -> Result {
+        needs_liveupdate();
         let handler = PLAIN.register()?;
         let first = SHARED.register(&handler)?;
         assert!(SHARED.register(&handler).err() == Some(EEXIST));
@@ -92,6 +95,7 @@ mod suite {
 
     #[test]
     fn object_of_the_first_file() -> Result {
+        needs_liveupdate();
         let handler = FULL.register()?.with(&SHARED)?;
         reset();
         let file = Preserved::new(&FULL)?;
@@ -113,6 +117,7 @@ mod suite {
 
     #[test]
     fn failure_is_that_of_the_file() -> Result {
+        needs_liveupdate();
         let handler = FULL.register()?.with(&SHARED)?.with(&BROKEN)?;
         reset();
         let error = Preserved::new(&FULL).err();
@@ -125,6 +130,7 @@ mod suite {
 
     #[test]
     fn flb_of_several_handlers() -> Result {
+        needs_liveupdate();
         let full = FULL.register()?.with(&SHARED)?;
         let plain = PLAIN.register()?.with(&SHARED)?;
         reset();
@@ -147,6 +153,7 @@ mod counted {
 
     #[test]
     fn reference_outlives_the_last_file() -> Result {
+        needs_liveupdate();
         let handler = FULL.register()?.with(&SHARED)?;
         reset();
         let file = Preserved::new(&FULL)?;
@@ -168,6 +175,7 @@ mod locked {
 
     #[test]
     fn object_is_locked() -> Result {
+        needs_liveupdate();
         let handler = FULL.register()?.with(&SHARED)?;
         let file = Preserved::new(&FULL)?;
         let held = [

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A first demo on a bare Debian, as root and as a user with sudo.
+
+use crate::plan::{run_file, Outcome, Plan, Tier};
+use crate::process::{output, reason, script};
+use libtest_mimic::Completion;
+use std::fs;
+use std::process::Command;
+
+fn demo(suite: &str, as_user: bool) -> Outcome {
+    for (tool, option) in [("debootstrap", "--version"), ("unshare", "-m")] {
+        if output(Command::new(tool).arg(option).arg("true")).is_err() {
+            return Ok(Completion::ignored_with("needs root and debootstrap"));
+        }
+    }
+    let mut bare_root = script("bare-root.sh");
+    if as_user {
+        bare_root.env("AS_USER", "1");
+    }
+    let done = bare_root.arg(suite).output()?;
+    let text = crate::process::text(&done);
+    let log = run_file(&format!("bare-root/{suite}.log"));
+    fs::write(&log, &text)?;
+    if done.status.success() && text.contains("same data") {
+        return Ok(Completion::Completed);
+    }
+    Err(format!("{}; see {}", reason(&text), log.display()).into())
+}
+
+pub fn plan(plan: &mut Plan) {
+    // A build at a time would do, but each has its own cache.
+    for (suite, as_user) in [("bookworm", true), ("trixie", false)] {
+        let name = format!("bare-root/{suite}");
+        plan.skippable(Tier::All, name, move || demo(suite, as_user));
+    }
+}
