@@ -48,7 +48,7 @@ pub(super) fn needs_kho() {
             return;
         }
         let test = bindings::kunit_get_current_test();
-        let comment = &mut *addr_of_mut!((*test).status_comment);
+        let comment = &mut (*test).status_comment;
         for (to, from) in comment.iter_mut().zip(c"KHO is off".to_bytes_with_nul()) {
             *to = *from;
         }

@@ -75,7 +75,7 @@ fn skip_unless(condition: bool, reason: &CStr) {
     // left to be dropped.
     unsafe {
         let test = bindings::kunit_get_current_test();
-        let comment = &mut *(&raw mut (*test).status_comment);
+        let comment = &mut (*test).status_comment;
         for (to, from) in comment.iter_mut().zip(reason.to_bytes_with_nul()) {
             *to = *from;
         }
