@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The KUnit suites of the core and of the Rust API, each case a test. One boot runs all suites of a
-//! kind, and the kernel's own kunit.py judges them.
+//! The KUnit suites of the core and of the Rust API, each case a test. One boot runs all suites of
+//! a kind, and the kernel's own kunit.py judges them.
 
 use crate::guest::{console, Flavor, PLAIN};
 use crate::kernels::{place, trees, Arch, Build, Tree};
