@@ -59,7 +59,7 @@ def cells(values, digits=0):
     """Cells of C, Rust, and their ratio."""
     c, rust = values
     text = ["n/a" if value is None else f"{value:,.{digits}f}" for value in values]
-    return text + [f"{rust / c:.2f}" if c and rust is not None else "n/a"]
+    return text + [f"{rust / c:,.2f}" if c and rust is not None else "n/a"]
 
 
 def table(header, rows):

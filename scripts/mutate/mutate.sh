@@ -19,5 +19,6 @@ cache_dir run/mutate mutate
 lock test
 "$TOP/scripts/setup.sh" --test
 "$TOP/scripts/fetch.sh" "$NAME" >/dev/null
+[ -z "$KEXEC" ] || "$TOP/scripts/guest.sh"
 trap restore EXIT
 python3 "$TOP/scripts/mutate/mutate.py"
