@@ -255,8 +255,8 @@ const WRONG: &[(&str, &str, &str)] = &[
         "seven",
         "'seven' is no kernel series; give one like 7.1",
     ),
-    ("KDIR", "/nonexistent", "KDIR=/nonexistent is no"),
-    ("KDIR", "/etc", "KDIR=/etc is no kernel tree"),
+    ("KDIR", "/nonexistent", "/nonexistent is no directory"),
+    ("KDIR", "/etc", "/etc is no kernel tree with FLB and Rust"),
     (
         "ARCH",
         "mips",
