@@ -86,8 +86,15 @@ summary() {
 		/^test .* \.\.\. ok$/ { passed++ }
 		/^test .* \.\.\. FAILED$/ { failed++ }
 		/^test .* \.\.\. ignored/ { skipped++ }
+		/^running [0-9]+ tests?$/ { begun++ }
+		/^test result: / { ended++ }
 		/^error: / && !/test failed|targets? failed/ { failed++ }
 		END {
+			if (begun != ended) {
+				print "a program of tests did not come to its end; see " FILENAME
+				failed++
+			}
+			if (!passed && !failed) print "no such test: make test-all has more"
 			printf "%d s; %d skipped, as said above\n", seconds, skipped
 			printf "%d passed, %d failed\n", passed, failed
 			exit failed > 0 || !passed
@@ -107,7 +114,9 @@ run() {
 	builds <"$RUN/needs"
 	# Whether they passed is said by what they print.
 	[ -n "${ONLY:-}" ] || { tests || true; } | tee -a "$LOG" | show
+	rm -rf "$RUN/tmp" "$RUN/hung"
 	{ harness || true; } | tee -a "$LOG" | show
+	[ ! -f "$RUN/hung" ] || cat "$RUN/hung"
 	summary
 }
 

@@ -2,7 +2,7 @@
 
 //! Where guests run: under KVM only where that runs the kernel. A stand-in takes QEMU's place.
 
-use crate::plan::{Plan, Tier};
+use crate::plan::{run_file, Plan, Tier};
 use crate::process::{output, script, text};
 use libtest_mimic::Failed;
 use std::fmt::Debug;
@@ -64,7 +64,10 @@ struct Machine(PathBuf);
 impl Machine {
     /// Under KVM its guests do the first, emulated the second.
     fn new(name: &str, kvm: &str, emulated: &str) -> Result<Self, Failed> {
-        let machine = Self(env::temp_dir().join(format!("flb-{}-{name}", std::process::id())));
+        let machine = Self(run_file(&format!(
+            "tmp/accel-{}-{name}",
+            std::process::id()
+        )));
         fs::create_dir_all(machine.path("cache/luo-flb/image"))?;
         fs::create_dir_all(machine.path("cache/luo-flb/tree/t/tools/testing/kunit"))?;
         for file in ["device", "kernel", "cache/luo-flb/image/v", "starts"] {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A first demo on a bare Debian, as root and as a user with sudo.
+//! The two commands on a bare Debian, as root and as a user with sudo.
 
 use crate::plan::{run_file, Outcome, Plan, Tier};
 use crate::process::{output, reason, script};
@@ -8,7 +8,7 @@ use libtest_mimic::Completion;
 use std::fs;
 use std::process::Command;
 
-fn demo(suite: &str, as_user: bool) -> Outcome {
+fn both_commands(suite: &str, as_user: bool) -> Outcome {
     for (tool, option) in [("debootstrap", "--version"), ("unshare", "-m")] {
         if output(Command::new(tool).arg(option).arg("true")).is_err() {
             return Ok(Completion::ignored_with("needs root and debootstrap"));
@@ -18,9 +18,10 @@ fn demo(suite: &str, as_user: bool) -> Outcome {
     if as_user {
         bare_root.env("AS_USER", "1");
     }
-    let done = bare_root.arg(suite).output()?;
+    bare_root.args([suite, "sh", "-c", "make demo && make test"]);
+    let done = bare_root.output()?;
     let text = crate::process::text(&done);
-    let log = run_file(&format!("bare-root/{suite}.log"));
+    let log = run_file(&format!("bare-root/{suite}-{as_user}.log"));
     fs::write(&log, &text)?;
     if done.status.success() && text.contains("same data") {
         return Ok(Completion::Completed);
@@ -29,9 +30,10 @@ fn demo(suite: &str, as_user: bool) -> Outcome {
 }
 
 pub fn plan(plan: &mut Plan) {
-    // A build at a time would do, but each has its own cache.
-    for (suite, as_user) in [("bookworm", true), ("trixie", false)] {
-        let name = format!("bare-root/{suite}");
-        plan.skippable(Tier::All, name, move || demo(suite, as_user));
+    for suite in ["bookworm", "trixie"] {
+        for (who, as_user) in [("root", false), ("user", true)] {
+            let name = format!("bare-root/{suite}/{who}");
+            plan.skippable(Tier::All, name, move || both_commands(suite, as_user));
+        }
     }
 }

@@ -6,9 +6,11 @@ use crate::kernels::{Arch, Build};
 use crate::plan::{cache, run_file};
 use crate::{faults, process};
 use libtest_mimic::Failed;
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{OnceLock, RwLock};
 
 /// What a kernel of another configuration needs: the kinds `rustdebug` and so on.
@@ -31,8 +33,17 @@ pub const PLAIN: Flavor = Flavor {
     alone: false,
 };
 
-/// Guests that want the machine for themselves exclude the others.
-static MACHINE: RwLock<()> = RwLock::new(());
+/// Runs a guest, which excludes all others if it wants the machine for itself.
+pub fn share_machine<T>(flavor: Flavor, run: impl FnOnce() -> T) -> T {
+    static MACHINE: RwLock<()> = RwLock::new(());
+    if flavor.alone {
+        let _machine = MACHINE.write();
+        run()
+    } else {
+        let _machine = MACHINE.read();
+        run()
+    }
+}
 
 /// What to boot, and how.
 pub struct Guest<'a> {
@@ -47,7 +58,9 @@ pub struct Guest<'a> {
 /// How a run did not pass.
 #[derive(Debug)]
 pub enum Trouble {
-    /// Something went wrong, and this line says what.
+    /// A check of the guest failed, it could go on, and this line says what.
+    Failed(String),
+    /// Something else went wrong.
     Judged(String),
     /// The guest came to no end by itself.
     NoEnd(String),
@@ -56,7 +69,7 @@ pub enum Trouble {
 impl Trouble {
     pub fn text(&self) -> &str {
         match self {
-            Self::Judged(text) | Self::NoEnd(text) => text,
+            Self::Failed(text) | Self::Judged(text) | Self::NoEnd(text) => text,
         }
     }
 }
@@ -88,25 +101,23 @@ impl Guest<'_> {
     pub fn boot(&self, words: &[String]) -> Result<String, Trouble> {
         let mut command = self.command();
         command.args(words);
-        let end = if self.flavor.alone {
-            let _machine = MACHINE.write();
-            process::output(&mut command)
-        } else {
-            let _machine = MACHINE.read();
-            process::output(&mut command)
-        };
-        end?;
+        share_machine(self.flavor, || process::output(&mut command))?;
         Ok(console(&self.log))
     }
 
     /// Boots and judges.
     pub fn run(&self, words: &[String]) -> Result<(), Trouble> {
-        match verdict(&self.boot(words)?) {
-            None => Ok(()),
-            Some(why) => Err(Trouble::Judged(format!(
-                "{why}; see {}",
-                self.log.display()
-            ))),
+        let console = self.boot(words)?;
+        let Some(why) = verdict(&console) else {
+            return Ok(());
+        };
+        let why = format!("{why}; see {}", self.log.display());
+        match console
+            .lines()
+            .any(|line| line.starts_with("FLB-RESULT fail"))
+        {
+            true => Err(Trouble::Failed(why)),
+            false => Err(Trouble::Judged(why)),
         }
     }
 
@@ -126,7 +137,12 @@ impl Guest<'_> {
             Err(Trouble::NoEnd(why)) if self.stood_still(why) => {
                 let kept = self.log.with_extension("hung.log");
                 let _ = fs::rename(&self.log, &kept);
-                eprintln!("luo-flb: QEMU hung, second boot; see {}", kept.display());
+                let note = format!("QEMU hung, booted once more; see {}\n", kept.display());
+                let notes = OpenOptions::new()
+                    .create(true)
+                    .append(true)
+                    .open(run_file("hung"));
+                let _ = notes.map(|mut notes| notes.write_all(note.as_bytes()));
                 self.run(words)
             }
             _ => first,
@@ -185,7 +201,12 @@ impl Initrd {
     }
 
     fn make(&self) -> Result<PathBuf, Failed> {
-        let path = run_file(&format!("{}.initrd", self.name.replace('/', "-")));
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let number = NEXT.fetch_add(1, Relaxed);
+        let path = run_file(&format!(
+            "tmp/{}-{number}.initrd",
+            self.name.replace('/', "-")
+        ));
         let mut command = process::script("initrd.sh");
         command.env("ARCH", self.arch.name()).arg(&path);
         for (label, build) in &self.kernels {

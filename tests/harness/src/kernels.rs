@@ -2,14 +2,20 @@
 
 //! The kernel trees that are tested, and what `scripts/build.sh` makes of them.
 
-use crate::plan::{cache, Tier};
+use crate::plan::{cache, top, Tier};
 use std::fmt::{self, Display};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::{env, fs};
 
-/// The kernel versions that have FLB, oldest first, as in `scripts/lib.sh`.
-const SUPPORTED: &str = "7.1 7.2 7.3";
+/// The kernel versions that have FLB, oldest first, as `scripts/lib.sh` has them.
+fn supported() -> String {
+    let text = fs::read_to_string(top().join("scripts/lib.sh")).unwrap_or_default();
+    let list = text
+        .lines()
+        .find_map(|line| line.strip_prefix("SUPPORTED='"));
+    list.unwrap_or_default().trim_end_matches('\'').to_string()
+}
 
 /// An architecture of guests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,6 +90,7 @@ impl Tree {
     /// Tier of what covers the tree fully, and of what covers the core in it.
     pub fn tiers(&self) -> (Tier, Tier) {
         match self.cover {
+            _ if env::var("ARCH").as_deref() == Ok("arm64") => (Tier::All, Tier::All),
             Cover::Full => (Tier::Always, Tier::Always),
             Cover::Core => (Tier::All, Tier::Always),
             Cover::Nothing => (Tier::All, Tier::All),
@@ -95,7 +102,6 @@ impl Tree {
 pub fn trees() -> &'static [Tree] {
     static TREES: OnceLock<Vec<Tree>> = OnceLock::new();
     TREES.get_or_init(|| {
-        let names = env::var("FLB_TREES").unwrap_or_else(|_| SUPPORTED.to_string());
         let there = |name: &&str| {
             cache()
                 .join("tree")
@@ -103,7 +109,12 @@ pub fn trees() -> &'static [Tree] {
                 .join(".flb-version")
                 .exists()
         };
-        let names: Vec<&str> = names.split_whitespace().filter(there).collect();
+        let supported = supported();
+        let given = env::var("FLB_TREES");
+        let names: Vec<&str> = match &given {
+            Ok(given) => given.split_whitespace().collect(),
+            Err(_) => supported.split_whitespace().filter(there).collect(),
+        };
         let last = names.len().saturating_sub(1);
         let cover = |at: usize| match at {
             _ if at == last => Cover::Full,

@@ -228,7 +228,7 @@ impl Tree {
     fn new(setup: &str) -> Result<Self, Failed> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let tree = Self(run_file(&format!("overlay-{}-{number}", process::id())));
+        let tree = Self(run_file(&format!("tmp/overlay-{}-{number}", process::id())));
         fs::create_dir_all(tree.0.join("k"))?;
         tree.run(&format!("{setup}\ncp -a . ../orig"))?;
         Ok(tree)
@@ -428,7 +428,7 @@ fn real(source: &Path) -> Done {
         "cd {}; cp -a Kbuild kernel rust samples $OLDPWD; cd -",
         source.display()
     );
-    let revert = "$O revert .; ! grep -rF 'luo-flb overlay' .";
+    let revert = "$O revert .; if grep -rqF 'luo-flb overlay' .; then exit 1; fi";
     round_trip(&Tree::new(&format!("{copy}; {revert}"))?, "")
 }
 

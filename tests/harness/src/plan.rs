@@ -17,7 +17,7 @@ pub type Outcome = Result<Completion, Failed>;
 pub enum Tier {
     /// In `make test` and `make test-all`.
     Always,
-    /// In `make test-all` alone, unless it is asked for by name.
+    /// In `make test-all` alone.
     All,
 }
 

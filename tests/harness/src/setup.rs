@@ -3,7 +3,7 @@
 //! What the scripts say to someone whose machine or words are not as needed, and what is left of a
 //! run that was interrupted. Stand-ins take the place of the machine's tools.
 
-use crate::plan::{Outcome, Plan, Tier};
+use crate::plan::{run_file, Outcome, Plan, Tier};
 use crate::process::{script, text};
 use libtest_mimic::{Completion, Failed};
 use std::ffi::OsString;
@@ -50,7 +50,7 @@ impl Machine {
     fn new() -> Result<Self, Failed> {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("luo-flb-{}-{}", process::id(), NEXT.fetch_add(1, Relaxed));
-        let dir = env::temp_dir().join(name);
+        let dir = run_file(&format!("tmp/{name}"));
         fs::create_dir_all(dir.join("bin"))?;
         fs::create_dir_all(dir.join("cache/luo-flb/lock"))?;
         let mut path = dir.join("bin").into_os_string();
@@ -284,7 +284,7 @@ fn two_at_a_time() -> Result<(), Failed> {
     let mut other = machine.on(Command::new("flock"));
     other
         .arg(machine.cache().join("lock/tree-7.3"))
-        .args(["sleep", "5"]);
+        .args(["sleep", "15"]);
     let mut other = other.spawn()?;
     thread::sleep(Duration::from_millis(500));
     machine.no_network()?;
