@@ -14,12 +14,7 @@ use crate::{
     refs::{Holder, Refs, Released},
     state::{Outgoing, Saved},
 };
-use core::{
-    cell::UnsafeCell,
-    ffi::c_void,
-    marker::PhantomData,
-    ptr::{addr_of, addr_of_mut},
-};
+use core::{cell::UnsafeCell, marker::PhantomData, ptr::addr_of_mut};
 use kernel::{
     new_mutex,
     prelude::*,
@@ -58,7 +53,7 @@ impl Task {
         let raw: *const Mutex<T> = mutex;
         // SAFETY: A `Mutex` starts with its `struct mutex` (`Lock` is `repr(C)`), which is
         // initialised and valid as long as `mutex` is.
-        unsafe { self.check(raw.cast()) }
+        unsafe { self.check(raw.cast_mut().cast()) }
     }
 
     /// `EDEADLK` if this task holds a C mutex.
@@ -67,9 +62,9 @@ impl Task {
     ///
     /// `mutex` is initialised and valid.
     #[inline]
-    unsafe fn check(self, mutex: *const bindings::mutex) -> Result {
+    unsafe fn check(self, mutex: *mut bindings::mutex) -> Result {
         // SAFETY: By the requirements of this function.
-        match unsafe { owner(mutex) } == self.current.cast() {
+        match unsafe { bindings::luo_flb_shim_owner(mutex) } == self.current as usize {
             true => Err(errno(EDEADLK)),
             false => Ok(()),
         }
@@ -92,28 +87,6 @@ pub(crate) fn new_incoming<T>(value: T, name: Name) -> impl PinInit<Mutex<T>> {
         }
         Ok(())
     })
-}
-
-/// The task that holds a C mutex, at this moment; null if none does.
-///
-/// # Safety
-///
-/// `mutex` is initialised and valid.
-#[inline]
-unsafe fn owner(mutex: *const bindings::mutex) -> *mut c_void {
-    /// Flags in the lowest bits; a task is aligned to more than that.
-    const FLAGS: usize = 7;
-
-    // SAFETY: The pointer stays within the mutex.
-    #[cfg(not(CONFIG_PREEMPT_RT))]
-    let owner = unsafe { addr_of!((*mutex).owner) };
-    // SAFETY: As above.
-    #[cfg(CONFIG_PREEMPT_RT)]
-    let owner = unsafe { addr_of!((*mutex).rtmutex.owner) };
-    // SAFETY: The field has the size of a pointer, and may be read at any time, at once (this is
-    // C's READ_ONCE()): if it is this task nobody else changes it.
-    let owner = unsafe { owner.cast::<*mut c_void>().read_volatile() };
-    owner.map_addr(|owner| owner & !FLAGS)
 }
 
 /// `luo_register_rwlock` is held for reading.

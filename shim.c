@@ -42,6 +42,16 @@ void luo_flb_shim_set_class(struct mutex *lock, const char *name, bool incoming)
 				   incoming ? "luo_flb_incoming" : "luo_flb_outgoing");
 }
 
+/* The task that holds @lock, at this moment, as a number. */
+unsigned long luo_flb_shim_owner(struct mutex *lock)
+{
+#ifdef CONFIG_PREEMPT_RT
+	return (unsigned long)rt_mutex_owner(&lock->rtmutex);
+#else
+	return mutex_get_owner(lock);
+#endif
+}
+
 /* The private area of an FLB. All zero is valid, so the first user prepares it. */
 void luo_flb_shim_prepare(struct liveupdate_flb *flb)
 {

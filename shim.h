@@ -13,6 +13,7 @@ struct mutex;
 extern struct mutex luo_flb_shim_registry_lock;
 
 void luo_flb_shim_set_class(struct mutex *lock, const char *name, bool incoming);
+unsigned long luo_flb_shim_owner(struct mutex *lock);
 void luo_flb_shim_prepare(struct liveupdate_flb *flb);
 bool luo_flb_shim_handler_registered(struct liveupdate_file_handler *fh);
 void luo_flb_shim_assert_register_write(void);
