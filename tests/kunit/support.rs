@@ -18,6 +18,7 @@ pub(super) use real_tree::RealTree;
 
 use crate::{
     bindings,
+    handover::MOST_PAGES,
     instance::{Instance, Switch},
     lock::RegisterWrite,
     raw::{self, Direction, Flb, Handler},
@@ -182,7 +183,7 @@ impl Bench {
 
     /// The same, on or off.
     pub(super) fn switched(on: bool, handlers: usize, flbs: usize) -> Result<Arc<Self>> {
-        Self::with(Instance::new(Switch::Fixed(on)), handlers, flbs)
+        Self::with(on, MOST_PAGES, handlers, flbs)
     }
 
     /// The same, with a block for the next kernel. Skips the test where there can be none.
@@ -203,10 +204,13 @@ impl Bench {
 
     /// A core that is on, whose block has one page and does not grow.
     pub(super) fn limited(handlers: usize, flbs: usize) -> Result<Arc<Self>> {
-        Self::with(Instance::limited(Switch::Fixed(true), 1), handlers, flbs)
+        Self::with(true, 1, handlers, flbs)
     }
 
-    fn with(core: Instance, handlers: usize, flbs: usize) -> Result<Arc<Self>> {
+    // A core has kilobytes, so it is only made in the memory that it stays in, and in no frame of a
+    // test, whose stack is a kernel's.
+    #[inline(never)]
+    fn with(on: bool, pages: usize, handlers: usize, flbs: usize) -> Result<Arc<Self>> {
         let mut state = State {
             calls: KVec::with_capacity(256, GFP_KERNEL)?,
             notes: KVec::with_capacity(32, GFP_KERNEL)?,
@@ -236,7 +240,7 @@ impl Bench {
         }
         let bench = Arc::pin_init(
             pin_init!(Self {
-                core,
+                core: Instance::limited(Switch::Fixed(on), pages),
                 handlers: fake_handlers,
                 flbs: fake_flbs,
                 state <- new_mutex!(state),
