@@ -43,12 +43,6 @@ macro_rules! export {
     };
 }
 
-// The methods that the headers of some kernels have no function for.
-const _: fn(&Instance, Option<Flb>) -> Result<Object> = Instance::get_outgoing;
-const _: fn(&Instance, Option<Flb>) = Instance::put_outgoing;
-const _: fn(&Instance, Option<Flb>) -> Result<Option<Object>> = Instance::peek_outgoing;
-const _: fn(Option<Flb>) -> Option<Object> = Instance::peek_alive;
-
 /// Turns a result into what C expects.
 fn to_errno(result: Result) -> c_int {
     match result {

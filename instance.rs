@@ -184,6 +184,7 @@ impl Instance {
     /// kernel is not told of the reference.
     ///
     /// Errors: `EOPNOTSUPP` if live update is off; [`EINVAL`] if the pointer is null.
+    #[allow(dead_code)] // Some kernels have no entry point for it.
     pub(crate) fn get_outgoing(&self, flb: Option<Flb>) -> Result<Object> {
         self.check_on()?;
         lifecycle::get(&flb.ok_or(EINVAL)?)
@@ -195,6 +196,7 @@ impl Instance {
     /// The last does nothing once [`Instance::serialize`] has been called: an FLB that was not
     /// handed over for want of files stays as it is too, as its callback might need what is being
     /// shut down.
+    #[allow(dead_code)] // Some kernels have no entry point for it.
     #[inline(always)]
     pub(crate) fn put_outgoing(&self, flb: Option<Flb>) {
         if let Some(flb) = flb {
@@ -210,6 +212,7 @@ impl Instance {
     }
 
     /// The object that `preserve` made, if the FLB is preserved at the moment. Takes no lock.
+    #[allow(dead_code)] // Some kernels have no entry point for it.
     #[inline(always)]
     pub(crate) fn peek_alive(flb: Option<Flb>) -> Option<Object> {
         lifecycle::peek_alive(flb)
@@ -223,6 +226,7 @@ impl Instance {
     ///
     /// Errors: `EOPNOTSUPP` if live update is off; [`EINVAL`] if the pointer is null; `EDEADLK`
     /// from its own callback.
+    #[allow(dead_code)] // Some kernels have no entry point for it.
     pub(crate) fn peek_outgoing(&self, flb: Option<Flb>) -> Result<Option<Object>> {
         self.check_on()?;
         lifecycle::peek(&flb.ok_or(EINVAL)?)

@@ -3,7 +3,7 @@
 //! Where guests run: under KVM only where that runs the kernel. A stand-in takes QEMU's place.
 
 use crate::plan::{run_file, Plan, Tier};
-use crate::process::{output, script, text};
+use crate::process::{kill, output, script, text};
 use libtest_mimic::Failed;
 use std::fmt::Debug;
 use std::path::PathBuf;
@@ -275,7 +275,7 @@ fn interrupted(name: &str, signal: &str, qemu: &str) -> Result<(), Failed> {
     let mut child = command(&machine, 60).spawn()?;
     machine.started()?;
     let (accel, process) = machine.starts()?.remove(0);
-    output(Command::new("kill").args(["-s", signal, &child.id().to_string()]))?;
+    kill(signal, child.id())?;
     equal("success", false, child.wait()?.success())?;
     // Of one that nobody has waited for yet the command line is empty.
     let gone = || fs::read(format!("/proc/{process}/cmdline")).map_or(true, |line| line.is_empty());

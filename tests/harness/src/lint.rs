@@ -185,15 +185,24 @@ fn guide() -> Result<(), Failed> {
     }
 }
 
-/// Is there a clippy of this compiler?
+/// The clippy that the code is kept clean for; those before it object to other things.
+const CLIPPY: u32 = 95;
+
+/// Is there a clippy of this compiler, and is it new enough?
 fn has_clippy() -> bool {
-    process::output(Command::new("clippy-driver").arg("--version")).is_ok()
+    let version = process::output(Command::new("clippy-driver").arg("--version"));
+    let version = version.unwrap_or_default();
+    let minor = version
+        .split('.')
+        .nth(1)
+        .and_then(|minor| minor.parse::<u32>().ok());
+    minor.is_some_and(|minor| minor >= CLIPPY)
 }
 
 /// The host workspace; the core needs the kernel's flags.
 fn clippy_host() -> Outcome {
     if !has_clippy() {
-        return Ok(Completion::ignored_with("this toolchain has no clippy"));
+        return Ok(Completion::ignored_with("no clippy of Rust 1.95 or later"));
     }
     let mut cargo = Command::new("cargo");
     cargo
@@ -272,7 +281,7 @@ const OBJECTS: &[(&str, &str, &str)] = &[
 
 fn clippy(build: &Build, (name, object, ours): (&str, &str, &str)) -> Outcome {
     if !has_clippy() {
-        return Ok(Completion::ignored_with("this toolchain has no clippy"));
+        return Ok(Completion::ignored_with("no clippy of Rust 1.95 or later"));
     }
     let out = run_file(&format!("lint/{}-{name}.rmeta", build.tree));
     let (command, _) = as_tool(build, object, "clippy-driver")?;

@@ -82,3 +82,9 @@ pub fn reason(text: &str) -> String {
 pub fn line(failed: Failed) -> String {
     failed.message().unwrap_or("failed").to_string()
 }
+
+/// Sends a signal. A bare Debian has no program for it, but its shell.
+pub fn kill(signal: &str, process: u32) -> Result<(), Failed> {
+    let kill = format!("kill -s {signal} {process}");
+    output(Command::new("sh").args(["-c", &kill])).map(|_| ())
+}

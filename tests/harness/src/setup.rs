@@ -4,7 +4,7 @@
 //! run that was interrupted. Stand-ins take the place of the machine's tools.
 
 use crate::plan::{run_file, Outcome, Plan, Tier};
-use crate::process::{script, text};
+use crate::process::{kill, script, text};
 use libtest_mimic::{Completion, Failed};
 use std::ffi::OsString;
 use std::fs::Permissions;
@@ -332,7 +332,7 @@ fn interrupted(machine: &Machine, tool: &str) -> Result<(), Failed> {
     let mut demo = demo.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
     let stuck = machine.dir.join("stuck");
     let waiting = soon(&format!("{tool} at work"), || stuck.exists());
-    Command::new("kill").arg(demo.id().to_string()).status()?;
+    kill("TERM", demo.id())?;
     soon("the end of the demo", || gone(&demo.id().to_string()))?;
     let done = demo.wait()?;
     waiting?;
