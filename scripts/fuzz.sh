@@ -81,9 +81,24 @@ miri() {
 		cargo +nightly miri test --locked -p luo-flb-fuzz --lib --target "$1"
 }
 
+# targets [FILE...]: the command for each of them, or one of them on these.
+targets() {
+	local target rc=0
+
+	[ "$command" = miri ] || step "Build fuzz targets" build >&2 || exit 1
+	if [ $# -gt 0 ]; then
+		run "${TARGETS[0]}" "$@"
+		return
+	fi
+	for target in "${TARGETS[@]}"; do
+		("$command" "$target") || rc=1
+	done
+	return "$rc"
+}
+
 HOST=$(rustc -vV | sed -n 's/^host: //p')
 cache_dir run "${DIR##*/}"
-command=fuzz rc=0
+command=fuzz
 case ${1:-} in
 '') ;;
 --collect) command=collect ;;
@@ -99,12 +114,4 @@ case ${1:-} in
 	;;
 esac
 need_space 500
-[ "$command" = miri ] || step "Build fuzz targets" build >&2 || exit 1
-if [ $# -gt 1 ]; then
-	run "$@"
-	exit
-fi
-for target in "${TARGETS[@]}"; do
-	("$command" "$target") || rc=1
-done
-[ "$rc" -eq 0 ]
+as_group targets "${@:2}"

@@ -86,6 +86,27 @@ collect() {
 		sizes rust "$dir-rustbench/kernel/liveupdate/flb/"{luo_flb,shim}.o
 }
 
+# bench: all of it.
+bench() {
+	"$TOP/scripts/setup.sh" --all
+	found=$("$TOP/scripts/fetch.sh" "$SERIES") || die "no source of Linux $SERIES"
+	TREE=${found% *}
+	export NAME=${TREE##*/}
+	find_llvm || die "llvm is missing" "run scripts/setup.sh"
+	for core in c rust; do
+		"$TOP/scripts/build.sh" "$TREE" "${core}bench"
+	done
+	"$TOP/scripts/guest.sh"
+	for core in c rust; do
+		"$TOP/scripts/initrd.sh" "$RUN/$NAME-$core.initrd" "bench=$(image "$core")"
+	done
+	step "Count instructions" count || exit 1
+	collect >"$RUN/$NAME.tsv" || die "not all was measured" "see $RUN"
+	printf '\nLinux %s\n' "${found##* }"
+	python3 "$TOP/scripts/bench/report.py" "$RUN/$NAME.tsv" | tee "$RUN/$NAME.txt"
+	printf '\nAll numbers: %s\n' "$RUN/$NAME.tsv"
+}
+
 export FLB_RUN=$CACHE/run/bench
 RUN=$FLB_RUN
 if [ "${1:-}" = --one ]; then
@@ -100,20 +121,4 @@ SERIES=${SERIES:-$NEWEST}
 cache_dir run/bench
 need_cache 4000
 lock bench
-"$TOP/scripts/setup.sh" --all
-found=$("$TOP/scripts/fetch.sh" "$SERIES") || die "no source of Linux $SERIES"
-TREE=${found% *}
-export NAME=${TREE##*/}
-find_llvm || die "llvm is missing" "run scripts/setup.sh"
-for core in c rust; do
-	"$TOP/scripts/build.sh" "$TREE" "${core}bench"
-done
-"$TOP/scripts/guest.sh"
-for core in c rust; do
-	"$TOP/scripts/initrd.sh" "$RUN/$NAME-$core.initrd" "bench=$(image "$core")"
-done
-step "Count instructions" count || exit 1
-collect >"$RUN/$NAME.tsv" || die "not all was measured" "see $RUN"
-printf '\nLinux %s\n' "${found##* }"
-python3 "$TOP/scripts/bench/report.py" "$RUN/$NAME.tsv" | tee "$RUN/$NAME.txt"
-printf '\nAll numbers: %s\n' "$RUN/$NAME.tsv"
+as_group bench

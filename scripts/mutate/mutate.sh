@@ -12,13 +12,17 @@ restore() {
 	"$TOP/scripts/overlay.sh" apply "$CACHE/tree/$NAME" >/dev/null 2>&1 || true
 }
 
+mutate() {
+	"$TOP/scripts/setup.sh" --test
+	"$TOP/scripts/fetch.sh" "$NAME" >/dev/null
+	[ -z "$KEXEC" ] || "$TOP/scripts/guest.sh"
+	python3 "$TOP/scripts/mutate/mutate.py"
+}
+
 NAME=${SERIES:-$NEWEST}
 export CACHE NAME FLB_RUN=$CACHE/run/mutate FLB_TREES=$NAME PYTHONDONTWRITEBYTECODE=1
 export KEXEC=${KEXEC-rust-rust/basic rust-rust/parallel rust/mass-1000 rust-rust/sample-notes}
 cache_dir run/mutate mutate
 lock test
-"$TOP/scripts/setup.sh" --test
-"$TOP/scripts/fetch.sh" "$NAME" >/dev/null
-[ -z "$KEXEC" ] || "$TOP/scripts/guest.sh"
 trap restore EXIT
-python3 "$TOP/scripts/mutate/mutate.py"
+as_group mutate
