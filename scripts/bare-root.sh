@@ -18,7 +18,8 @@ in_root() {
 	mapfile -t vars < <(env | grep -iE '^(https?_proxy|no_proxy|term|jobs)=')
 	# shellcheck disable=SC2016 # for the shells inside
 	unshare -mpf --kill-child bash -c 'mount --bind "$1" "$1" && cd "$1" &&
-		mount -t proc none proc && mount --rbind /dev dev && exec chroot --userspec="$2:" . "${@:3}"' \
+		mount -t proc none proc && mount --rbind /dev dev &&
+		exec chroot --userspec="$2:" . "${@:3}"' \
 		bash "$ROOT" "$user" env -i "${vars[@]}" HOME="$DIR" \
 		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
 		sh -c 'cd "$HOME/luo-flb" && exec "$@"' sh "$@"
