@@ -43,15 +43,16 @@ watch() {
 # In the background and waited for, so that a signal ends QEMU too. Under load timeout may be gone
 # before it knows of QEMU, which then ends as well.
 run_qemu() {
-	local cpu=max out out_pid rc=0
+	local cpu=max cpus=${FLB_SMP:-2} out out_pid rc=0
 
 	[ "$ACCEL" != kvm ] || cpu=host
 	# Each round of a string instruction counts: pages are to be cleared by words, not bytes.
 	[ -z "${FLB_ICOUNT:-}" ] || cpu=max,-erms
 	exec {out}> >(tee "$LOG" | story)
 	out_pid=$!
+	# The kernel finds CPUs by the MP table, which names one of each socket.
 	setpriv --pdeathsig TERM timeout -k 2 "$TIMEOUT" setpriv --pdeathsig KILL "$QEMU" \
-		"${QEMU_MACHINE[@]}" -accel "$ACCEL" -cpu "$cpu" -m "$MEMORY" -smp "${FLB_SMP:-2}" \
+		"${QEMU_MACHINE[@]}" -accel "$ACCEL" -cpu "$cpu" -m "$MEMORY" -smp "$cpus,sockets=$cpus" \
 		"${EXTRA[@]}" -nodefaults -display none -serial stdio -monitor none -no-reboot \
 		-kernel "$KERNEL" -append "$APPEND" </dev/null >&"$out" 2>&1 &
 	QEMU_PID=$!
