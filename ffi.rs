@@ -2,29 +2,31 @@
 
 //! The C entry points: convert pointers, one call, errno.
 //!
-//! The contract of each is that of the method it calls, see [`Instance`]. Those named `liveupdate_`
-//! are for clients (`include/linux/liveupdate.h`), those named `luo_` for the rest of the
-//! orchestrator (`luo_internal.h`).
+//! The contract of each is that of the method it calls, see [`LuoFlb`]. Those named `liveupdate_` are
+//! for clients (`include/linux/liveupdate.h`), those named `luo_` for the rest of the orchestrator
+//! (`luo_internal.h`), or slow paths of those in `shim.c`. If live update is off, clients get
+//! `EOPNOTSUPP`, or nothing happens; then no files are preserved.
 
-#[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_FDT))]
-use crate::abi::luo_v5;
-#[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_FDT))]
-use crate::raw::OutgoingField;
-#[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
-use crate::raw::{ReceivedTree, TreeBuilder};
 use crate::{
     bindings,
-    instance::{Instance, Switch},
-    lock::RegisterWrite,
-    raw::{Direction, Flb, Handler, Object},
+    files::LuoFlb,
+    outgoing,
+    raw::{self, errno, Direction, Flb, Handler, Object, Ready, EOPNOTSUPP},
+    refs::Holder,
 };
 use core::ffi::{c_int, c_void};
-use kernel::prelude::*;
+use kernel::{error::to_result, prelude::*};
 
 /// The kernel's core.
-static LUO_FLB: Instance = Instance::new(Switch::Kernel);
+static LUO_FLB: LuoFlb = LuoFlb::new();
 
-/// Defines an entry point, and checks its signature against the C declaration.
+/// What LUO passes for the address of the FLB array: the tree, or where the address is stored.
+#[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
+type Announcement = c_void;
+#[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_FDT))]
+type Announcement = u64;
+
+/// Define an entry point, and check its signature against the C declaration.
 macro_rules! export {
     ($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),*) $(-> $ret:ty)? $body:block) => {
         const _: () = {
@@ -43,7 +45,7 @@ macro_rules! export {
     };
 }
 
-/// Turns a result into what C expects.
+/// Turn a result into what C expects.
 fn to_errno(result: Result) -> c_int {
     match result {
         Ok(()) => 0,
@@ -51,224 +53,214 @@ fn to_errno(result: Result) -> c_int {
     }
 }
 
-/// Stores an object for the caller; on error the caller's pointer is left alone.
-///
-/// # Safety
-///
-/// `objp` is null or valid for writes.
-unsafe fn to_caller(objp: *mut *mut c_void, get: impl FnOnce() -> Result<Object>) -> c_int {
-    if objp.is_null() {
-        return EINVAL.to_errno();
-    }
-    to_errno(get().map(|obj| {
-        // SAFETY: By the requirements of this function.
-        unsafe { *objp = obj.as_ptr() }
-    }))
-}
-
-/// Stores the object of a direction for the caller, by `get` unless it is alive.
-///
-/// This is called for each device that comes up: of what is not alive nothing is in line, not even
-/// room on the stack.
+/// Store the object that `get` returns for the caller. On error the caller's pointer is left alone.
 ///
 /// # Safety
 ///
 /// As for the entry points.
-#[inline(always)]
 unsafe fn get(
     flb: *mut bindings::liveupdate_flb,
     objp: *mut *mut c_void,
-    alive: fn(Option<Flb>) -> Option<Object>,
-    get: fn(&Instance, Option<Flb>) -> Result<Object>,
+    get: fn(Flb) -> Result<Object>,
 ) -> c_int {
-    /// Stores the object that `get` returns.
-    ///
-    /// # Safety
-    ///
-    /// As for the entry points.
-    #[inline(never)]
-    unsafe fn get_slowly(
-        flb: *mut bindings::liveupdate_flb,
-        objp: *mut *mut c_void,
-        get: fn(&Instance, Option<Flb>) -> Result<Object>,
-    ) -> c_int {
-        // SAFETY: By the requirements of this function.
-        unsafe { to_caller(objp, || get(&LUO_FLB, Flb::from_raw(flb))) }
-    }
-
-    if !objp.is_null() {
-        // SAFETY: By the requirements of this function.
-        if let Some(object) = alive(unsafe { Flb::from_raw(flb) }) {
-            // SAFETY: As above, and it is not null.
-            unsafe { *objp = object.as_ptr() };
-            return 0;
-        }
+    if !raw::liveupdate_enabled() {
+        return errno(EOPNOTSUPP).to_errno();
     }
     // SAFETY: By the requirements of this function.
-    unsafe { get_slowly(flb, objp, get) }
+    let flb = unsafe { Flb::from_raw(flb) }.filter(|_| !objp.is_null());
+    to_errno(flb.ok_or(EINVAL).and_then(get).map(|obj| {
+        // SAFETY: The pointer is not null, so by the requirements of this function it is valid.
+        unsafe { *objp = obj.as_ptr() }
+    }))
+}
+
+/// Put a reference to an object by `put`. If live update is off there may be one from before.
+///
+/// # Safety
+///
+/// As for the entry points.
+unsafe fn put(flb: *mut bindings::liveupdate_flb, direction: Direction, put: fn(Ready)) {
+    // SAFETY: By the requirements of this function.
+    let flb = unsafe { Flb::from_raw(flb) };
+    let flb = flb.filter(|flb| flb.side(direction).refs().is_held() || raw::liveupdate_enabled());
+    if let Some(Ok(flb)) = flb.map(Flb::ready) {
+        put(flb);
+    }
+}
+
+/// Set up what came from the previous kernel. It is validated at once if there is an allocator, by
+/// which KHO can tell what was preserved.
+#[link_section = ".init.text"]
+fn setup_incoming(address: u64) {
+    LUO_FLB.incoming.setup(address);
+    // SAFETY: The function reads a number.
+    if unsafe { bindings::slab_is_available() } {
+        LUO_FLB.incoming.validate_early();
+    }
 }
 
 export! {
-    /// See [`Instance::register`].
+    /// See [`LuoFlb::register`]. `EOPNOTSUPP` if live update is off; [`EINVAL`] if a pointer is null.
     fn liveupdate_register_flb(
         fh: *mut bindings::liveupdate_file_handler, flb: *mut bindings::liveupdate_flb
     ) -> c_int {
+        if !raw::liveupdate_enabled() {
+            return errno(EOPNOTSUPP).to_errno();
+        }
         // SAFETY: By the requirements of this function.
         let (fh, flb) = unsafe { (Handler::from_raw(fh), Flb::from_raw(flb)) };
-        to_errno(LUO_FLB.register(fh, flb))
+        let both = fh.zip(flb).ok_or(EINVAL);
+        to_errno(both.and_then(|(fh, flb)| LUO_FLB.register(fh, flb)))
     }
 }
 
 export! {
-    /// See [`Instance::unregister`].
+    /// See [`LuoFlb::unregister`].
     fn liveupdate_unregister_flb(
         fh: *mut bindings::liveupdate_file_handler, flb: *mut bindings::liveupdate_flb
     ) {
         // SAFETY: By the requirements of this function.
         let (fh, flb) = unsafe { (Handler::from_raw(fh), Flb::from_raw(flb)) };
-        LUO_FLB.unregister(fh, flb);
+        if let (true, Some((fh, flb))) = (raw::liveupdate_enabled(), fh.zip(flb)) {
+            LUO_FLB.unregister(fh, flb);
+        }
     }
 }
 
 export! {
-    /// See [`Instance::get_incoming`].
-    fn liveupdate_flb_get_incoming(
+    /// See [`Incoming::get`](crate::incoming::Incoming::get).
+    fn luo_flb_get_incoming_slowpath(
         flb: *mut bindings::liveupdate_flb, objp: *mut *mut c_void
     ) -> c_int {
-        let alive = |flb| Instance::get_alive(flb, Direction::Incoming);
         // SAFETY: By the requirements of this function.
-        unsafe { get(flb, objp, alive, Instance::get_incoming) }
+        unsafe { get(flb, objp, |flb| LUO_FLB.incoming.get(flb)) }
     }
 }
 
 export! {
-    /// See [`Instance::put_incoming`].
-    fn liveupdate_flb_put_incoming(flb: *mut bindings::liveupdate_flb) {
+    /// See [`Incoming::put_object`](crate::incoming::Incoming::put_object).
+    fn luo_flb_put_incoming_slowpath(flb: *mut bindings::liveupdate_flb) {
         // SAFETY: By the requirements of this function.
-        LUO_FLB.put_incoming(unsafe { Flb::from_raw(flb) });
+        unsafe { put(flb, Direction::Incoming, |flb| LUO_FLB.incoming.put_object(flb)) }
     }
 }
 
-#[cfg(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING)]
 export! {
-    /// See [`Instance::get_outgoing`].
-    fn liveupdate_flb_get_outgoing(
+    /// See [`outgoing::get`], or [`outgoing::get_unreferenced`] in Linux 7.1.
+    fn luo_flb_get_outgoing_slowpath(
         flb: *mut bindings::liveupdate_flb, objp: *mut *mut c_void
     ) -> c_int {
-        let alive = |flb| Instance::get_alive(flb, Direction::Outgoing);
-        // SAFETY: By the requirements of this function.
-        unsafe { get(flb, objp, alive, Instance::get_outgoing) }
-    }
-}
-
-#[cfg(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING)]
-export! {
-    /// See [`Instance::put_outgoing`].
-    fn liveupdate_flb_put_outgoing(flb: *mut bindings::liveupdate_flb) {
-        // SAFETY: By the requirements of this function.
-        LUO_FLB.put_outgoing(unsafe { Flb::from_raw(flb) });
-    }
-}
-
-#[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING))]
-export! {
-    /// See [`Instance::peek_outgoing`]. The object is null if the FLB is not preserved.
-    fn liveupdate_flb_get_outgoing(
-        flb: *mut bindings::liveupdate_flb, objp: *mut *mut c_void
-    ) -> c_int {
-        let peek = |core: &Instance, flb| {
-            let object = core.peek_outgoing(flb)?;
-            Ok(object.unwrap_or(Object::NULL))
+        let get_outgoing = match cfg!(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING) {
+            true => outgoing::get,
+            false => outgoing::get_unreferenced,
         };
         // SAFETY: By the requirements of this function.
-        unsafe { get(flb, objp, Instance::peek_alive, peek) }
+        unsafe { get(flb, objp, get_outgoing) }
     }
 }
 
 export! {
-    /// See [`Instance::preserve_file`].
-    fn luo_flb_file_preserve(fh: *mut bindings::liveupdate_file_handler) -> c_int {
+    /// See [`outgoing::put`].
+    fn luo_flb_put_outgoing_slowpath(flb: *mut bindings::liveupdate_flb) {
         // SAFETY: By the requirements of this function.
-        to_errno(LUO_FLB.preserve_file(unsafe { Handler::from_raw(fh) }))
+        unsafe { put(flb, Direction::Outgoing, |flb| outgoing::put(flb, Holder::Reference)) }
     }
 }
 
 export! {
-    /// See [`Instance::unpreserve_file`].
-    fn luo_flb_file_unpreserve(fh: *mut bindings::liveupdate_file_handler) {
+    /// See [`LuoFlb::preserve_first`].
+    fn luo_flb_preserve_first(fh: *mut bindings::liveupdate_file_handler) -> c_int {
         // SAFETY: By the requirements of this function.
-        LUO_FLB.unpreserve_file(unsafe { Handler::from_raw(fh) });
+        let fh = unsafe { Handler::from_raw(fh) }.ok_or(EINVAL);
+        to_errno(fh.and_then(|fh| LUO_FLB.preserve_first(fh)))
     }
 }
 
 export! {
-    /// See [`Instance::finish_file`].
+    /// See [`LuoFlb::unpreserve_last`].
+    fn luo_flb_unpreserve_last(fh: *mut bindings::liveupdate_file_handler) {
+        // SAFETY: By the requirements of this function.
+        if let Some(fh) = unsafe { Handler::from_raw(fh) } {
+            LUO_FLB.unpreserve_last(fh);
+        }
+    }
+}
+
+export! {
+    /// See [`LuoFlb::finish_file`].
     fn luo_flb_file_finish(fh: *mut bindings::liveupdate_file_handler) {
         // SAFETY: By the requirements of this function.
-        LUO_FLB.finish_file(unsafe { Handler::from_raw(fh) });
+        if let Some(fh) = unsafe { Handler::from_raw(fh) } {
+            LUO_FLB.finish_file(fh);
+        }
     }
 }
 
 export! {
-    /// See [`Instance::unregister_all`].
-    ///
-    /// The caller holds `luo_register_rwlock` for writing; that is a safety requirement too.
+    /// See [`LuoFlb::unregister_all`]. The caller holds `luo_register_rwlock` for writing.
     fn luo_flb_unregister_all(fh: *mut bindings::liveupdate_file_handler) {
-        // SAFETY: By the requirements of this function, and its only caller holds the lock.
-        let (fh, mut token) = unsafe { (Handler::from_raw(fh), RegisterWrite::assume_held()) };
-        LUO_FLB.unregister_all(fh, &mut token);
+        // SAFETY: The function only asserts.
+        unsafe { bindings::luo_flb_shim_assert_register_write() };
+        // SAFETY: By the requirements of this function.
+        if let Some(fh) = unsafe { Handler::from_raw(fh) } {
+            LUO_FLB.unregister_all(fh);
+        }
+    }
+}
+
+export! {
+    /// See [`LuoFlb::setup_outgoing`].
+    #[link_section = ".init.text"]
+    fn luo_flb_setup_outgoing(to: *mut Announcement) -> c_int {
+        if to.is_null() {
+            return EINVAL.to_errno();
+        }
+        to_errno(LUO_FLB.setup_outgoing(|address| {
+            // SAFETY: By the requirements of this function, this is what LUO has for the address.
+            to_result(unsafe { bindings::luo_flb_shim_announce(to.cast(), address) })
+        }))
     }
 }
 
 #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
 export! {
-    /// See [`Instance::setup_outgoing`]. The tree is being built.
-    fn luo_flb_setup_outgoing(fdt: *mut c_void) -> c_int {
-        pr_info!("Rust FLB core\n");
-        // SAFETY: By the requirements of this function.
-        to_errno(LUO_FLB.setup_outgoing(unsafe { TreeBuilder::from_raw(fdt) }))
-    }
-}
-
-#[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
-export! {
-    /// See [`Instance::setup_incoming`]. LUO has preserved a page for the tree.
-    fn luo_flb_setup_incoming(fdt: *mut c_void) -> c_int {
-        // SAFETY: By the requirements of this function.
-        to_errno(LUO_FLB.setup_incoming(unsafe { ReceivedTree::from_raw(fdt) }))
-    }
-}
-
-#[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_FDT))]
-export! {
-    /// See [`Instance::setup_outgoing`].
-    fn luo_flb_setup_outgoing(flbs_pa: *mut u64) -> c_int {
-        pr_info!("Rust FLB core\n");
-        // SAFETY: By the requirements of this function; the structure is for the next kernel, and
-        // the orchestrator keeps it. The field is aligned in it, see `raw/luo_ser.rs`.
-        to_errno(LUO_FLB.setup_outgoing(unsafe { OutgoingField::from_raw(flbs_pa) }))
-    }
-}
-
-#[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_FDT))]
-export! {
-    /// See [`Instance::setup_incoming`]. The version of the structure has been checked.
+    /// See [`Incoming::setup`](crate::incoming::Incoming::setup). LUO has preserved a page for the
+    /// tree.
     ///
-    /// A refusal is logged, and the caller goes on: clients are told when they ask.
+    /// Errors as in C: [`ENOENT`] if the tree has no node of FLBs, [`EINVAL`] if the node is not
+    /// compatible or has no address. The orchestrator panics on them. An address that is wrong is
+    /// for clients to be told.
+    #[link_section = ".init.text"]
+    fn luo_flb_setup_incoming(fdt: *mut c_void) -> c_int {
+        let mut address = 0;
+        // SAFETY: By the requirements of this function; the address is valid for writes.
+        to_errno(to_result(unsafe { bindings::luo_flb_shim_read_tree(fdt, &mut address) })
+            .map(|()| setup_incoming(address)))
+    }
+}
+
+#[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_FDT))]
+export! {
+    /// See [`Incoming::setup`](crate::incoming::Incoming::setup). Zero means that nothing came. The
+    /// version of the structure has been checked.
+    #[link_section = ".init.text"]
     fn luo_flb_setup_incoming(flbs_pa: u64) {
-        let _ = LUO_FLB.setup_incoming(Some(luo_v5::Received(flbs_pa)));
+        if flbs_pa != 0 {
+            setup_incoming(flbs_pa);
+        }
     }
 }
 
 export! {
-    /// See [`Instance::complete`]. Called when all initcalls of the orchestrator have run.
+    /// See [`Incoming::complete`](crate::incoming::Incoming::complete). Called by a late initcall.
+    #[link_section = ".init.text"]
     fn luo_flb_complete() {
-        LUO_FLB.complete();
+        LUO_FLB.incoming.complete();
     }
 }
 
 export! {
-    /// See [`Instance::serialize`].
+    /// See [`LuoFlb::serialize`].
     fn luo_flb_serialize() {
         LUO_FLB.serialize();
     }

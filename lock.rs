@@ -2,91 +2,76 @@
 
 //! The locks, and the evidence that one is held.
 //!
-//! `luo_register_rwlock` and the registry lock are C statics, so they work before any initcall.
-//! Whoever holds one has a token; a [`ByRegistry`] yields its content for a key of its part, which
-//! the token lends. All instances of the core share the registry lock; what it protects is per
-//! instance.
+//! `luo_register_rwlock` and the registry lock are C statics, so they work before any initcall. The
+//! cores of the tests share them with the kernel's.
 
 use crate::{
-    abi::name::Name,
     bindings,
-    raw::{errno, Direction, Object, Pin, Ready, EDEADLK},
-    refs::{Holder, Refs, Released},
-    state::{Outgoing, Saved},
+    raw::{Direction, HandlerState, Links, ModuleRef, Ready},
+    refs::{Holder, Released},
 };
-use core::{cell::UnsafeCell, marker::PhantomData, ptr::addr_of_mut};
-use kernel::{
-    new_mutex,
-    prelude::*,
-    sync::lock::{mutex::MutexBackend, Guard},
-    sync::Mutex,
-    types::NotThreadSafe,
+use core::{
+    cell::UnsafeCell,
+    ops::{Deref, DerefMut},
+    ptr::addr_of_mut,
 };
+use kernel::{prelude::*, types::NotThreadSafe};
 
-/// The task that runs.
-#[derive(Clone, Copy)]
-pub(crate) struct Task {
-    current: *mut bindings::task_struct,
+/// The [`Links`] of a handler are locked.
+///
+/// # Invariants
+///
+/// This task has locked the mutex.
+pub(crate) struct HandlerGuard {
+    state: &'static HandlerState,
+    _not_send: NotThreadSafe,
 }
 
-impl Task {
-    /// This task.
+impl HandlerGuard {
+    /// Take the lock; `None` if this task holds it already. May sleep.
     #[inline]
-    pub(crate) fn current() -> Self {
-        // SAFETY: There always is one.
-        let current = unsafe { bindings::get_current() };
-        Self { current }
-    }
-
-    /// Locks `mutex`; `EDEADLK` if this task holds it already.
-    ///
-    /// A callback that calls back into the core for its own FLB would wait for itself. May sleep.
-    #[inline]
-    pub(crate) fn lock<T>(self, mutex: &Mutex<T>) -> Result<Guard<'_, T, MutexBackend>> {
-        self.check_not_held(mutex)?;
-        Ok(mutex.lock())
-    }
-
-    /// `EDEADLK` if this task holds `mutex`.
-    #[inline]
-    pub(crate) fn check_not_held<T>(self, mutex: &Mutex<T>) -> Result {
-        let raw: *const Mutex<T> = mutex;
-        // SAFETY: A `Mutex` starts with its `struct mutex` (`Lock` is `repr(C)`), which is
-        // initialised and valid as long as `mutex` is.
-        unsafe { self.check(raw.cast_mut().cast()) }
-    }
-
-    /// `EDEADLK` if this task holds a C mutex.
-    ///
-    /// # Safety
-    ///
-    /// `mutex` is initialised and valid.
-    #[inline]
-    unsafe fn check(self, mutex: *mut bindings::mutex) -> Result {
-        // SAFETY: By the requirements of this function.
-        match unsafe { bindings::luo_flb_shim_owner(mutex) } == self.current as usize {
-            true => Err(errno(EDEADLK)),
-            false => Ok(()),
-        }
+    pub(crate) fn lock(state: &'static HandlerState) -> Option<Self> {
+        // SAFETY: The mutex is initialised, and valid as long as the state is.
+        let is_locked = unsafe { bindings::luo_flb_shim_lock(state.mutex()) };
+        // INVARIANT: It has just been locked.
+        is_locked.then(|| Self {
+            state,
+            _not_send: NotThreadSafe,
+        })
     }
 }
 
-/// A mutex of what was handed over under a name. lockdep knows it by the name, so that callbacks
-/// may take those of other FLBs.
-pub(crate) fn new_incoming<T>(value: T, name: Name) -> impl PinInit<Mutex<T>> {
-    new_mutex!(value, "luo_flb_entry").pin_chain(move |mutex| {
-        if cfg!(CONFIG_LOCKDEP) {
-            let raw: *const Mutex<T> = &*mutex;
-            let name = name.to_field();
-            // SAFETY: A `Mutex` starts with its `struct mutex` (`Lock` is `repr(C)`), which has
-            // just been initialised. Nobody holds it, as it is borrowed exclusively; the name is
-            // terminated.
-            unsafe {
-                bindings::luo_flb_shim_set_class(raw.cast_mut().cast(), name.as_ptr().cast(), true);
-            }
-        }
-        Ok(())
-    })
+impl HandlerGuard {
+    /// The state that is locked.
+    pub(crate) fn state(&self) -> &'static HandlerState {
+        self.state
+    }
+}
+
+impl Deref for HandlerGuard {
+    type Target = Links;
+
+    #[inline]
+    fn deref(&self) -> &Links {
+        // SAFETY: By the type invariants the lock is held.
+        unsafe { &*self.state.links() }
+    }
+}
+
+impl DerefMut for HandlerGuard {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Links {
+        // SAFETY: By the type invariants the lock is held, and the guard is borrowed exclusively.
+        unsafe { &mut *self.state.links() }
+    }
+}
+
+impl Drop for HandlerGuard {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::mutex_unlock(self.state.mutex()) };
+    }
 }
 
 /// `luo_register_rwlock` is held for reading.
@@ -95,7 +80,7 @@ pub(crate) struct RegisterRead {
 }
 
 impl RegisterRead {
-    /// Takes the lock. May sleep.
+    /// Take the lock. May sleep.
     pub(crate) fn lock() -> Self {
         // SAFETY: The rwsem is a static that is initialised at compile time.
         unsafe { bindings::down_read(addr_of_mut!(bindings::luo_register_rwlock)) };
@@ -108,194 +93,139 @@ impl RegisterRead {
 impl Drop for RegisterRead {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: The token was made by the task that took the lock, and did not leave it.
+        // SAFETY: This task took the lock, as the token is not `Send`.
         unsafe { bindings::up_read(addr_of_mut!(bindings::luo_register_rwlock)) };
     }
 }
 
-/// `luo_register_rwlock` is held for writing, by somebody up the call chain.
-pub(crate) struct RegisterWrite {
+/// The registry lock is held, the innermost one. It protects who is registered and the FLB array.
+pub(crate) struct Registry {
     _not_send: NotThreadSafe,
 }
 
-impl RegisterWrite {
-    /// The token of a lock that the caller took. Checked where lockdep is on.
-    ///
-    /// # Safety
-    ///
-    /// The caller holds `luo_register_rwlock` for writing while the token exists, and there is no
-    /// other token of this lock.
-    pub(crate) unsafe fn assume_held() -> Self {
-        // SAFETY: The function only asserts.
-        unsafe { bindings::luo_flb_shim_assert_register_write() };
+impl Registry {
+    /// Take the lock. May sleep.
+    pub(crate) fn lock() -> Self {
+        // SAFETY: The mutex is a static that is initialised at compile time.
+        unsafe { bindings::mutex_lock(addr_of_mut!(bindings::luo_flb_shim_registry_lock)) };
         Self {
             _not_send: NotThreadSafe,
         }
     }
 }
 
-/// The registry lock is held. The innermost lock but those of single FLBs.
-pub(crate) struct Registry<'a> {
-    _guard: Guard<'a, (), MutexBackend>,
-}
-
-impl Registry<'_> {
-    /// Takes the lock. May sleep.
-    pub(crate) fn lock() -> Self {
-        // SAFETY: The mutex is a static that is initialised at compile time.
-        let mutex = unsafe { Mutex::from_raw(addr_of_mut!(bindings::luo_flb_shim_registry_lock)) };
-        Self {
-            _guard: mutex.lock(),
-        }
-    }
-
-    /// The key to who is registered.
+impl Drop for Registry {
     #[inline]
-    pub(crate) fn names(&mut self) -> Key<'_, Names> {
-        self.keys().0
-    }
-
-    /// The key to the block for the next kernel.
-    #[inline]
-    pub(crate) fn block(&mut self) -> Key<'_, Block> {
-        self.keys().1
-    }
-
-    /// Both keys.
-    #[inline]
-    pub(crate) fn keys(&mut self) -> (Key<'_, Names>, Key<'_, Block>) {
-        // INVARIANT: The guard is borrowed exclusively, so there is no other key of either part.
-        (Key(PhantomData), Key(PhantomData))
+    fn drop(&mut self) {
+        // SAFETY: This task took the lock, as the token is not `Send`.
+        unsafe { bindings::mutex_unlock(addr_of_mut!(bindings::luo_flb_shim_registry_lock)) };
     }
 }
 
-/// Part of what the registry lock protects: who is registered.
-pub(crate) enum Names {}
-
-/// Part of what the registry lock protects: the block for the next kernel.
-pub(crate) enum Block {}
-
-/// The registry lock is held, and a part of what it protects is nobody else's.
+/// A value that is protected by the registry lock.
 ///
 /// # Invariants
 ///
-/// The lock is held during `'a`, and there is no other key of the part meanwhile.
-pub(crate) struct Key<'a, Part>(PhantomData<(&'a mut Part, NotThreadSafe)>);
-
-/// A value in a part of what the registry lock protects.
-///
-/// # Invariants
-///
-/// A reference to the value exists only in place of a [`Key`] of the part.
-pub(crate) struct ByRegistry<T, Part> {
-    value: UnsafeCell<T>,
-    _part: PhantomData<Part>,
-}
+/// A reference to the value exists only while a token of the lock is borrowed for it.
+pub(crate) struct ByRegistry<T>(UnsafeCell<T>);
 
 // SAFETY: The mutex serialises all accesses.
-unsafe impl<T: Send, Part> Sync for ByRegistry<T, Part> {}
+unsafe impl<T: Send> Sync for ByRegistry<T> {}
 
-impl<T, Part> ByRegistry<T, Part> {
-    /// Protects a value.
+impl<T> ByRegistry<T> {
+    /// Protect a value.
     pub(crate) const fn new(value: T) -> Self {
-        Self {
-            value: UnsafeCell::new(value),
-            _part: PhantomData,
-        }
+        Self(UnsafeCell::new(value))
     }
 
-    /// Reads or writes the value.
+    /// Read or write the value.
     #[inline]
-    pub(crate) fn get<'a>(&'a self, _key: Key<'a, Part>) -> &'a mut T {
-        // SAFETY: By the invariant of `Key` the lock is held during `'a`, and nobody else has a key
-        // of the part, so nobody has another reference.
-        unsafe { &mut *self.value.get() }
+    #[allow(clippy::mut_from_ref)] // The token is what is borrowed exclusively.
+    pub(crate) fn get<'a>(&'a self, _token: &'a mut Registry) -> &'a mut T {
+        // SAFETY: The lock is held during `'a`. There is one token of it, which is borrowed
+        // exclusively, so there is no other reference.
+        unsafe { &mut *self.0.get() }
     }
 }
 
-/// The outgoing lock of an FLB is held.
+/// A direction of an FLB is locked.
 ///
 /// # Invariants
 ///
-/// This task has locked the mutex of `flb`, whose outgoing state is this guard's.
-pub(crate) struct OutgoingGuard {
+/// This task has locked the mutex. While something holds the object, what a callback of the FLB has
+/// left is stored; otherwise nothing is.
+pub(crate) struct FlbGuard {
     flb: Ready,
+    direction: Direction,
     _not_send: NotThreadSafe,
 }
 
-impl Drop for OutgoingGuard {
-    #[inline]
-    fn drop(&mut self) {
-        // SAFETY: By the invariant.
-        unsafe { bindings::mutex_unlock(self.flb.outgoing_mutex()) };
-    }
-}
-
-impl OutgoingGuard {
-    /// Takes the lock; `EDEADLK` if this task holds it already. May sleep.
-    #[inline]
-    pub(crate) fn lock(flb: Ready, task: Task) -> Result<Self> {
-        let mutex = flb.outgoing_mutex();
-        // SAFETY: The mutex is initialised, and valid as long as the FLB is.
-        unsafe {
-            task.check(mutex)?;
-            bindings::mutex_lock(mutex);
-        }
-        // INVARIANT: The mutex has just been locked.
-        Ok(Self {
+impl FlbGuard {
+    /// Take the lock; `None` if this task holds it already: a callback that calls back into the core
+    /// for its own FLB would wait for itself. May sleep.
+    #[inline(always)]
+    pub(crate) fn lock(flb: Ready, direction: Direction) -> Option<Self> {
+        // SAFETY: By the type invariants of `Ready` the mutex is initialised; it is valid as long as
+        // the FLB is.
+        let is_locked = unsafe { bindings::luo_flb_shim_lock(flb.side(direction).mutex()) };
+        // INVARIANT: It has just been locked. The rest is kept by all who lock it.
+        is_locked.then(|| Self {
             flb,
+            direction,
             _not_send: NotThreadSafe,
         })
     }
 
-    /// A handler has its first file; whether the FLB was preserved, see [`Outgoing::hold`].
-    pub(crate) fn hold(&mut self) -> bool {
-        self.change(Outgoing::hold)
+    /// Run `preserve` or `retrieve`, and publish what it leaves with its holders, see
+    /// [`Refs::publish`](crate::refs::Refs::publish). [`EBUSY`] if something holds the object.
+    #[inline(always)]
+    pub(crate) fn begin(
+        &mut self,
+        data: u64,
+        module: ModuleRef,
+        holders: impl FnOnce() -> (bool, u32),
+    ) -> Result {
+        let refs = self.flb.side(self.direction).refs();
+        if refs.is_held() {
+            return Err(EBUSY);
+        }
+        // SAFETY: By the type invariants the lock is held, and as nothing holds the object nothing
+        // is stored.
+        unsafe { self.flb.begin(self.direction, data, module)? };
+        let (handler, references) = holders();
+        // INVARIANT: Now there are holders.
+        refs.publish(handler, references);
+        Ok(())
     }
 
-    /// `preserve` has run for the first file of a handler, see [`Outgoing::preserved`].
-    pub(crate) fn preserved(&mut self, saved: Saved<Object>, pin: Pin) {
-        // SAFETY: The lock is held. As `hold` has said, nothing is preserved.
-        unsafe { self.flb.keep(saved, pin) };
-        self.change(Outgoing::preserved);
-    }
-
-    /// One holder fewer, see [`Outgoing::release`].
-    pub(crate) fn release(&mut self, holder: Holder) -> Left {
-        match self.change(|state, refs| state.release(refs, holder)) {
-            Released::Held => Left::Held,
-            Released::Unbalanced => Left::Unbalanced,
+    /// Remove a holder. If it was the last, run `unpreserve` or `finish`, and `ended`, and unlock;
+    /// whether it was.
+    #[inline(always)]
+    pub(crate) fn release(self, holder: Holder, ended: impl FnOnce()) -> bool {
+        match self.flb.side(self.direction).refs().release(holder) {
+            Released::Held => false,
+            Released::Underflow => {
+                self.flb.log(c"put, but not held", 0);
+                false
+            }
             Released::Last => {
-                // SAFETY: The lock is held. The count was not zero and is now, so by the invariant
-                // of `Flb` there is something to take.
-                let (saved, pin) = unsafe { self.flb.take() };
-                Left::Ended(saved, pin)
+                // SAFETY: By the type invariants the lock is held, and as there was a holder,
+                // something is stored. There is none any more.
+                let module = unsafe { self.flb.end(self.direction) };
+                ended();
+                // The lock is in the FLB, which may be freed with its owner.
+                drop(self);
+                drop(module);
+                true
             }
         }
     }
-
-    /// Whether the FLB is preserved.
-    pub(crate) fn is_alive(&self) -> bool {
-        self.flb.refs(Direction::Outgoing).is_alive()
-    }
-
-    /// Does a transition.
-    #[inline]
-    fn change<T>(&mut self, transition: impl FnOnce(&mut Outgoing, &Refs) -> T) -> T {
-        // SAFETY: The field is valid by the invariant of `Flb`, with the layout that is asserted in
-        // `raw/flb.rs`. The lock is held, so nobody else uses it, and the guard is borrowed
-        // exclusively.
-        let state = unsafe { &mut *self.flb.outgoing() };
-        transition(state, self.flb.refs(Direction::Outgoing))
-    }
 }
 
-/// What has become of an FLB when a holder has let go.
-pub(crate) enum Left {
-    /// Others hold it.
-    Held,
-    /// It was the last: `unpreserve` has to run, with the owner pinned.
-    Ended(Saved<Object>, Pin),
-    /// It did not hold anything.
-    Unbalanced,
+impl Drop for FlbGuard {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::mutex_unlock(self.flb.side(self.direction).mutex()) };
+    }
 }

@@ -4,8 +4,8 @@
 //!
 //! LUO carries open files across a kexec. An FLB is global kernel state that several such files
 //! share: the tables of an IOMMU, the list of PCI devices, the pools of HugeTLB. It is saved
-//! once, when the first file that depends on it is preserved, and restored and released once,
-//! when the last one is finished.
+//! with the first file that is preserved, restored on first use, and released with the last file
+//! that is finished.
 //!
 //! ```text
 //!      this kernel                                      the next kernel
@@ -27,26 +27,24 @@
 //! A data path is one walk down and one walk back:
 //!
 //! ```text
-//! luo_file.c ─▶ ffi ─▶ instance ─▶ registry ─▶ lifecycle ─▶ state, callback    files
-//! luo_core.c ─▶ ffi ─▶ instance ─▶ handover ─▶ announcement, abi ─▶ KHO        boot, reboot
+//! luo_file.c ─▶ ffi ─▶ files ────┬─▶ outgoing ─▶ callback          files
+//! clients ────▶ ffi ─────────────┴─▶ incoming ─▶ state, callback   objects
+//! luo_core.c ─▶ ffi ─▶ handover ───▶ registry, abi ─▶ KHO          reboot
 //! ```
 //!
 //! | module | owns |
 //! | --- | --- |
 //! | `ffi` | the C entry points |
-//! | `instance` | all state of the core in one place: the kernel's, or a test's |
-//! | `raw` | the fields of C structures, C callbacks, libfdt and KHO |
-//! | `word` | words that several tasks use at a time |
+//! | `files` | what a file means for the FLBs of its handler, and registration |
+//! | `registry` | which FLBs are registered with which handlers |
+//! | `outgoing` | an FLB on its way to the next kernel |
+//! | `incoming` | what came from the previous kernel |
+//! | `state` | what has become of an entry that came |
+//! | `handover` | the FLB array for the next kernel |
 //! | `refs` | who holds an object, without a lock |
 //! | `lock` | the locks, and the evidence that one is held |
-//! | `registry` | what a file means for the FLBs of its handler |
-//! | `handlers` | the handlers, and how many files they have |
-//! | `registrations` | which FLBs are registered with which handlers |
-//! | `arrivals` | a list in the order of arrival |
-//! | `lifecycle` | lock, transition, callback, commit |
-//! | `state` | the two state machines |
-//! | `handover` | the block for the next kernel, the table from the previous one |
-//! | `announcement` | how the next kernel finds the block, in each of the formats |
+//! | `word` | atomic words |
+//! | `raw` | the fields of C structures, C callbacks and KHO |
 //! | `abi` | the formats |
 //!
 //! # Locks
@@ -54,28 +52,28 @@
 //! From the outermost to the innermost:
 //!
 //! ```text
-//! luo_register_rwlock      who is a file handler. Held for writing by callers, read for a look
-//!   Record::deps           the FLBs of one handler and its preserved files. Held across callbacks
-//!     registry lock        names and number of all FLBs. Never held across callbacks
-//!     outgoing.lock        of one FLB. Held across preserve and unpreserve
-//!     Entry::state         of one incoming FLB. Held across retrieve and finish
+//! luo_register_rwlock      The handler list. Held for writing by the orchestrator when it registers
+//!                          and unregisters handlers, for reading when a state is attached to one.
+//!   HandlerState::mutex    The FLBs of a handler and its files. Held across callbacks.
+//!     registry lock        Registrations, the FLB array, and the validation of what came. Never
+//!                          held across callbacks.
+//!     outgoing.lock        Of an FLB. Held across preserve and unpreserve.
+//!     incoming.lock        Of an FLB. Held across retrieve and finish.
 //! ```
 //!
-//! `serialize` takes `outgoing.lock` of FLBs without files inside the registry lock; nothing takes
-//! them the other way round. See `Documentation/locking.rst`.
+//! No lock of the last three is taken inside another of them, except by callbacks that use another
+//! FLB. Callbacks must not register or unregister: that may wait for `luo_register_rwlock`, whose
+//! holder may wait for them. From a callback of the same handler it is refused.
 
 mod abi;
-mod announcement;
-mod arrivals;
 mod ffi;
-mod handlers;
+mod files;
 mod handover;
-mod instance;
-mod lifecycle;
+mod incoming;
 mod lock;
+mod outgoing;
 mod raw;
 mod refs;
-mod registrations;
 mod registry;
 mod state;
 mod word;

@@ -1,202 +1,180 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who holds an object: one word, changed by one atomic instruction where the object is alive.
+//! Who holds an object: one word, changed by one atomic instruction while the object is there.
 //!
 //! # The protocol
 //!
-//! An object begins and ends under a lock, which is its slow path. What is held is counted in a
-//! word next to it: the lowest bit stands for files, however many, the others count users:
+//! An object begins and ends under a lock. Its holders are counted in a word next to it: handlers
+//! with files that depend on it in the lowest byte, references of callers in the rest:
 //!
 //! ```text
-//!              publish, under the lock                        get, put: no lock
-//!   0: dead ────────────────────────────▶ > 0: alive ◀──────────────────────────▶ > 0: alive
-//!      ▲                                        │
-//!      └────────────────────────────────────────┘
-//!             release of the last, under the lock
+//!            publish, under the lock                  try_get, put_not_last: no lock
+//!   0: none ────────────────────────▶ > 0: held ◀──────────────────────────▶ > 0: held
+//!      ▲                                    │
+//!      └────────────────────────────────────┘
+//!           release of the last, under the lock
 //! ```
 //!
-//! - [`Refs::get`] takes a reference only while the word is above zero. At zero nothing is taken:
-//!   the object has not begun, or its end has. The caller then takes the lock, and looks again.
-//! - [`Refs::put`] gives a reference back only while something remains. The last one is given back
+//! - [`Refs::try_get`] takes a reference only while the word is not zero. At zero the caller takes
+//!   the lock, and looks again.
+//! - [`Refs::put_not_last`] puts a reference only while something remains. The last one is put
 //!   under the lock, by [`Refs::release`], so that the end of the object, which follows, and the
 //!   beginning of the next one do not overlap.
 //! - Zero is left under the lock only, and the lock is held until the object has ended. So while
-//!   the word is above zero there is one object, and what describes it does not change.
+//!   the word is not zero there is one object, and what describes it does not change.
 //!
 //! # Why the orderings suffice
 //!
-//! - Whoever gets a reference sees the object: `publish` is a release, `get` an acquire. What comes
-//!   between the two are reads-and-writes of the same word, which carry the release on, whatever
-//!   their own order.
-//! - Nobody uses the object when it ends: each `put` is a release, and the `release` that makes the
-//!   word zero an acquire. All puts come before it in the order of the word, and reads-and-writes
-//!   carry their releases on to it.
-//! - Whoever publishes the next object has taken the lock after it was dropped.
+//! - A task that gets a reference sees the object: `publish` is a release, `try_get` an acquire.
+//!   What comes between the two are read-modify-writes of the same word, which continue the release
+//!   sequence, whatever their own order.
+//! - No task uses the object when it ends: each `put_not_last` is a release, and the `release` that
+//!   makes the word zero an acquire. All puts come before it in the modification order.
+//! - A task that publishes the next object has taken the lock after it was dropped.
 //! - [`Refs::hold`] changes nothing but the word, and runs under the lock: it needs no order.
-//! - What a failed attempt has read is used for the next one only, and proves nothing else.
+//! - What a failed cmpxchg has read is used for the next attempt only.
 //!
-//! `tests/model` checks this on this file, over all interleavings and all values that the memory
-//! model allows to be read.
+//! `tests/model` checks this on this file, `try_get` and `put_not_last` included, over all
+//! interleavings and all values that the memory model allows to be read.
 //!
-//! The first attempt to get or put is all that there is in line, as tasks rarely get in each
-//! other's way at the very instruction. No attempt fails unless another task's succeeds, so of the
-//! loops here one always ends.
+//! The fast paths are in `shim.c`: they are called for each device that comes up, and in Rust each
+//! of the kernel's atomics is a call. They are what `try_get` and `put_not_last` are here, which are
+//! for the slow paths, under the lock.
+//!
+//! A cmpxchg fails only if that of another task succeeds, so the loops are lock-free.
 
 #![forbid(unsafe_code)]
 
 use crate::word::{Count, Order};
 
-/// Files hold the object.
-const FILES: u32 = 1;
-/// A reference of a user.
-const USER: u32 = 2;
+/// A handler with files that depend on the object.
+const HANDLER: u32 = 1;
+/// All bits that count handlers.
+const HANDLERS: u32 = 0xff;
+/// A reference of a caller.
+pub(crate) const REFERENCE: u32 = 0x100;
+
+/// The most handlers that can hold an object. If each has the most files, as many can be handed
+/// over.
+pub(crate) const MAX_HANDLERS: u32 = 127;
+/// The most references.
+#[allow(dead_code)] // For the tests.
+pub(crate) const MAX_REFERENCES: u32 = u32::MAX / REFERENCE;
+
 /// Who holds an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Holder {
-    /// Files that depend on it.
-    Files,
+    /// A handler with files that depend on it.
+    Handler,
     /// A caller who got the object and will put it.
-    User,
+    Reference,
 }
 
-/// What has become of an attempt to take a reference.
+/// What has become of an attempt to hold an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
-    /// It is counted.
+    /// The holder is counted.
     Counted,
     /// There is no object.
-    Dead,
-    /// No more references can be counted.
-    Full,
+    Zero,
+    /// No more holders can be counted.
+    Saturated,
 }
 
-/// What has become of an attempt to give something back.
+/// What has become of an attempt to let go of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Released {
-    /// It is given back, and the object is held all the same.
+    /// Others hold the object.
     Held,
-    /// It is given back, and was the last: the object ends.
+    /// It was the last holder: the object ends.
     Last,
-    /// There was nothing to give back.
-    Unbalanced,
+    /// There was no such holder.
+    Underflow,
 }
 
-/// Who holds the object that is described next to it.
+/// The holders of the object that is described next to it.
 #[repr(transparent)]
 pub(crate) struct Refs(Count);
 
 impl Refs {
-    /// With this many references of users, and none of files.
-    pub(crate) const fn new(users: u32) -> Self {
-        Self(Count::new(users.wrapping_mul(USER)))
+    /// No handler, and so many references.
+    pub(crate) const fn new(references: u32) -> Self {
+        Self(Count::new(references.wrapping_mul(REFERENCE)))
     }
 
-    /// Takes a reference if the object is alive and there is room for the number, which has 31
-    /// bits. Takes no lock.
-    #[inline(always)]
-    pub(crate) fn get(&self) -> Taken {
-        let word = self.0.load();
-        let Some(more) = one_more(word) else {
-            return Taken::nothing(word);
-        };
-        match self.0.cmpxchg(word, more, Order::Acquire) {
-            Ok(()) => Taken::Counted,
-            Err(_) => self.get_after_all(),
-        }
+    /// Take a reference if the object is held. Takes no lock.
+    pub(crate) fn try_get(&self) -> Taken {
+        self.take(Order::Acquire, |word| match word {
+            0 => None,
+            _ => word.checked_add(REFERENCE),
+        })
     }
 
-    /// As [`Refs::get`], when another task has got in the way.
-    #[cold]
-    #[inline(never)]
-    fn get_after_all(&self) -> Taken {
-        match self.change(Order::Acquire, one_more) {
-            Ok(_) => Taken::Counted,
-            Err(word) => Taken::nothing(word),
-        }
-    }
-
-    /// As [`Refs::get`], if fewer than `most` are taken.
-    #[inline(always)]
-    pub(crate) fn get_below(&self, most: u32) -> Taken {
-        let more = |word| one_more(word).filter(|_| word / USER < most);
-        match self.change(Order::Acquire, more) {
-            Ok(_) => Taken::Counted,
-            Err(word) => Taken::nothing(word),
-        }
-    }
-
-    /// Gives a reference back, unless it is the last or there is none; whether it did. Takes no
+    /// Put a reference, unless it is the last holder or there is none; whether it was put. Takes no
     /// lock.
-    #[inline(always)]
-    pub(crate) fn put(&self) -> bool {
-        let word = self.0.load();
-        let Some(less) = one_less(word) else {
-            return false;
-        };
-        match self.0.cmpxchg(word, less, Order::Release) {
-            Ok(()) => true,
-            Err(_) => self.put_after_all(),
-        }
+    #[allow(dead_code)] // For the tests: the core uses that of `shim.c`.
+    pub(crate) fn put_not_last(&self) -> bool {
+        let less = |word: u32| (word > REFERENCE).then(|| word.wrapping_sub(REFERENCE));
+        self.change(Order::Release, less).is_ok()
     }
 
-    /// As [`Refs::put`], when another task has got in the way.
-    #[cold]
-    #[inline(never)]
-    fn put_after_all(&self) -> bool {
-        self.change(Order::Release, one_less).is_ok()
+    /// How many references there are.
+    pub(crate) fn references(&self) -> u32 {
+        self.0.load() / REFERENCE
     }
 
-    /// How many references users hold.
-    #[inline(always)]
-    pub(crate) fn users(&self) -> u32 {
-        self.0.load() / USER
+    /// How many handlers hold the object.
+    pub(crate) fn handlers(&self) -> u32 {
+        self.0.load() & HANDLERS
     }
 
-    /// Whether the object is alive, which under the lock says that it stays so.
-    #[inline(always)]
-    pub(crate) fn is_alive(&self) -> bool {
-        self.0.load() != 0
-    }
-
-    /// Whether the object is alive, and so what describes it in place, for those who know that it
-    /// stays.
-    #[inline(always)]
-    pub(crate) fn is_published(&self) -> bool {
+    /// Whether the object is held, and so what describes it in place. Under the lock, or of a
+    /// holder, it stays so.
+    pub(crate) fn is_held(&self) -> bool {
         self.0.load_acquire() != 0
     }
 
-    /// The object is there and described: whoever holds it can use it. Under the lock, when it is
-    /// dead.
-    ///
-    /// Without holders it stays dead.
-    pub(crate) fn publish(&self, files: bool, users: u32) {
+    /// Publish the object, which is described, with its holders: a handler or none, and references.
+    /// Under the lock, when there is none.
+    pub(crate) fn publish(&self, handler: bool, references: u32) {
+        let handler = u32::from(handler) * HANDLER;
         self.0
-            .store_release(users.wrapping_mul(USER) | (u32::from(files) * FILES));
+            .store_release(references.wrapping_mul(REFERENCE) | handler);
     }
 
-    /// Files hold the object from now on, if it is alive; whether it is. Under the lock.
-    pub(crate) fn hold(&self) -> bool {
-        let held = |word| (word != 0).then_some(word | FILES);
-        self.change(Order::Relaxed, held).is_ok()
+    /// Count a handler if the object is held. Under the lock.
+    pub(crate) fn hold(&self) -> Taken {
+        self.take(Order::Relaxed, |word| match word & HANDLERS {
+            _ if word == 0 => None,
+            MAX_HANDLERS.. => None,
+            _ => word.checked_add(HANDLER),
+        })
     }
 
-    /// Files do not hold the object any more, or a user does not hold a reference. Under the lock.
-    #[inline]
+    /// Remove a holder. Under the lock, unless there is no object after this one.
     pub(crate) fn release(&self, holder: Holder) -> Released {
         let left = |word| match holder {
-            Holder::Files => (word & FILES != 0).then_some(word & !FILES),
-            Holder::User => u32::checked_sub(word, USER),
+            Holder::Handler => (word & HANDLERS != 0).then(|| word - HANDLER),
+            Holder::Reference => u32::checked_sub(word, REFERENCE),
         };
         match self.change(Order::Full, left) {
             Ok(0) => Released::Last,
             Ok(_) => Released::Held,
-            Err(_) => Released::Unbalanced,
+            Err(_) => Released::Underflow,
         }
     }
 
-    /// Changes the word to what `change` makes of it, which is returned; or returns the word of
-    /// which it makes nothing.
-    #[inline(always)]
+    /// Change the word to what `more` makes of it.
+    fn take(&self, order: Order, more: impl Fn(u32) -> Option<u32>) -> Taken {
+        match self.change(order, more) {
+            Ok(_) => Taken::Counted,
+            Err(0) => Taken::Zero,
+            Err(_) => Taken::Saturated,
+        }
+    }
+
+    /// Change the word to what `change` makes of it, which is returned; or return the word of which
+    /// it makes nothing.
     fn change(&self, order: Order, change: impl Fn(u32) -> Option<u32>) -> Result<u32, u32> {
         let mut word = self.0.load();
         loop {
@@ -205,30 +183,6 @@ impl Refs {
                 Ok(()) => return Ok(new),
                 Err(now) => word = now,
             }
-        }
-    }
-}
-
-/// The word with one reference more, if there is an object, and room for the number.
-#[inline(always)]
-fn one_more(word: u32) -> Option<u32> {
-    let more = word.wrapping_add(USER);
-    // Without an object it is one reference, without room it begins at zero again.
-    (more > USER).then_some(more)
-}
-
-/// The word with one reference less, if there is one, and something remains.
-#[inline(always)]
-fn one_less(word: u32) -> Option<u32> {
-    (word > USER).then(|| word.wrapping_sub(USER))
-}
-
-impl Taken {
-    /// Why nothing was taken, when this was the word.
-    fn nothing(word: u32) -> Self {
-        match word {
-            0 => Self::Dead,
-            _ => Self::Full,
         }
     }
 }

@@ -10,26 +10,49 @@
 struct module;
 struct mutex;
 
+/* A reference in the word of refs.rs. */
+#define LUO_FLB_SHIM_REFERENCE	0x100
+
+/* The beginning of what the core knows of a handler, which is linked into its flb_list. */
+struct luo_flb_shim_handler {
+	struct list_head node;
+	atomic_t files;
+};
+
+/* How many FLBs can be registered. */
+#define LUO_FLB_SHIM_MAX	CONFIG_LIVEUPDATE_FLB_MAX
+/* The most pages that are accepted of another kernel's array. */
+#define LUO_FLB_SHIM_MAX_PAGES	8
+
 extern struct mutex luo_flb_shim_registry_lock;
 
-void luo_flb_shim_set_class(struct mutex *lock, const char *name, bool incoming);
-unsigned long luo_flb_shim_owner(struct mutex *lock);
-void luo_flb_shim_prepare(struct liveupdate_flb *flb);
+void luo_flb_shim_mutex_init(struct mutex *lock);
+bool luo_flb_shim_is_owner(struct mutex *lock);
+bool luo_flb_shim_lock(struct mutex *lock);
+bool luo_flb_shim_prepare(struct liveupdate_flb *flb);
 bool luo_flb_shim_handler_registered(struct liveupdate_file_handler *fh);
 void luo_flb_shim_assert_register_write(void);
 bool luo_flb_shim_module_get(struct module *owner);
 void luo_flb_shim_module_put(struct module *owner);
-u64 luo_flb_shim_block_address(void *block);
-void *luo_flb_shim_block_restore(u64 address, size_t *size);
-void luo_flb_shim_block_put(void *block);
+void luo_flb_shim_set_list(struct list_head *list, struct list_head *node);
+u64 luo_flb_shim_address(void *array);
+void *luo_flb_shim_receive(u64 address, size_t *size, bool *restored);
+void luo_flb_shim_free(void *array, bool restored);
+int luo_flb_shim_announce(void *to, u64 address);
 #ifdef CONFIG_LIVEUPDATE_FLB_HAS_FDT
-int luo_flb_shim_check_tree(const void *fdt);
+int luo_flb_shim_read_tree(const void *fdt, u64 *address);
 #endif
-bool luo_flb_shim_warn(void);
-void luo_flb_shim_report_refusal(const char *what, u64 number);
-void luo_flb_shim_report(int len, const char *who, const char *what, s64 number);
+void luo_flb_shim_warn(void);
+void luo_flb_shim_log_refusal(const char *what, u64 number);
+void luo_flb_shim_log(int len, const char *who, const char *what, s64 number);
 
 /* In Rust. */
 void luo_flb_complete(void);
+int luo_flb_preserve_first(struct liveupdate_file_handler *fh);
+void luo_flb_unpreserve_last(struct liveupdate_file_handler *fh);
+int luo_flb_get_incoming_slowpath(struct liveupdate_flb *flb, void **objp);
+int luo_flb_get_outgoing_slowpath(struct liveupdate_flb *flb, void **objp);
+void luo_flb_put_incoming_slowpath(struct liveupdate_flb *flb);
+void luo_flb_put_outgoing_slowpath(struct liveupdate_flb *flb);
 
 #endif /* _LUO_FLB_SHIM_H */

@@ -9,16 +9,13 @@
 //! | module | format |
 //! | --- | --- |
 //! | [`name`] | the compatible string of an FLB, 48 bytes |
-//! | [`block`] | the table of FLBs, common to all series |
-//! | [`fdt_v1`] | how Linux 7.1 finds the table: node `luo-flb` of the FDT `LUO` |
-//! | [`luo_v5`] | how Linux 7.2 and 7.3 find it: a number in the structure `LUO` |
+//! | [`flb_array`] | the FLB array, the same in all kernel versions |
+//!
+//! How a kernel finds the array is the orchestrator's format, in which FLBs have a number: the
+//! property `luo-flb-header` of the node `luo-flb` in Linux 7.1, `flbs_pa` in `struct luo_ser` from
+//! Linux 7.2 on. See `shim.c`.
 
 #![forbid(unsafe_code)]
 
-pub(crate) mod block;
-// A kernel uses one of the two that follow.
-#[allow(dead_code)]
-pub(crate) mod fdt_v1;
-#[allow(dead_code)]
-pub(crate) mod luo_v5;
+pub(crate) mod flb_array;
 pub(crate) mod name;

@@ -1,49 +1,213 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `struct liveupdate_file_handler`, as far as FLBs are concerned.
+//! `struct liveupdate_file_handler`, as far as FLBs are concerned: its `flb_list`.
 
-use crate::{bindings, lock::RegisterRead};
-use core::{ffi::c_void, ptr::NonNull};
+use super::Ready;
+use crate::{
+    abi::name,
+    bindings,
+    lock::RegisterRead,
+    refs::{Refs, REFERENCE},
+    word::Pointer,
+};
+use core::{
+    cell::UnsafeCell,
+    ffi::CStr,
+    mem::offset_of,
+    pin::Pin,
+    ptr::{addr_of, addr_of_mut, NonNull},
+};
+use kernel::{prelude::*, types::Opaque};
+
+/// An FLB on which the files of a handler depend.
+pub(crate) struct Dependency {
+    pub(crate) flb: Ready,
+    /// It was unregistered while there were files.
+    pub(crate) leaving: bool,
+    /// The index of the entry that was handed over for it, once that was found.
+    pub(crate) entry: Option<usize>,
+}
+
+impl Dependency {
+    pub(crate) fn new(flb: Ready) -> Self {
+        Self {
+            flb,
+            leaving: false,
+            entry: None,
+        }
+    }
+}
+
+/// What the files of a handler depend on.
+///
+/// # Invariants
+///
+/// - While there are files the handler holds each of the `flbs` once, and otherwise none.
+/// - Unless there are files, none of the `flbs` is leaving, and the handler is registered.
+pub(crate) struct Links {
+    /// In the order of registration.
+    pub(crate) flbs: KVec<Dependency>,
+    /// The handler was unregistered.
+    pub(crate) unregistered: bool,
+}
+
+/// What the core knows of a handler.
+///
+/// # Invariants
+///
+/// - `node` is the only one in the `flb_list` of the handler, or in no list if there is no handler;
+///   but when the orchestrator registers a handler again whose files have kept the state, it makes
+///   the list empty, and the state is attached again at the first need.
+/// - States are never freed. A state of no handler is used again for any.
+#[pin_data]
+#[repr(C)]
+pub(crate) struct HandlerState {
+    #[pin]
+    node: Opaque<bindings::list_head>,
+    /// The preserved files of the handler, as references. The first and the last change under
+    /// `mutex`. `shim.c` knows where this is.
+    pub(crate) files: Refs,
+    /// The handler, or null. Changes under the registry lock.
+    handler: Pointer,
+    /// Another state. They are all in one list.
+    pub(crate) next: Option<&'static HandlerState>,
+    /// Protects `links`. Held while callbacks run for a file of the handler.
+    #[pin]
+    mutex: Opaque<bindings::mutex>,
+    links: UnsafeCell<Links>,
+}
+
+// SAFETY: The node is written under the registry lock only.
+unsafe impl Send for HandlerState {}
+// SAFETY: As above; all else is atomic, constant, or protected by a lock.
+unsafe impl Sync for HandlerState {}
+
+impl HandlerState {
+    /// Allocate the state of no handler, to be the head of a list. It is not freed.
+    pub(crate) fn new(next: Option<&'static Self>) -> Result<&'static Self> {
+        let state = KBox::pin_init(
+            pin_init!(Self {
+                node: Opaque::uninit(),
+                handler: Pointer::null(),
+                next,
+                files: Refs::new(0),
+                // SAFETY: The function initialises a mutex.
+                mutex <- Opaque::ffi_init(|mutex| unsafe {
+                    bindings::luo_flb_shim_mutex_init(mutex)
+                }),
+                links: UnsafeCell::new(Links {
+                    flbs: KVec::new(),
+                    unregistered: false,
+                }),
+            }),
+            GFP_KERNEL,
+        )?;
+        // SAFETY: What is leaked does not move.
+        Ok(KBox::leak(unsafe { Pin::into_inner_unchecked(state) }))
+    }
+
+    /// The mutex that protects the links.
+    pub(crate) fn mutex(&self) -> *mut bindings::mutex {
+        self.mutex.get()
+    }
+
+    /// Whether this task has locked the mutex.
+    pub(crate) fn is_locked_by_this_task(&self) -> bool {
+        // SAFETY: The mutex is initialised, and valid as long as the state is.
+        unsafe { bindings::luo_flb_shim_is_owner(self.mutex()) }
+    }
+
+    /// The links, for a task that has locked the mutex.
+    pub(crate) fn links(&self) -> *mut Links {
+        self.links.get()
+    }
+
+    /// Whether this is the state of a handler, or of none.
+    #[inline]
+    pub(crate) fn is_of(&self, handler: Option<Handler>) -> bool {
+        self.handler.load()
+            == handler.map_or(core::ptr::null_mut(), |handler| handler.0.as_ptr().cast())
+    }
+
+    /// Detach the state from its handler, which is being unregistered or releases its last file.
+    pub(crate) fn detach(&self) {
+        let handler = NonNull::new(self.handler.load());
+        self.handler.store(core::ptr::null_mut());
+        if let Some(handler) = handler {
+            let list = Handler(handler.cast()).list();
+            // SAFETY: The handler is valid for the call into the core that detaches its state. Its
+            // list is protected by the registry lock.
+            unsafe { bindings::luo_flb_shim_set_list(list, list) };
+        }
+    }
+}
 
 /// A file handler of a client.
 ///
 /// # Invariants
 ///
-/// Points to a `struct liveupdate_file_handler`. It is only followed where the caller of an entry
-/// point says that it is valid; elsewhere it is a name for the handler.
+/// Points to a `struct liveupdate_file_handler` that is valid for the call into the core.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Handler(NonNull<bindings::liveupdate_file_handler>);
 
-// SAFETY: The pointer may be compared by any task, and followed under `luo_register_rwlock`.
-unsafe impl Send for Handler {}
-// SAFETY: As above.
-unsafe impl Sync for Handler {}
-
 impl Handler {
-    /// Wraps a client's pointer; `None` if it is null.
+    /// Wrap a client's pointer; `None` if it is null.
     ///
     /// # Safety
     ///
-    /// If it is not null, it points to a handler that is valid for the call into the core.
+    /// If it is not null, it must point to a handler that is valid for the call into the core.
     pub(crate) unsafe fn from_raw(fh: *mut bindings::liveupdate_file_handler) -> Option<Self> {
         // INVARIANT: By the requirements of this function.
         NonNull::new(fh).map(Self)
     }
 
-    /// What tells this handler from all others. Never null.
-    pub(crate) fn as_ptr(self) -> *mut c_void {
-        self.0.as_ptr().cast()
+    /// Log that something is wrong with this handler; `number` tells more.
+    #[cold]
+    pub(crate) fn log(self, what: &CStr, number: i64) {
+        // SAFETY: By the type invariants the field is there, and it is constant.
+        let name = unsafe { &*addr_of!((*self.0.as_ptr()).compatible).cast::<[u8; name::LEN]>() };
+        super::log(name, what, number);
     }
 
-    /// The same as a number.
-    pub(crate) fn id(self) -> usize {
-        self.0.as_ptr() as usize
-    }
-
-    /// Whether the orchestrator knows the handler. To be asked in the call that named it only.
+    /// Whether the orchestrator knows the handler.
     pub(crate) fn is_registered(self, _token: &RegisterRead) -> bool {
-        // SAFETY: The handler is valid for the call, and its list node is protected by
+        // SAFETY: By the type invariants the handler is valid; its list node is protected by
         // `luo_register_rwlock`, which is held.
         unsafe { bindings::luo_flb_shim_handler_registered(self.0.as_ptr()) }
     }
+
+    fn list(self) -> *mut bindings::list_head {
+        // SAFETY: By the type invariants the pointer stays within the handler.
+        unsafe { addr_of_mut!((*self.0.as_ptr()).flb_list) }
+    }
+
+    /// The state of the handler, if it has one.
+    pub(crate) fn state(self) -> Option<&'static HandlerState> {
+        let list = self.list();
+        // SAFETY: By the type invariants the handler is valid. The orchestrator makes the list empty
+        // when it registers the handler; otherwise it is changed by the core alone.
+        let next = unsafe { addr_of!((*list).next).cast::<Pointer>().as_ref() }?.load_acquire();
+        if next.is_null() || next == list.cast() {
+            return None;
+        }
+        // SAFETY: Nothing but states is linked into the list, each by its first field. States are not
+        // freed.
+        unsafe { next.cast::<HandlerState>().as_ref() }
+    }
+
+    /// Attach a state. The caller holds the registry lock.
+    pub(crate) fn attach(self, state: &'static HandlerState) {
+        state.handler.store(self.0.as_ptr().cast());
+        // SAFETY: Both are valid, and protected by the registry lock. The node stays where it is,
+        // and is published after what is in the state.
+        unsafe { bindings::luo_flb_shim_set_list(self.list(), state.node.get()) };
+    }
 }
+
+// What `shim.c` knows of a state.
+static_assert!(offset_of!(HandlerState, node) == offset_of!(bindings::luo_flb_shim_handler, node));
+static_assert!(
+    offset_of!(HandlerState, files) == offset_of!(bindings::luo_flb_shim_handler, files)
+);
+static_assert!(REFERENCE == bindings::LUO_FLB_SHIM_REFERENCE);
+static_assert!(bindings::LIVEUPDATE_HNDL_COMPAT_LENGTH as usize >= name::LEN);

@@ -4,18 +4,18 @@
 
 use crate::bindings;
 
-/// Keeps a module loaded; built-in code, whose module is null, needs no keeping.
+/// Keep a module loaded; built-in code, whose module is null, needs no keeping.
 ///
 /// # Invariants
 ///
 /// The pointer is null, or this owns one reference to the module.
-pub(crate) struct Pin(*mut bindings::module);
+pub(crate) struct ModuleRef(*mut bindings::module);
 
 // SAFETY: References to modules are counted per CPU and may be put by any task.
-unsafe impl Send for Pin {}
+unsafe impl Send for ModuleRef {}
 
-impl Pin {
-    /// Takes a reference; `None` if the module is being unloaded.
+impl ModuleRef {
+    /// Take a reference; `None` if the module is being unloaded.
     ///
     /// # Safety
     ///
@@ -31,7 +31,7 @@ impl Pin {
         }
     }
 
-    /// Represents a reference that was taken by [`Pin::get`] and then forgotten.
+    /// Wrap a reference that was taken by [`ModuleRef::get`] and then forgotten.
     ///
     /// # Safety
     ///
@@ -42,7 +42,7 @@ impl Pin {
     }
 }
 
-impl Drop for Pin {
+impl Drop for ModuleRef {
     #[inline]
     fn drop(&mut self) {
         if !self.0.is_null() {

@@ -4,8 +4,8 @@
 # fetch.sh prints) for ARCH into $CACHE/build/VARIANT; the image is $CACHE/image/VARIANT. The kinds:
 # rust       the core in Rust, with the clients, the module and the KUnit suites
 # c          luo_flb.c with the clients
-# rustrt     as rust, preemptible everywhere; rustcfi: control flow is checked, and more of what
-#            distributions have; rustatomics: with the kernel's atomics
+# rustrt     as rust, preemptible everywhere
+# rustcfi    as rust, control flow is checked, and more of what distributions have
 # rustdebug  as rust, with all that looks for mistakes at run time; rustkcsan: for data races
 # rust64k    as rust, c64k as c: arm64 with pages of 64 KiB
 # rustbench  with the benchmark in place of the clients, as cbench
@@ -26,16 +26,17 @@ describe() {
 	[ "$rest" = bench ] || names+=(client)
 	[ "$core" = c ] || names+=(rust)
 	[ "$core" = c ] || [ "$rest" = bench ] || names+=(module kunit)
-	[ "$ARCH/$core" != x86_64/rust ] || [ "$rest" = atomics ] || names+=(native)
 	SEEDS=(rust c)
 	COMPILER=clang
 	case $ARCH/$core/$rest in
 	x86_64/*/) COMPILER=gcc ;;
 	arm64/*/) ;;
-	x86_64/*/bench) names+=(bench) SEEDS=(rustbench cbench) ;;
-	x86_64/rust/rt|x86_64/rust/atomics) names+=("$rest") COMPILER=gcc ;;
-	x86_64/rust/cfi) names+=(cfi) SEEDS=() ;;
-	x86_64/rust/debug|x86_64/rust/kcsan) names+=(faults "$rest") SEEDS=() ;;
+	x86_64/c/bench) names+=(bench) SEEDS=(rustbench cbench) ;;
+	x86_64/rust/bench) names+=(bench max) SEEDS=(rustbench cbench) ;;
+	x86_64/rust/rt) names+=("$rest") COMPILER=gcc ;;
+	x86_64/rust/cfi) names+=(cfi max) SEEDS=() ;;
+	x86_64/rust/debug) names+=(faults debug max) SEEDS=() ;;
+	x86_64/rust/kcsan) names+=(faults kcsan) SEEDS=() ;;
 	arm64/*/64k) names+=(64k) SEEDS=(rust64k c64k) ;;
 	*) die "'$1' is no kind of build for $ARCH" "one of those at the head of this script" ;;
 	esac

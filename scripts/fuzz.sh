@@ -9,9 +9,9 @@ set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# A block of 17 entries, a tree of LUO, a number, and two names.
-declare -A MAX_LEN=([block]=1106 [fdt]=400 [luo_v5]=9 [name]=96)
-TARGETS=(block fdt luo_v5 name)
+# An array of 17 entries, and two names.
+declare -A MAX_LEN=([flb_array]=1105 [name]=96)
+TARGETS=(flb_array name)
 SANITIZER=${FUZZ_SANITIZER:-}
 DIR=$CACHE/fuzz${SANITIZER:+-$SANITIZER}
 

@@ -13,6 +13,8 @@ SIZES = ((1, 3, 63), (2, 16, 511))
 OPERATIONS = {
     "get-put-outgoing": "get + put outgoing",
     "get-put-incoming": "get + put incoming",
+    "get-nothing": "get, nothing came",
+    "get-finished": "get, finished",
     "preserve-further": "preserve + unpreserve, further file",
     "preserve-first": "preserve + unpreserve, first file",
     "finish-further": "finish, further file",

@@ -21,7 +21,7 @@ mutate() {
 
 NAME=${SERIES:-$NEWEST}
 export CACHE NAME FLB_RUN=$CACHE/run/mutate FLB_TREES=$NAME PYTHONDONTWRITEBYTECODE=1
-export KEXEC=${KEXEC-rust-rust/basic rust-rust/parallel rust/mass-1000 rust-rust/sample-notes}
+export KEXEC=${KEXEC-rust-rust/basic rust-rust/parallel rust-rust/early rust-rust/sample-notes}
 cache_dir run/mutate mutate
 lock test
 trap restore EXIT

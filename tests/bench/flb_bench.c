@@ -60,7 +60,7 @@
 #define BENCH_ROUNDS		100
 
 /* Of each incoming FLB, more than are finished here. */
-#define BENCH_FILES		1000000
+#define BENCH_FILES		1000
 
 #define BENCH_WINDOWS		5
 
@@ -337,7 +337,12 @@ static int __init bench_contend(void)
 static int __init bench_outgoing(void)
 {
 	s64 ticks, registered = 0, unregistered = 0;
+	void *obj;
 	int err;
+
+	bench("get-nothing", err = liveupdate_flb_get_incoming(bench_last, &obj));
+	if (err != -ENODATA)
+		return -EINVAL;
 
 	err = bench_register(bench_handler);
 	if (err)
@@ -525,7 +530,13 @@ static int __init bench_receive(void)
 		return err;
 	bench("finish-further", luo_flb_file_finish(bench_handler));
 
-	return 0;
+	for (unsigned int i = BENCH_ROUNDS + 1; i < BENCH_FILES; i++)
+		luo_flb_file_finish(bench_handler);
+	for (unsigned int i = 0; i < bench_n; i++)
+		liveupdate_flb_put_incoming(&bench_flbs[i]);
+	bench("get-finished", err = liveupdate_flb_get_incoming(bench_last, &obj));
+
+	return err == -ENODATA ? 0 : -EINVAL;
 }
 
 static int __init bench_run(void)

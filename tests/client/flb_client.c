@@ -11,6 +11,7 @@
  *							one FLB a line
  *	/sys/kernel/debug/luo_flb_client/control	one command a write
  *	/sys/kernel/debug/luo_flb_client/mass		see flb_mass.c
+ *	/sys/kernel/debug/luo_flb_client/early		see flb_early.c
  *
  * The client uses include/linux/liveupdate.h alone, and so works over any
  * implementation of that header.
@@ -29,6 +30,7 @@
 #include <linux/init.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
+#include <linux/kho/abi/luo.h>
 #include <linux/kho/abi/memfd.h>
 #include <linux/kstrtox.h>
 #include <linux/list.h>
@@ -52,6 +54,15 @@
 #define CLIENT_PAGE_MAGIC	0x4c46422d50414745ULL
 #define CLIENT_PAGE_WORDS						\
 	((PAGE_SIZE - offsetof(struct client_page, words)) / sizeof(u64))
+
+/* How many FLBs can be registered. */
+#ifdef CONFIG_LIVEUPDATE_FLB_MAX
+#define CLIENT_MAX_FLBS		CONFIG_LIVEUPDATE_FLB_MAX
+#else
+#define CLIENT_MAX_FLBS							\
+	((PAGE_SIZE - sizeof(struct luo_flb_header_ser)) /		\
+	 sizeof(struct luo_flb_ser))
+#endif
 
 static char client_names[1024] = "demo-iommu-v1,demo-pci-v1,demo-hugetlb-v1";
 module_param_string(names, client_names, sizeof(client_names), 0400);
@@ -129,8 +140,6 @@ static DEFINE_MUTEX(client_lock);
 static LIST_HEAD(client_entries);
 static struct liveupdate_file_handler *client_handler;
 static bool client_ready;
-/* The state is serialized: from now on no callback may run. */
-static bool client_rebooting;
 
 static struct client_entry *client_entry_of(struct liveupdate_flb *flb)
 {
@@ -195,9 +204,6 @@ static int client_called(struct client_entry *entry, enum client_op op)
 {
 	int nr = atomic_inc_return(&entry->calls[op]);
 	int result = 0;
-
-	WARN(READ_ONCE(client_rebooting), "%s: %s after serialization\n",
-	     entry->name, client_op_names[op]);
 
 	if (atomic_dec_if_positive(&entry->fail_times[op]) >= 0)
 		result = READ_ONCE(entry->fail_result[op]);
@@ -513,14 +519,16 @@ static int client_put_outgoing(struct client_entry *entry, int *held)
 }
 #endif
 
-/* liveupdate_reboot() has serialized the state by the time this runs. */
+/*
+ * liveupdate_reboot() has serialized the state by the time this runs. The next kernel
+ * sees from the pages whether any of them was unpreserved though it was handed over.
+ */
 static int client_reboot(struct notifier_block *nb, unsigned long action,
 			 void *unused)
 {
 	struct client_entry *entry;
 
 	guard(mutex)(&client_lock);
-	WRITE_ONCE(client_rebooting, true);
 	list_for_each_entry(entry, &client_entries, list) {
 		while (entry->held_until_reboot)
 			client_put_outgoing(entry, &entry->held_until_reboot);
@@ -682,7 +690,9 @@ static const struct file_operations client_control_fops = {
 
 static void client_show_contract(struct seq_file *m)
 {
-	seq_puts(m, "contract:");
+	seq_printf(m, "contract: max=%zu", (size_t)CLIENT_MAX_FLBS);
+	if (IS_ENABLED(CONFIG_LIVEUPDATE_FLB_RUST))
+		seq_puts(m, " rust");
 	if (IS_ENABLED(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING))
 		seq_puts(m, " put_outgoing");
 	if (IS_ENABLED(CONFIG_LIVEUPDATE_FLB_HAS_RETRIEVE_STATUS))
@@ -725,6 +735,7 @@ static int __init client_init(void)
 	debugfs_create_file("state", 0400, dir, NULL, &client_state_fops);
 	debugfs_create_file("control", 0200, dir, NULL, &client_control_fops);
 	luo_flb_mass_init(dir);
+	luo_flb_early_init(dir);
 
 	return luo_flb_poke_init(dir) ?:
 	       register_reboot_notifier(&client_reboot_nb);

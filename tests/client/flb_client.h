@@ -17,6 +17,9 @@ struct liveupdate_file_handler *luo_flb_client_handler(void);
 /* FLBs in any number, driven through a file in @dir. */
 void luo_flb_mass_init(struct dentry *dir);
 
+/* An FLB that is asked for very early, driven through a file in @dir. */
+void luo_flb_early_init(struct dentry *dir);
+
 /* Damages what is handed over, as a file in @dir is told. */
 int luo_flb_poke_init(struct dentry *dir);
 

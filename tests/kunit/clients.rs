@@ -5,7 +5,7 @@
 use super::support::*;
 use crate::{
     bindings::{EINVAL, ENOENT},
-    raw,
+    outgoing, raw,
 };
 use kernel::{
     liveupdate::{flb::Definition, Flb, Handle, Handover, KhoBox, Owner, Published, Restored},
@@ -69,10 +69,10 @@ impl Flb for Pools {
 }
 
 /// The FLB as the core wants it.
-fn pools() -> Option<raw::Flb> {
+fn pools() -> raw::Flb {
     let flb: &'static Definition<Pools> = &POOLS;
     // SAFETY: It is a static.
-    unsafe { raw::Flb::from_raw(flb.as_raw()) }
+    unsafe { raw::Flb::from_raw(flb.as_raw()).unwrap_unchecked() }
 }
 
 fn ended() -> i32 {
@@ -98,7 +98,7 @@ mod suite {
         b.core.register(b.handler(1), pools())?;
         b.preserve(0)?;
         b.preserve(1)?;
-        let object = b.core.peek_outgoing(pools())?.ok_or(ENXIO)?;
+        let object = outgoing::get_unreferenced(pools())?;
         // SAFETY: It came from `preserve`, and is there until the last file is unpreserved.
         let pages = unsafe { KhoBox::<Pools, Published>::borrow(object.as_ptr()) }.pages;
         b.unpreserve(0);
@@ -117,7 +117,7 @@ mod suite {
         b.core.register(b.handler(0), pools())?;
         b.preserve(0)?;
         b.preserve(0)?;
-        let object = b.core.peek_outgoing(pools())?.ok_or(ENXIO)?;
+        let object = outgoing::get_unreferenced(pools())?;
         let block = b.preview()?;
         // SAFETY: It came from `preserve`, and is there until the last file is unpreserved.
         let kept = unsafe { KhoBox::<Pools, Published>::from_foreign(object.as_ptr()) };
@@ -137,15 +137,15 @@ mod suite {
         let b = Bench::new(1, 0)?;
         b.receive(handed_over(77, 2)?.bytes())?;
         b.core.register(b.handler(0), pools())?;
-        let first = b.core.get_incoming(pools())?;
-        let second = b.core.get_incoming(pools())?;
+        let first = b.core.incoming.get(pools())?;
+        let second = b.core.incoming.get(pools())?;
         // SAFETY: It came from `retrieve`, and is there as long as the references are.
         let pages = unsafe { KBox::<Pools>::borrow(first.as_ptr()) }.pages;
         b.finish(0);
         b.finish(0);
-        b.core.put_incoming(pools());
+        b.core.incoming.put_object(pools().ready()?);
         let before = ended();
-        b.core.put_incoming(pools());
+        b.core.incoming.put_object(pools().ready()?);
         let after = ended();
         b.unregister_all(0);
         assert_eq!((pages, before, after), (77, 0, FINISH));
@@ -160,7 +160,7 @@ mod suite {
             let b = Bench::new(1, 0)?;
             b.receive(handed_over(data, 1)?.bytes())?;
             b.core.register(b.handler(0), pools())?;
-            let got = b.core.get_incoming(pools()).map(|_| ());
+            let got = b.core.incoming.get(pools()).map(|_| ());
             b.unregister_all(0);
             assert_eq!(got, err(errno));
         }

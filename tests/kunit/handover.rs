@@ -3,8 +3,8 @@
 //! What is written for the next kernel, and what is accepted from the previous one.
 
 use super::support::{Call::*, *};
-use crate::bindings::{EINVAL, ENOENT, ENOSPC};
-use kernel::prelude::*;
+use crate::bindings::{self, EINVAL, ENODATA, ENOENT};
+use kernel::{page::PAGE_SIZE, prelude::*, sync::Arc};
 
 /// A new core refuses this memory, and says so to whoever asks for an entry.
 fn is_refused(memory: &[u8]) -> Result<bool> {
@@ -14,11 +14,19 @@ fn is_refused(memory: &[u8]) -> Result<bool> {
     Ok(refused && b.get(0) == err(EINVAL) && b.is_quiet())
 }
 
-/// A new core refuses this tree with that error, and says so to whoever asks for an entry.
-fn is_refused_as(errno: u32, tree: &FakeTree) -> Result<bool> {
+/// A new core refuses what is at this address, and says so to clients.
+fn is_refused_at(address: u64) -> Result<bool> {
     let b = Bench::new(1, 1)?;
-    let refused = b.core.setup_incoming(Some(tree)) == err(errno);
-    Ok(refused && b.get(0) == err(errno))
+    b.core.incoming.setup(address);
+    Ok(b.answer() == err(EINVAL) && b.get(0) == err(EINVAL) && b.is_quiet())
+}
+
+/// A new core that something of this content was handed over to, and where it is.
+fn handed_over(array: &Block, flbs: usize) -> Result<(Arc<Bench>, HandedOver)> {
+    let memory = HandedOver::new(array.bytes())?;
+    let b = Bench::new(1, flbs)?;
+    b.core.incoming.setup(memory.address());
+    Ok((b, memory))
 }
 
 #[kunit_tests(luo_flb_handover)]
@@ -26,53 +34,51 @@ mod suite {
     use super::*;
 
     #[test]
-    fn setup_announces_an_empty_block() -> Result {
+    fn setup_announces_an_empty_array() -> Result {
         needs_kho();
         let b = Bench::new(1, 1)?;
-        let mut tree = FakeTree::new();
-        assert_eq!(b.core.setup_outgoing(Some(&mut tree)), Ok(()));
-        assert!(tree.node == b"luo-flb");
-        assert_eq!(tree.depth, 0);
-        assert!(tree.properties.len() == 2);
-        assert!(*tree.value(c"compatible") == *b"luo-flb-v1\0");
-        let value = tree.value(c"luo-flb-header");
-        assert!(value.len() == 8);
-        let mut address = [0; 8];
-        address.copy_from_slice(value);
-        let address = u64::from_ne_bytes(address);
-        assert!(address != 0 && address % BLOCK as u64 == 0);
-        let block = Block::of(&b)?;
-        assert!(block.bytes().len() == BLOCK);
-        assert_eq!(block.pages(), 1);
-        assert_eq!(block.count(), 0);
+        let mut announced = 0;
+        let result = b.core.setup_outgoing(|address| {
+            announced = address;
+            Ok(())
+        });
+        assert_eq!(result, Ok(()));
+        assert!(announced != 0 && announced % PAGE_SIZE as u64 == 0);
+        let array = Block::of(&b)?;
+        assert_eq!(array.bytes().len() as u64, array.pages() * PAGE_SIZE as u64);
+        assert_eq!(array.count(), 0);
         Ok(())
     }
 
     #[test]
-    fn setup_without_tree_is_einval() -> Result {
+    fn setup_keeps_nothing_if_it_cannot_announce() -> Result {
+        needs_kho();
         let b = Bench::new(1, 1)?;
-        assert_eq!(b.core.setup_outgoing(None::<&mut FakeTree>), err(EINVAL));
-        assert_eq!(b.core.setup_incoming(None::<&FakeTree>), err(EINVAL));
+        assert_eq!(
+            b.core.setup_outgoing(|_| Err(ENOSPC)),
+            err(bindings::ENOSPC)
+        );
         assert!(Block::of(&b).is_err());
         Ok(())
     }
 
     #[test]
-    fn setup_keeps_nothing_when_the_tree_is_full() -> Result {
-        needs_kho();
-        for accepts in 0..4 {
-            let b = Bench::new(1, 1)?;
-            let mut tree = FakeTree::new();
-            tree.accepts = accepts;
-            assert_eq!(b.core.setup_outgoing(Some(&mut tree)), err(ENOSPC));
-            assert!(Block::of(&b).is_err());
+    fn array_has_room_for_all_that_can_be_registered() -> Result {
+        let b = Bench::set_up(1, MOST + 1)?;
+        for flb in 0..MOST {
+            b.register(0, flb)?;
         }
-        let mut tree = FakeTree::new();
-        tree.accepts = 4;
-        assert_eq!(
-            Bench::new(0, 0)?.core.setup_outgoing(Some(&mut tree)),
-            Ok(())
-        );
+        assert_eq!(b.register(0, MOST), err(bindings::ENOSPC));
+        b.preserve(0)?;
+        let array = b.preview()?;
+        assert_eq!(array.count(), MOST as u64);
+        b.calls();
+        let new = Bench::new(1, MOST)?;
+        assert_eq!(new.receive(array.bytes()), Ok(()));
+        for flb in 0..MOST {
+            assert_eq!(new.get(flb), Ok(restored(flb)));
+        }
+        assert_eq!(new.calls().len(), MOST);
         Ok(())
     }
 
@@ -285,20 +291,142 @@ mod suite {
     }
 
     #[test]
-    fn received_block_may_go_away() -> Result {
+    fn arrays_of_up_to_eight_pages_are_accepted() -> Result {
+        for pages in [2, 4, 8] {
+            let flbs = (pages * PAGE_SIZE - 16) / 64;
+            let last = flbs - 1;
+            let b = Bench::new(1, flbs)?;
+            assert_eq!(b.receive(Block::full(flbs, 1)?.bytes()), Ok(()));
+            assert_eq!(b.get(last), Ok(restored(last)));
+            assert_eq!(b.seen(R(last)), (data(last), 0));
+        }
+        // As is one that does not fill its memory.
         let b = Bench::new(1, 1)?;
-        let mut block = Block::full(1, 1)?;
-        b.receive(block.bytes())?;
-        block.set_count(0);
-        block.push(&name(9), 0, 9);
-        drop(block);
+        let mut array = Block::of_pages(4)?;
+        array.set_pages(3);
+        array.push(&name(0), data(0), 1);
+        assert_eq!(b.receive(array.bytes()), Ok(()));
         assert_eq!(b.get(0), Ok(restored(0)));
-        assert_eq!(b.seen(R(0)), (data(0), 0));
         Ok(())
     }
 
     #[test]
-    fn largest_block_is_accepted() -> Result {
+    fn longer_arrays_are_einval() -> Result {
+        assert!(is_refused(Block::of_pages(16)?.bytes())?);
+        Ok(())
+    }
+
+    #[test]
+    fn nothing_is_validated_before_the_first_need() -> Result {
+        let (b, memory) = handed_over(&Block::full(1, 1)?, 1)?;
+        b.register(0, 0)?;
+        let early = memory.is_taken();
+        b.finish(0);
+        let taken = memory.taken();
+        assert!(!early);
+        assert_eq!(taken, 1);
+        assert_eq!(b.calls(), [R(0), F(0)]);
+        Ok(())
+    }
+
+    #[test]
+    fn second_setup_changes_nothing() -> Result {
+        let (b, memory) = handed_over(&Block::full(2, 1)?, 2)?;
+        b.register_all(0)?;
+        b.get(0)?;
+        b.core.incoming.setup(memory.address() + 8);
+        memory.taken();
+        assert_eq!(b.get(1), Ok(restored(1)));
+        b.put(0);
+        b.put(1);
+        b.finish(0);
+        b.core.incoming.complete();
+        assert_eq!(b.calls(), [R(0), R(1), F(1), F(0)]);
+        // It counts its users once.
+        assert!(memory.is_free());
+        Ok(())
+    }
+
+    #[test]
+    fn d11_memory_is_given_back_when_all_is_finished_and_the_kernel_is_up() -> Result {
+        for late in [false, true] {
+            let (b, memory) = handed_over(&Block::full(2, 1)?, 2)?;
+            b.register_all(0)?;
+            b.get(0)?;
+            b.finish(0);
+            if late {
+                b.put(0);
+            }
+            memory.taken();
+            let used = memory.is_free();
+            b.core.incoming.complete();
+            let completed = memory.is_free();
+            if !late {
+                b.put(0);
+            }
+            assert!(!used);
+            assert_eq!(completed, late);
+            assert!(memory.is_free());
+            assert_eq!(b.get(0), err(ENODATA));
+            assert_eq!(b.answer(), Ok(()));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn d11_empty_array_is_given_back_when_it_was_asked_for() -> Result {
+        let (b, memory) = handed_over(&Block::new()?, 1)?;
+        assert_eq!(b.get(0), err(ENOENT));
+        memory.taken();
+        let used = memory.is_free();
+        b.core.incoming.complete();
+        assert!(!used);
+        assert!(memory.is_free());
+        assert_eq!(b.get(0), err(ENODATA));
+        Ok(())
+    }
+
+    #[test]
+    fn d11_memory_is_kept_if_it_is_refused_or_an_entry_has_failed() -> Result {
+        let mut bad = Block::full(1, 1)?;
+        bad.set_count(64);
+        let (b, memory) = handed_over(&bad, 1)?;
+        b.register(0, 0)?;
+        b.finish(0);
+        b.core.incoming.complete();
+        let taken = memory.taken();
+        assert_eq!(taken, 1);
+        assert!(!memory.is_free());
+        assert_eq!(b.get(0), err(EINVAL));
+
+        let (b, memory) = handed_over(&Block::full(1, 1)?, 1)?;
+        b.script(0, |script| script.retrieve = -5);
+        b.register(0, 0)?;
+        b.finish(0);
+        b.core.incoming.complete();
+        memory.taken();
+        assert!(!memory.is_free());
+        assert_eq!(b.get(0), err(bindings::EIO));
+        Ok(())
+    }
+
+    #[test]
+    fn names_are_padded_in_place() -> Result {
+        let b = Bench::new(1, 2)?;
+        b.rename(0, b"one");
+        b.rename(1, b"another-name\0behind");
+        let mut array = Block::new()?;
+        array.push(b"one\0and-what-was-there-before", 1, 1);
+        array.push(b"another-name\0else", 2, 1);
+        assert_eq!(b.receive(array.bytes()), Ok(()));
+        b.get(0)?;
+        b.get(1)?;
+        assert_eq!([b.seen(R(0)).0, b.seen(R(1)).0], [1, 2]);
+        Ok(())
+    }
+
+    #[test]
+    fn largest_array_is_accepted() -> Result {
         let b = Bench::new(1, MOST)?;
         assert_eq!(b.receive(Block::full(MOST, 0x7fff_ffff)?.bytes()), Ok(()));
         assert_eq!(b.get(MOST - 1), Ok(restored(MOST - 1)));
@@ -386,15 +514,6 @@ mod suite {
     }
 
     #[test]
-    fn short_memory() -> Result {
-        let block = Block::full(1, 1)?;
-        for len in [0, 1, 8, 15, 16, 79, 80, BLOCK - 1] {
-            assert!(is_refused(&block.bytes()[..len])?);
-        }
-        Ok(())
-    }
-
-    #[test]
     fn noise() -> Result {
         for byte in [0x01, 0x7f, 0x80, 0xff] {
             assert!(is_refused(&KVec::from_elem(byte, BLOCK, GFP_KERNEL)?)?);
@@ -403,70 +522,45 @@ mod suite {
     }
 
     #[test]
-    fn tree_without_node_is_enoent() -> Result {
-        assert!(is_refused_as(ENOENT, &FakeTree::new())?);
-        let other = FakeTree::with(c"luo-flb2", b"luo-flb-v1\0")?;
-        assert!(is_refused_as(ENOENT, &other)?);
-        Ok(())
-    }
-
-    #[test]
-    fn tree_of_another_version_is_einval() -> Result {
-        for version in [&b"luo-flb-v2\0"[..], b"luo-flb-v\0", b"\0"] {
-            let mut tree = FakeTree::with(c"luo-flb", version)?;
-            tree.add(c"luo-flb-header", &BLOCK.to_ne_bytes())?;
-            assert!(is_refused_as(EINVAL, &tree)?);
+    fn bad_addresses_are_einval() -> Result {
+        let page = PAGE_SIZE as u64;
+        for address in [0, 1, 8, page / 2, page - 1, page + 8, u64::MAX] {
+            assert!(is_refused_at(address)?);
         }
-        Ok(())
-    }
-
-    #[test]
-    fn page_waits_until_the_tree_is_right() -> Result {
-        let page = HandedOver::new(&Block::full(1, 1)?)?;
-        let address = page.address().to_ne_bytes();
-        let beside = (page.address() + 8).to_ne_bytes();
-        let mut tree = FakeTree::with(c"luo-flb", b"luo-flb-v2\0")?;
-        tree.add(c"luo-flb-header", &address)?;
-        let refused = [
-            is_refused_as(EINVAL, &tree)?,
-            is_refused_as(EINVAL, &FakeTree::announcing(&beside)?)?,
-        ];
-        let b = Bench::new(1, 1)?;
-        let tree = FakeTree::announcing(&address)?;
-        let result = b.core.setup_incoming(Some(&tree));
-        let is_free = page.is_given_back(&b);
-        assert_eq!(refused, [true; 2]);
-        assert_eq!(result, Ok(()));
-        assert!(is_free);
-        assert_eq!(b.get(0), Ok(restored(0)));
-        Ok(())
-    }
-
-    #[test]
-    fn tree_without_address_is_einval() -> Result {
-        let tree = FakeTree::with(c"luo-flb", b"luo-flb-v1\0")?;
-        assert!(is_refused_as(EINVAL, &tree)?);
-        for value in [&[1_u8][..], &[0; 4], &[0; 7], &[0; 9], &[0; 16]] {
-            assert!(is_refused_as(EINVAL, &FakeTree::announcing(value)?)?);
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn tree_with_a_bad_address_is_einval() -> Result {
-        for address in [0, 1, 8, 0x1fff, 0x10_0001, u64::MAX] {
-            let tree = FakeTree::announcing(&address.to_ne_bytes())?;
-            assert!(is_refused_as(EINVAL, &tree)?);
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn address_without_memory_is_einval() -> Result {
         for address in NOWHERE {
-            let tree = FakeTree::announcing(&address.to_ne_bytes())?;
-            assert!(is_refused_as(EINVAL, &tree)?);
+            assert!(is_refused_at(address)?);
         }
+        Ok(())
+    }
+
+    #[test]
+    fn memory_waits_until_the_address_is_right() -> Result {
+        let (b, memory) = handed_over(&Block::full(1, 1)?, 1)?;
+        let refused = is_refused_at(memory.address() + 8);
+        let got = b.get(0);
+        let taken = memory.taken();
+        assert!(refused?);
+        assert_eq!(got, Ok(restored(0)));
+        assert_eq!(taken, 1);
+        Ok(())
+    }
+
+    #[test]
+    fn after_a_refusal_nothing_runs_for_what_was_handed_over() -> Result {
+        let b = Bench::new(1, 2)?;
+        b.core.incoming.setup(1);
+        b.register_all(0)?;
+        for _ in 0..2 {
+            assert_eq!(b.get(0), err(EINVAL));
+            b.put(0);
+            b.finish(0);
+        }
+        assert!(b.is_quiet());
+        // This kernel can hand over all the same.
+        b.preserve(0)?;
+        b.unpreserve(0);
+        assert_eq!(b.calls(), [P(0), P(1), U(1), U(0)]);
+        assert_eq!(b.get(0), err(EINVAL));
         Ok(())
     }
 }

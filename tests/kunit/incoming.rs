@@ -112,7 +112,7 @@ mod suite {
     fn private_area_tells_what_is_retrieved() -> Result {
         let b = Bench::handed_over(1, 1)?;
         b.get(0)?;
-        assert_eq!(b.described(0, Direction::Incoming), (0, restored(0)));
+        assert_eq!(b.described(0, Direction::Incoming), (data(0), restored(0)));
         b.put(0);
         b.finish(0);
         assert_eq!(b.described(0, Direction::Incoming), (0, 0));

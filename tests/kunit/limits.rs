@@ -5,7 +5,7 @@
 use super::support::{Call::*, *};
 use crate::{
     bindings::{EINVAL, ENOSPC, EOVERFLOW},
-    handlers::{MOST_FILES, MOST_HANDLERS},
+    refs::{MAX_HANDLERS, MAX_REFERENCES},
 };
 use kernel::prelude::*;
 
@@ -15,7 +15,7 @@ mod suite {
 
     #[test]
     fn as_many_as_fit_and_no_more() -> Result {
-        let b = Bench::limited(1, MOST + 1)?;
+        let b = Bench::new(1, MOST + 1)?;
         for flb in 0..MOST {
             assert_eq!(b.register(0, flb), Ok(()));
         }
@@ -35,7 +35,7 @@ mod suite {
 
     #[test]
     fn room_comes_back() -> Result {
-        let b = Bench::limited(1, MOST + 1)?;
+        let b = Bench::new(1, MOST + 1)?;
         for flb in 0..MOST {
             b.register(0, flb)?;
         }
@@ -57,7 +57,7 @@ mod suite {
 
     #[test]
     fn sharing_takes_no_room() -> Result {
-        let b = Bench::limited(3, MOST + 1)?;
+        let b = Bench::new(3, MOST + 1)?;
         for handler in 0..3 {
             for flb in 0..MOST {
                 assert_eq!(b.register(handler, flb), Ok(()));
@@ -75,7 +75,7 @@ mod suite {
 
     #[test]
     fn failed_registrations_take_no_room() -> Result {
-        let b = Bench::limited(1, MOST + 1)?;
+        let b = Bench::new(1, MOST + 1)?;
         b.rename(MOST, &name(0));
         b.register(0, 0)?;
         for _ in 0..100 {
@@ -98,8 +98,8 @@ mod suite {
         assert_eq!(b.register(0, 1), Ok(()));
         b.preserve(0)?;
         let block = b.preview()?;
-        assert!(block.is(0, &long, data(1), 1));
-        assert!(block.is(1, &[b'n'; 47], data(0), 1));
+        assert!(block.is(0, &[b'n'; 47], data(0), 1));
+        assert!(block.is(1, &long, data(1), 1));
 
         let new = Bench::new(1, 2)?;
         new.rename(0, &[b'n'; 47]);
@@ -128,9 +128,8 @@ mod suite {
         b.register_all(0)?;
         b.preserve(0)?;
         let block = b.preview()?;
-        // In the order of names.
-        assert!(block.is(1, &[0xff; 47], data(0), 1));
-        assert!(block.is(0, b"\xff %s%n/\n", data(1), 1));
+        assert!(block.is(0, &[0xff; 47], data(0), 1));
+        assert!(block.is(1, b"\xff %s%n/\n", data(1), 1));
         // Logged, not interpreted.
         b.unregister(0, 1);
         b.unregister(0, 1);
@@ -144,13 +143,13 @@ mod suite {
         b.register(1, 1)?;
         b.preserve(0)?;
         b.preserve(1)?;
-        b.set_files(0, MOST_FILES - 1);
+        b.set_files(0, MAX_REFERENCES - 1);
         assert_eq!(b.preserve(0), Ok(()));
         assert_eq!(b.preserve(0), err(EOVERFLOW));
         // The refusal is exact.
         let block = b.preview()?;
-        assert!(block.is(0, &name(0), data(0), u64::from(MOST_FILES)));
-        assert!(block.is(1, &name(1), data(1), u64::from(MOST_FILES) + 1));
+        assert!(block.is(0, &name(0), data(0), u64::from(MAX_REFERENCES)));
+        assert!(block.is(1, &name(1), data(1), u64::from(MAX_REFERENCES) + 1));
         assert_eq!(b.calls(), [P(0), P(1)]);
 
         let new = Bench::new(1, 2)?;
@@ -160,36 +159,27 @@ mod suite {
 
     #[test]
     fn most_files_of_most_handlers_can_be_handed_over() -> Result {
-        let b = Bench::set_up(MOST_HANDLERS + 1, 1)?;
-        for handler in 0..MOST_HANDLERS {
+        let most = MAX_HANDLERS as usize;
+        let b = Bench::set_up(most + 1, 1)?;
+        for handler in 0..=most {
             b.register(handler, 0)?;
+        }
+        for handler in 0..most {
             b.preserve(handler)?;
-            b.set_files(handler, MOST_FILES);
+            b.set_files(handler, MAX_REFERENCES);
             assert_eq!(b.preserve(handler), err(EOVERFLOW));
         }
-        // One more handler cannot take part, neither with FLBs nor without.
-        assert_eq!(b.register(MOST_HANDLERS, 0), err(ENOSPC));
-        assert_eq!(b.preserve(MOST_HANDLERS), err(ENOSPC));
+        assert_eq!(b.preserve(most), err(EOVERFLOW));
         let block = b.preview()?;
-        let files = u64::from(MOST_FILES) * MOST_HANDLERS as u64;
+        let files = u64::from(MAX_REFERENCES) * u64::from(MAX_HANDLERS);
         assert!(files <= 0x7fff_ffff);
         assert!(block.is(0, &name(0), data(0), files));
         assert_eq!(Bench::new(0, 0)?.receive(block.bytes()), Ok(()));
-        // Room comes back with the last FLB and file.
+        // There is room for another one in place of it.
         b.set_files(6, 1);
-        b.unregister(6, 0);
-        assert_eq!(b.register(MOST_HANDLERS, 0), err(ENOSPC));
         b.unpreserve(6);
-        assert_eq!(b.preserve(MOST_HANDLERS), Ok(()));
-        b.unpreserve(MOST_HANDLERS);
-        assert_eq!(b.preserve(6), Ok(()));
-        assert_eq!(b.register(MOST_HANDLERS, 0), err(ENOSPC));
-        b.unpreserve(6);
-        b.set_files(5, 1);
-        b.unpreserve(5);
-        b.unregister_all(5);
-        assert_eq!(b.register(MOST_HANDLERS, 0), Ok(()));
-        assert_eq!(b.register(6, 0), Ok(()));
+        assert_eq!(b.preserve(most), Ok(()));
+        assert_eq!(b.preserve(6), err(EOVERFLOW));
         assert_eq!(b.calls(), [P(0)]);
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 //! KUnit suites of the core, one a topic.
 //!
-//! Each test has an [`Instance`](crate::instance::Instance) of its own, and fake handlers and FLBs;
+//! Each test has an [`LuoFlb`](crate::files::LuoFlb) of its own, and fake handlers and FLBs;
 //! see [`support`]. A case whose name ends in `_warns` breaks the contract of the API on purpose,
 //! so that the kernel logs a warning. Cases named after a defect of the C implementation (`d3_`)
 //! show the difference that `Documentation/differences.rst` lists.
@@ -12,8 +12,6 @@
 
 mod support;
 
-mod arrivals;
-mod capacity;
 mod clients;
 mod defects;
 mod failures;
@@ -25,9 +23,9 @@ mod frozen;
 mod handover;
 mod incoming;
 mod limits;
-mod luo_v5;
 #[cfg(not(CONFIG_PROVE_LOCKING))]
 mod nesting;
+mod off;
 mod outgoing;
 #[cfg(CONFIG_MODULE_UNLOAD)]
 mod positions;

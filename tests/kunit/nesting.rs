@@ -23,10 +23,11 @@ mod suite {
         b.preserve(0)?;
         b.unregister(0, 0);
         b.unregister(0, 1);
-        // When the callback of 0 runs, that of 1 has, and 1 may be gone.
+        // When the callback of 0 runs, that of 1 has, and 1 may be gone. Its name is still taken.
         b.unpreserve(0);
         assert_eq!(b.calls(), [P(0), P(1), U(1), U(0)]);
-        assert_eq!(b.notes(), [0]);
+        assert_eq!(b.notes(), [EEXIST.to_errno()]);
+        assert_eq!(b.register(1, 2), Ok(()));
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 //! References to the object that `preserve` made: get and put beside the files.
 
 use super::support::{Call::*, *};
-use crate::bindings::{EIO, ENOENT, EOPNOTSUPP, EOVERFLOW};
+use crate::bindings::{EIO, ENOENT, EOVERFLOW};
 use kernel::{prelude::*, sync::Arc};
 
 /// How often each thread of a test does what it does.
@@ -61,19 +61,6 @@ mod suite {
         b.script(0, |script| script.preserve = -(EIO as i32));
         assert_eq!(b.preserve(0), err(EIO));
         assert_eq!(b.get_outgoing(0), err(ENOENT));
-        Ok(())
-    }
-
-    #[test]
-    fn off_is_eopnotsupp() -> Result {
-        let off = Bench::switched(false, 0, 1)?;
-        assert_eq!(off.get_outgoing(0), err(EOPNOTSUPP));
-        assert_eq!(off.peek(0), err(EOPNOTSUPP));
-        let b = preserved(Bench::new(1, 1)?)?;
-        let got = off.core.get_outgoing(b.flb(0));
-        assert!(got.map(|_| ()) == err(EOPNOTSUPP));
-        b.unpreserve(0);
-        assert_eq!(b.calls(), [U(0)]);
         Ok(())
     }
 

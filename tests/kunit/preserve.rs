@@ -5,8 +5,8 @@
 use super::support::{Call::*, *};
 use crate::{
     bindings::{EINVAL, EIO, ENODEV},
-    handlers::MOST_FILES,
     raw::Direction,
+    refs::MAX_REFERENCES,
 };
 use kernel::prelude::*;
 
@@ -150,7 +150,7 @@ mod suite {
         b.preserve(0)?;
         assert_eq!(b.calls(), [P(0), P(1)]);
         // The count of files is at its limit, so one more is refused.
-        b.set_files(0, MOST_FILES);
+        b.set_files(0, MAX_REFERENCES);
         assert!(b.preserve(0).is_err());
         assert!(b.is_quiet());
         b.set_files(0, 2);

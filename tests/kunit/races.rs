@@ -273,37 +273,6 @@ mod suite {
     }
 
     #[test]
-    fn block_that_grows_under_files() -> Result {
-        needs_kho();
-        let b = Bench::racing(2, 2 * MOST + 10)?;
-        let announced = Lasting::complete(&b)?;
-        b.register(0, 0)?;
-        b.register(0, 1)?;
-        let all_ended = b.race(5, |b, number| match number {
-            0 => (2..2 * MOST + 10).for_each(|flb| b.note_unless(b.register(1, flb).is_ok())),
-            1..3 => files(b, 0, 0),
-            3 => users(b, 1, ROUNDS),
-            _ => looks(b, 2),
-        })?;
-        assert!(all_ended);
-        assert_eq!(b.notes(), []);
-        assert_eq!(announced.address()?, b.core.handover().announced()?);
-        for flb in 0..2 {
-            assert!(is_over(b.lived_outgoing(flb)));
-        }
-        b.preserve(0)?;
-        b.preserve(1)?;
-        let block = b.preview()?;
-        assert_eq!((block.pages(), block.count()), (4, 2 * MOST as u64 + 10));
-        b.unpreserve(1);
-        b.unpreserve(0);
-        for flb in 2..2 * MOST + 10 {
-            assert_eq!(b.lived_outgoing(flb), ended(1));
-        }
-        Ok(())
-    }
-
-    #[test]
     fn puts_when_all_is_handed_over() -> Result {
         needs_kho();
         for race in 0..RACES {
@@ -316,7 +285,7 @@ mod suite {
                     b.get_outgoing(flb)?;
                 }
             }
-            // FLB 0 is handed over; FLB 1 has users only, who go.
+            // FLB 0 is handed over; FLB 1 has references only, which are put.
             b.unpreserve(1);
             let all_ended = b.race(4, move |b, number| {
                 // All come a little later or earlier than the last time.
@@ -326,7 +295,6 @@ mod suite {
                 if number == 0 {
                     b.core.serialize();
                     b.close(0);
-                    b.close(1);
                 } else {
                     b.put_outgoing(1);
                     b.put_outgoing(0);
@@ -340,10 +308,7 @@ mod suite {
             assert!(block.is(0, &name(0), 1, 1));
             let kept = b.lived_outgoing(0);
             assert_eq!((kept.begun, kept.ended, kept.wrong), (1, 0, 0));
-            // Its last user came before or after.
-            let used = b.lived_outgoing(1);
-            assert!(used.begun == 1 && used.wrong == 0);
-            assert_eq!(b.peek(1)?.is_none(), used.ended == 1);
+            assert_eq!(b.lived_outgoing(1), ended(1));
         }
         Ok(())
     }

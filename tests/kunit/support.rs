@@ -11,21 +11,21 @@ mod real_tree;
 
 #[cfg(CONFIG_LIVEUPDATE_FLB_FAULTS)]
 pub(super) use faults::Faults;
-pub(super) use handed_over::{Block, FakeTree, HandedOver, Lasting, NOWHERE};
+pub(super) use handed_over::{Block, HandedOver, NOWHERE};
 pub(super) use racing::{let_others_run, Lived};
 #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
 pub(super) use real_tree::RealTree;
 
 use crate::{
     bindings,
-    handover::MOST_PAGES,
-    instance::{Instance, Switch},
-    lock::RegisterWrite,
+    files::LuoFlb,
+    outgoing,
     raw::{self, Direction, Flb, Handler},
+    refs::{Holder, Taken},
 };
 use core::{
     cell::UnsafeCell,
-    ffi::{c_int, c_void},
+    ffi::{c_int, c_void, CStr},
     ptr::{addr_of, addr_of_mut},
 };
 use kernel::{
@@ -40,17 +40,27 @@ use kernel::{
     workqueue,
 };
 
+/// Skips the test unless live update is off. No destructors run then, so this comes first.
+pub(super) fn needs_off() {
+    skip_unless(!raw::liveupdate_enabled(), c"live update is on");
+}
+
 /// Skips the test if there is no Kexec HandOver. No destructors run then, so this comes first.
 pub(super) fn needs_kho() {
-    // SAFETY: The first function reads a flag; the second returns the test that this task runs,
-    // which nobody else uses meanwhile. Of this function nothing is left to be dropped.
+    // SAFETY: The function reads a flag.
+    skip_unless(unsafe { bindings::kho_is_enabled() }, c"KHO is off");
+}
+
+fn skip_unless(condition: bool, why: &CStr) {
+    if condition {
+        return;
+    }
+    // SAFETY: The function returns the test that this task runs, which nothing else uses meanwhile.
+    // Of this function nothing is left to be dropped.
     unsafe {
-        if bindings::kho_is_enabled() {
-            return;
-        }
         let test = bindings::kunit_get_current_test();
         let comment = &mut (*test).status_comment;
-        for (to, from) in comment.iter_mut().zip(c"KHO is off".to_bytes_with_nul()) {
+        for (to, from) in comment.iter_mut().zip(why.to_bytes_with_nul()) {
             *to = *from;
         }
         (*test).status = bindings::kunit_status_KUNIT_SKIPPED;
@@ -58,10 +68,10 @@ pub(super) fn needs_kho() {
     }
 }
 
-/// Size of the block that is handed over.
+/// Size of an array with as many FLBs as the C implementation takes.
 pub(super) const BLOCK: usize = PAGE_SIZE;
-/// How many FLBs fit into it: 63 if a page has 4 KiB.
-pub(super) const MOST: usize = (BLOCK - 16) / 64;
+/// The most FLBs that can be registered.
+pub(super) const MOST: usize = crate::registry::MAX_FLBS;
 
 /// A call of a callback of the FLB with that number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,7 +158,10 @@ pub(super) enum Link {
 #[pin_data]
 pub(super) struct Bench {
     /// The core under test.
-    pub(super) core: Instance,
+    pub(super) core: LuoFlb,
+    /// What was handed over to it.
+    #[pin]
+    received: Mutex<Option<HandedOver>>,
     handlers: KVec<KBox<UnsafeCell<FakeHandler>>>,
     flbs: KVec<KBox<UnsafeCell<FakeFlb>>>,
     #[pin]
@@ -176,17 +189,7 @@ unsafe fn zeroed<T>() -> Result<KBox<T>> {
 }
 
 impl Bench {
-    /// A core that is on, with this many handlers and FLBs, none of which is registered.
-    pub(super) fn new(handlers: usize, flbs: usize) -> Result<Arc<Self>> {
-        Self::switched(true, handlers, flbs)
-    }
-
-    /// The same, on or off.
-    pub(super) fn switched(on: bool, handlers: usize, flbs: usize) -> Result<Arc<Self>> {
-        Self::with(on, MOST_PAGES, handlers, flbs)
-    }
-
-    /// The same, with a block for the next kernel. Skips the test where there can be none.
+    /// A core with an array for the next kernel. Skips the test where there can be none.
     pub(super) fn set_up(handlers: usize, flbs: usize) -> Result<Arc<Self>> {
         needs_kho();
         let bench = Self::new(handlers, flbs)?;
@@ -194,23 +197,11 @@ impl Bench {
         Ok(bench)
     }
 
-    /// The same, with a block that can grow, and what announces it.
-    pub(super) fn announced(handlers: usize, flbs: usize) -> Result<(Arc<Self>, Lasting)> {
-        needs_kho();
-        let bench = Self::new(handlers, flbs)?;
-        let announced = Lasting::complete(&bench)?;
-        Ok((bench, announced))
-    }
-
-    /// A core that is on, whose block has one page and does not grow.
-    pub(super) fn limited(handlers: usize, flbs: usize) -> Result<Arc<Self>> {
-        Self::with(true, 1, handlers, flbs)
-    }
-
-    // A core has kilobytes, so it is only made in the memory that it stays in, and in no frame of a
-    // test, whose stack is a kernel's.
+    /// A core with this many handlers and FLBs, none of which is registered.
+    // A core is only made in the memory that it stays in, and in no frame of a test, whose stack is
+    // a kernel's.
     #[inline(never)]
-    fn with(on: bool, pages: usize, handlers: usize, flbs: usize) -> Result<Arc<Self>> {
+    pub(super) fn new(handlers: usize, flbs: usize) -> Result<Arc<Self>> {
         let mut state = State {
             calls: KVec::with_capacity(256, GFP_KERNEL)?,
             notes: KVec::with_capacity(32, GFP_KERNEL)?,
@@ -240,7 +231,8 @@ impl Bench {
         }
         let bench = Arc::pin_init(
             pin_init!(Self {
-                core: Instance::limited(Switch::Fixed(on), pages),
+                core: LuoFlb::new(),
+                received <- new_mutex!(None),
                 handlers: fake_handlers,
                 flbs: fake_flbs,
                 state <- new_mutex!(state),
@@ -283,9 +275,9 @@ impl Bench {
     }
 
     /// The FLB, as the core wants it.
-    pub(super) fn flb(&self, flb: usize) -> Option<Flb> {
+    pub(super) fn flb(&self, flb: usize) -> Flb {
         // SAFETY: The FLB lives as long as the core, which is the only one that uses it.
-        unsafe { Flb::from_raw(self.raw_flb(flb)) }
+        unsafe { Flb::from_raw(self.raw_flb(flb)).unwrap_unchecked() }
     }
 
     /// The FLB, as C wants it.
@@ -294,9 +286,15 @@ impl Bench {
     }
 
     /// The handler, as the core wants it.
-    pub(super) fn handler(&self, handler: usize) -> Option<Handler> {
+    pub(super) fn handler(&self, handler: usize) -> Handler {
         // SAFETY: The handler lives as long as the core.
-        unsafe { Handler::from_raw(addr_of_mut!((*self.handlers[handler].get()).handler)) }
+        unsafe { Handler::from_raw(self.raw_handler(handler)).unwrap_unchecked() }
+    }
+
+    /// The handler, as C wants it.
+    pub(super) fn raw_handler(&self, handler: usize) -> *mut bindings::liveupdate_file_handler {
+        // SAFETY: The pointer stays within the fake.
+        unsafe { addr_of_mut!((*self.handlers[handler].get()).handler) }
     }
 
     /// Makes a handler one that is registered with the orchestrator, or not.
@@ -376,14 +374,15 @@ impl Bench {
 
     /// Sets how many files of a handler are preserved, of which one is.
     pub(super) fn set_files(&self, handler: usize, files: u32) {
-        self.core.set_files(self.handler(handler), files);
+        if let Some(state) = self.handler(handler).state() {
+            state.files.publish(false, files);
+        }
     }
 
     /// Sets how many references are held to an FLB that is preserved, beside files.
     pub(super) fn set_users(&self, flb: usize, users: u32) {
-        if let Some(flb) = self.flb(flb) {
-            flb.refs(Direction::Outgoing).publish(true, users);
-        }
+        let flb = self.flb(flb);
+        flb.side(Direction::Outgoing).refs().publish(true, users);
     }
 
     /// Changes what the callbacks of an FLB do.
@@ -477,65 +476,122 @@ impl Bench {
     pub(super) fn unregister_all(&self, handler: usize) {
         // SAFETY: The rwsem is a static; it is released below.
         unsafe { bindings::down_write(addr_of_mut!(bindings::luo_register_rwlock)) };
-        // SAFETY: The lock is held while the token exists, and this is the only token.
-        let mut token = unsafe { RegisterWrite::assume_held() };
-        self.core.unregister_all(self.handler(handler), &mut token);
+        self.core.unregister_all(self.handler(handler));
         // SAFETY: The lock was taken above.
         unsafe { bindings::up_write(addr_of_mut!(bindings::luo_register_rwlock)) };
     }
 
     pub(super) fn preserve(&self, handler: usize) -> Result {
-        self.core.preserve_file(self.handler(handler))
+        let handler = self.handler(handler);
+        match handler.state() {
+            Some(state) if state.files.try_get() == Taken::Counted => Ok(()),
+            _ => self.core.preserve_first(handler),
+        }
     }
 
     pub(super) fn unpreserve(&self, handler: usize) {
-        self.core.unpreserve_file(self.handler(handler));
+        let handler = self.handler(handler);
+        match handler.state() {
+            Some(state) if state.files.put_not_last() => {}
+            _ => self.core.unpreserve_last(handler),
+        }
     }
 
     pub(super) fn finish(&self, handler: usize) {
         self.core.finish_file(self.handler(handler));
     }
 
+    /// The object of a direction, if that takes no lock.
+    pub(super) fn try_get(&self, flb: usize, direction: Direction) -> Option<usize> {
+        let flb = self.flb(flb);
+        let side = flb.side(direction);
+        let is_counted = side.refs().try_get() == Taken::Counted;
+        is_counted.then(|| side.object().as_ptr() as usize)
+    }
+
+    fn put_not_last(&self, flb: usize, direction: Direction) -> bool {
+        self.flb(flb).side(direction).refs().put_not_last()
+    }
+
     pub(super) fn get(&self, flb: usize) -> Result<usize> {
-        let object = match Instance::get_alive(self.flb(flb), Direction::Incoming) {
-            Some(object) => object,
-            None => self.core.get_incoming(self.flb(flb))?,
-        };
-        Ok(object.as_ptr() as usize)
+        match self.try_get(flb, Direction::Incoming) {
+            Some(object) => Ok(object),
+            None => Ok(self.core.incoming.get(self.flb(flb))?.as_ptr() as usize),
+        }
     }
 
     pub(super) fn put(&self, flb: usize) {
-        self.core.put_incoming(self.flb(flb));
+        if !self.put_not_last(flb, Direction::Incoming) {
+            let _ = self
+                .flb(flb)
+                .ready()
+                .map(|flb| self.core.incoming.put_object(flb));
+        }
     }
 
     pub(super) fn get_outgoing(&self, flb: usize) -> Result<usize> {
-        let object = match Instance::get_alive(self.flb(flb), Direction::Outgoing) {
-            Some(object) => object,
-            None => self.core.get_outgoing(self.flb(flb))?,
-        };
-        Ok(object.as_ptr() as usize)
+        match self.try_get(flb, Direction::Outgoing) {
+            Some(object) => Ok(object),
+            None => Ok(outgoing::get(self.flb(flb))?.as_ptr() as usize),
+        }
     }
 
     pub(super) fn put_outgoing(&self, flb: usize) {
-        self.core.put_outgoing(self.flb(flb));
+        if !self.put_not_last(flb, Direction::Outgoing) {
+            let _ = self
+                .flb(flb)
+                .ready()
+                .map(|flb| outgoing::put(flb, Holder::Reference));
+        }
     }
 
     /// The outgoing object, without a reference to it.
     pub(super) fn peek(&self, flb: usize) -> Result<Option<usize>> {
-        let obj = match Instance::peek_alive(self.flb(flb)) {
-            Some(obj) => Some(obj),
-            None => self.core.peek_outgoing(self.flb(flb))?,
-        };
-        Ok(obj.map(|obj| obj.as_ptr() as usize))
+        let is_held = || self.flb(flb).side(Direction::Outgoing).refs().is_held();
+        if is_held() {
+            return Ok(Some(self.described(flb, Direction::Outgoing).1));
+        }
+        let object = outgoing::get_unreferenced(self.flb(flb))?;
+        Ok(is_held().then(|| object.as_ptr() as usize))
     }
 
+    /// Hands over memory with this content; the answer to clients that ask for what is not there.
     pub(super) fn receive(&self, bytes: &[u8]) -> Result {
-        self.core.handover().receive(bytes)
+        let memory = HandedOver::new(bytes)?;
+        self.core.incoming.setup(memory.address());
+        let answer = self.answer();
+        memory.taken();
+        *self.received.lock() = Some(memory);
+        answer
     }
 
-    /// Prepares the block for the next kernel.
+    /// The answer to a client that asks for what is not there: [`Ok`] unless all is refused.
+    pub(super) fn answer(&self) -> Result {
+        // SAFETY: All zero is a valid FLB.
+        let flb = unsafe { zeroed::<FakeFlb>()? };
+        let flb = UnsafeCell::from_mut(KBox::leak(flb)).get();
+        let mut name = name(9999);
+        name[0] = b'?';
+        // SAFETY: The FLB is ours; the name is shorter than the field.
+        let answer = unsafe {
+            addr_of_mut!((*flb).flb.compatible)
+                .cast::<[u8; 9]>()
+                .write(name);
+            Flb::from_raw(flb.cast()).map(|flb| self.core.incoming.get(flb))
+        };
+        // SAFETY: It was leaked above, and the core keeps no pointer to what it did not find.
+        drop(unsafe { KBox::from_raw(flb) });
+        match answer {
+            Some(Err(ENOENT)) | None => Ok(()),
+            Some(Err(error)) if error == raw::errno(bindings::ENODATA) => Ok(()),
+            Some(Err(error)) => Err(error),
+            Some(Ok(_)) => Err(EIO),
+        }
+    }
+
+    /// Prepares the array for the next kernel.
     pub(super) fn setup(&self) -> Result {
-        self.core.setup_outgoing(Some(&mut FakeTree::new()))
+        self.core.setup_outgoing(|_| Ok(()))
     }
 
     /// What would be handed over now.

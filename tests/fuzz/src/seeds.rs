@@ -3,10 +3,9 @@
 //! Inputs to start with: what is right, and one for each thing that can be wrong, whose names say
 //! what they are; and the corpus, what fuzzing has found that reaches other code than these.
 
-mod block;
 mod corpus;
-mod fdt;
-mod numbers;
+mod flb_array;
+mod name;
 #[cfg(test)]
 mod tests;
 
@@ -28,10 +27,8 @@ pub fn files(target: &str) -> Option<Vec<(String, Vec<u8>)>> {
 /// The seeds of a target.
 fn of(target: &str) -> Option<Vec<Seed>> {
     match target {
-        "block" => Some(block::seeds()),
-        "fdt" => Some(fdt::seeds()),
-        "luo_v5" => Some(numbers::luo_v5()),
-        "name" => Some(numbers::name()),
+        "flb_array" => Some(flb_array::seeds()),
+        "name" => Some(name::seeds()),
         _ => None,
     }
 }

@@ -40,6 +40,10 @@ pub const fn counts(preserve: u32, unpreserve: u32, retrieve: u32, finish: u32) 
 /// What the kernel's interface is like; it differs between series.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Contract {
+    /// How many FLBs can be registered.
+    pub max: u32,
+    /// The FLB core is the one in Rust.
+    pub rust: bool,
     /// `liveupdate_flb_get_outgoing()` takes a reference, and wants an object.
     pub put_outgoing: bool,
     /// A retrieve that has failed is not tried again.
@@ -81,7 +85,12 @@ fn read() -> io::Result<(Contract, BTreeMap<String, Flb>)> {
 fn parse_contract(line: &str) -> Option<Contract> {
     let mut contract = Contract::default();
     for word in line.strip_prefix("contract:")?.split_whitespace() {
+        if let Some(max) = word.strip_prefix("max=") {
+            contract.max = max.parse().ok()?;
+            continue;
+        }
         match word {
+            "rust" => contract.rust = true,
             "put_outgoing" => contract.put_outgoing = true,
             "retrieve_once" => contract.retrieve_once = true,
             "fdt" => contract.fdt = true,
@@ -186,10 +195,12 @@ mod tests {
 
     #[test]
     fn a_contract() {
-        let contract = parse_contract("contract: put_outgoing fdt").unwrap();
+        let contract = parse_contract("contract: max=63 put_outgoing fdt").unwrap();
+        assert!(contract.max == 63 && !contract.rust);
         assert!(contract.put_outgoing && contract.fdt && !contract.retrieve_once);
         assert_eq!(parse_contract("contract:"), Some(Contract::default()));
         assert_eq!(parse_contract("contract: haggling"), None);
+        assert_eq!(parse_contract("contract: max=many"), None);
         assert_eq!(parse_contract("a-v1 preserve=1"), None);
     }
 

@@ -25,6 +25,7 @@ mod bench;
 mod client;
 mod cmdline;
 mod cpio;
+mod early;
 mod fdt;
 mod kexec;
 mod kmsg;

@@ -15,9 +15,6 @@ use std::path::Path;
 /// What the client's parameters are called on the command line.
 const CLIENT_PREFIX: &str = "flb_client.";
 
-/// The line that the Rust core logs at boot.
-const RUST_CORE: &str = "luo_flb: Rust FLB core";
-
 /// What one kernel of the chain does. The sessions that it returns stay open until the kexec.
 pub type Step = fn(&mut Run) -> io::Result<Vec<Session>>;
 
@@ -67,8 +64,6 @@ pub struct Run {
     pub boot_log: Vec<String>,
     /// Callbacks seen so far in this kernel, those during boot included.
     pub events: Vec<Event>,
-    /// What the core said about itself at boot.
-    pub core_line: Option<String>,
 }
 
 impl Run {
@@ -93,7 +88,6 @@ impl Run {
             kmsg: Kmsg::open()?,
             boot_log: Vec::new(),
             events: Vec::new(),
-            core_line: None,
         };
         report::start(name, format!("hop {hop} ({})", run.label()));
 
@@ -104,12 +98,11 @@ impl Run {
             .iter()
             .filter_map(|l| Event::parse(l))
             .collect();
-        run.core_line = run.booted_with(RUST_CORE).map(str::to_string);
-        if run.enabled() {
-            let expected = if run.is_rust() { "Rust" } else { "C" };
-            let got = if run.core_line.is_some() { "Rust" } else { "C" };
-            report::equal("the FLB core of this kernel", expected, got);
-        }
+        report::equal(
+            "the FLB core of this kernel",
+            core_name(core_of(run.label()).starts_with("rust")),
+            core_name(run.is_rust()),
+        );
         Ok(run)
     }
 
@@ -123,9 +116,19 @@ impl Run {
         self.label_at(self.hop)
     }
 
-    /// Whether the label says that the core is the one in Rust.
+    /// Whether the core of the running kernel is the one in Rust.
     pub fn is_rust(&self) -> bool {
-        core_of(self.label()) == "rust"
+        self.contract.rust
+    }
+
+    /// What `get_incoming()` of any FLB returns when all that came is finished, and this FLB did not
+    /// come. C still has the array then, and looks for the name.
+    pub fn nothing_left(&self) -> i32 {
+        if self.is_rust() {
+            libc::ENODATA
+        } else {
+            libc::ENOENT
+        }
     }
 
     /// The first line of the boot log that starts like this.
@@ -250,9 +253,18 @@ impl Run {
     }
 }
 
-/// The core that a label names, whatever stands before.
+/// The core that a label names, whatever stands before; what follows is the configuration.
 fn core_of(label: &str) -> &str {
     label.rsplit('-').next().unwrap_or(label)
+}
+
+/// The name of a core.
+pub fn core_name(is_rust: bool) -> &'static str {
+    if is_rust {
+        "Rust"
+    } else {
+        "C"
+    }
 }
 
 /// Compares the counts of some FLBs of the client with what they have to be.

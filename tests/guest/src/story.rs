@@ -8,7 +8,7 @@ use crate::kmsg::Event;
 use crate::liveupdate::{LiveUpdate, Session};
 use crate::memfd::Blob;
 use crate::report::{self, story};
-use crate::run::{finish, kernel, same_counts, Hop, Run, Scenario, Step};
+use crate::run::{core_name, finish, kernel, same_counts, Hop, Run, Scenario, Step};
 use crate::scenarios::ALL;
 use crate::{fdt, luo_ser};
 use std::fs;
@@ -181,7 +181,7 @@ fn arrive(run: &mut Run) -> io::Result<Vec<Session>> {
 }
 
 fn headline(run: &Run, when: &str) {
-    let core = if run.core_line.is_some() { "Rust" } else { "C" };
+    let core = core_name(run.is_rust());
     story("");
     story(format_args!(
         "==== Kernel {} of 2, {when} ====",
@@ -192,9 +192,6 @@ fn headline(run: &Run, when: &str) {
         "  FLB core     {core} (label \"{}\")",
         run.label()
     ));
-    if let Some(line) = &run.core_line {
-        story(format_args!("  it says      {line}"));
-    }
     if let Some(uptime) = uptime() {
         story(format_args!(
             "  userspace    {uptime} s after this kernel started"

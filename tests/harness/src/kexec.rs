@@ -35,10 +35,6 @@ pub const CFI: Flavor = Flavor {
     name: "cfi",
     ..PLAIN
 };
-pub const ATOMICS: Flavor = Flavor {
-    name: "atomics",
-    ..PLAIN
-};
 
 /// Scenarios for kernels with the core in Rust only: C exports nothing to modules.
 const MODULE: &[&str] = &["module-preserved", "module-handed-over", "module-absent"];
@@ -50,8 +46,8 @@ const SELFTESTS: &[&str] = &[
     "luo_stress_files",
     "luo_stress_sessions",
 ];
-/// More FLBs than C can register.
-const CAPACITY: &[&str] = &["mass-1000", "mass-10000", "mass-fewer", "mass-most"];
+/// For the kinds of kernels that can register the most FLBs, those of `configs/max.config`.
+const MOST: &[&str] = &["mass-512"];
 
 /// What the guest says about a scenario.
 struct Scenario {
@@ -75,10 +71,13 @@ struct Chain {
 impl Chain {
     fn new(tree: &Tree, arch: Arch, flavor: Flavor, labels: &'static [&'static str]) -> Self {
         let kernel = |label: &str| tree.build(arch, &format!("{label}{}", flavor.name));
-        let cores = ["c", "rust"]
-            .into_iter()
-            .filter(|core| labels.contains(core));
-        let kernels: Vec<_> = cores.map(|core| (core.to_string(), kernel(core))).collect();
+        let mut kinds = labels.to_vec();
+        kinds.sort_unstable();
+        kinds.dedup();
+        let kernels: Vec<_> = kinds
+            .iter()
+            .map(|kind| (kind.to_string(), kernel(kind)))
+            .collect();
         let dash = if flavor.name.is_empty() { "" } else { "-" };
         let labelled = labels.join("-");
         let name = format!(
@@ -205,14 +204,15 @@ fn plan_x86(plan: &mut Plan, tree: &Tree) {
     }
     chain(PLAIN, &["rust"]).plan(plan, core, special(MODULE));
     chain(PLAIN, &["c", "rust"]).plan(plan, Tier::All, special(&["chain-20"]));
-    chain(PLAIN, &["rust"]).plan(plan, Tier::All, special(CAPACITY));
-    chain(PLAIN, &["rust", "c"]).plan(plan, Tier::All, special(CAPACITY));
-    for flavor in [DEBUG, KCSAN, RT, CFI, ATOMICS] {
+    for flavor in [DEBUG, KCSAN, RT, CFI] {
         chain(flavor, &["rust"]).plan(plan, Tier::All, listed("--list"));
         chain(flavor, &["rust"]).plan(plan, Tier::All, special(MODULE));
     }
     for flavor in [DEBUG, CFI] {
-        chain(flavor, &["rust"]).plan(plan, Tier::All, special(CAPACITY));
+        chain(flavor, &["rust"]).plan(plan, Tier::All, special(MOST));
+    }
+    for labels in [&["rustcfi", "rust"], &["rustcfi", "c"]] {
+        chain(PLAIN, labels).plan(plan, Tier::All, special(MOST));
     }
 }
 

@@ -5,7 +5,7 @@
 
 use crate::guest::{self, console, Flavor, PLAIN};
 use crate::kernels::{place, trees, Arch, Build, Tree};
-use crate::kexec::{arm_tier, ATOMICS, CFI, DEBUG, KCSAN, PAGES64K, RT};
+use crate::kexec::{arm_tier, CFI, DEBUG, KCSAN, PAGES64K, RT};
 use crate::plan::{run_file, top, Outcome, Plan, Tier};
 use crate::{faults, process};
 use libtest_mimic::{Completion, Failed, Trial};
@@ -298,7 +298,7 @@ pub fn plan(plan: &mut Plan) {
             plan_boot(plan, core, (tree, Arch::X86, "rust"), PLAIN, kind);
         }
         plan_boot(plan, full, (tree, Arch::X86, "c"), PLAIN, &API);
-        for flavor in [DEBUG, KCSAN, RT, CFI, ATOMICS] {
+        for flavor in [DEBUG, KCSAN, RT, CFI] {
             for kind in [&CORE, &API] {
                 plan_boot(plan, Tier::All, (tree, Arch::X86, "rust"), flavor, kind);
             }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the protocols ask of the kernel's module of this name, with the atomics of the language.
+//! Stand in for the kernel's module of this name, with the atomics of the language.
 
 use std::sync::atomic::{
-    AtomicU32,
+    AtomicU32, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 
-/// What a read-modify-write of [`Count`] orders.
+/// What a cmpxchg of a [`Count`] orders.
 #[derive(Clone, Copy)]
 pub(crate) enum Order {
     /// Nothing.
@@ -30,22 +30,22 @@ impl Count {
         Self(AtomicU32::new(value))
     }
 
-    /// Reads it, before what follows.
+    /// Read it, before what follows.
     pub(crate) fn load_acquire(&self) -> u32 {
         self.0.load(Acquire)
     }
 
-    /// Reads it.
+    /// Read it.
     pub(crate) fn load(&self) -> u32 {
         self.0.load(Relaxed)
     }
 
-    /// Writes it, after what came before.
+    /// Write it, after what came before.
     pub(crate) fn store_release(&self, value: u32) {
         self.0.store(value, Release);
     }
 
-    /// Changes `old` to `new`; if it is not `old`, says what it is, and orders nothing.
+    /// Change `old` to `new`; if it is not `old`, return what it is, and order nothing.
     pub(crate) fn cmpxchg(&self, old: u32, new: u32, order: Order) -> Result<(), u32> {
         let order = match order {
             Order::Relaxed => Relaxed,
@@ -56,5 +56,31 @@ impl Count {
         self.0
             .compare_exchange(old, new, order, Relaxed)
             .map(|_| ())
+    }
+}
+
+/// A number of 64 bits.
+#[repr(transparent)]
+pub(crate) struct Number(AtomicU64);
+
+impl Number {
+    /// A number to start with.
+    pub(crate) const fn new(value: u64) -> Self {
+        Self(AtomicU64::new(value))
+    }
+
+    /// Read it.
+    pub(crate) fn load(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+
+    /// Change `old` to `new`, fully ordered; whether it was `old`.
+    pub(crate) fn cmpxchg(&self, old: u64, new: u64) -> bool {
+        self.0.compare_exchange(old, new, AcqRel, Relaxed).is_ok()
+    }
+
+    /// Add to it, fully ordered, and return what it was.
+    pub(crate) fn fetch_add(&self, value: u64) -> u64 {
+        self.0.fetch_add(value, AcqRel)
     }
 }

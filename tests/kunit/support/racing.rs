@@ -8,7 +8,6 @@
 use super::{Bench, FakeFlb};
 use crate::{
     bindings,
-    instance::Instance,
     raw::Direction::{self, Incoming, Outgoing},
 };
 use core::{ffi::c_int, ptr::addr_of};
@@ -143,8 +142,8 @@ impl Bench {
 
     /// The same, if it takes no lock.
     pub(in super::super) fn use_alive(&self, flb: usize) {
-        if let Some(obj) = Instance::get_alive(self.flb(flb), Outgoing) {
-            self.life(flb, Outgoing).look(obj.as_ptr() as usize);
+        if let Some(obj) = self.try_get(flb, Outgoing) {
+            self.life(flb, Outgoing).look(obj);
             self.put_outgoing(flb);
         }
     }

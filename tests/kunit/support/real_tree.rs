@@ -2,11 +2,8 @@
 
 //! Trees by the kernel's libfdt.
 
-use crate::{
-    bindings,
-    raw::{ReceivedTree, TreeBuilder},
-};
-use core::ffi::c_int;
+use crate::bindings;
+use core::ffi::{c_int, CStr};
 use kernel::{error::to_result, page::PAGE_SIZE, prelude::*};
 
 /// A tree that the kernel's libfdt makes, in a page of its own.
@@ -26,10 +23,30 @@ impl RealTree {
         Ok(tree)
     }
 
-    /// To be written by the core.
-    pub(in super::super) fn builder(&mut self) -> Option<TreeBuilder> {
+    /// A tree with a node of this name and version, and an address if this is not empty.
+    pub(in super::super) fn with(node: &CStr, version: &[u8], address: &[u8]) -> Result<Self> {
+        let mut tree = Self::new(1024)?;
+        let buffer = tree.0.as_mut_ptr().cast();
+        // SAFETY: The tree is being written; names are terminated, and values as long as they say.
+        unsafe {
+            check(bindings::fdt_begin_node(buffer, node.as_char_ptr()))?;
+            for (name, value) in [(c"compatible", version), (c"luo-flb-header", address)] {
+                if !value.is_empty() {
+                    let (value, len) = (value.as_ptr().cast(), value.len() as c_int);
+                    let name = name.as_char_ptr();
+                    check(bindings::fdt_property(buffer, name, value, len))?;
+                }
+            }
+            check(bindings::fdt_end_node(buffer))?;
+        }
+        tree.close()?;
+        Ok(tree)
+    }
+
+    /// Has the core write the address of the array, as LUO does.
+    pub(in super::super) fn announce(&mut self, address: u64) -> Result {
         // SAFETY: The tree is being written, by the caller alone.
-        unsafe { TreeBuilder::from_raw(self.0.as_mut_ptr().cast()) }
+        to_result(unsafe { bindings::luo_flb_shim_announce(self.0.as_mut_ptr().cast(), address) })
     }
 
     /// Closes the root.
@@ -42,10 +59,14 @@ impl RealTree {
         }
     }
 
-    /// To be read by the core.
-    pub(in super::super) fn tree(&self) -> Option<ReceivedTree> {
-        // SAFETY: The buffer is a page.
-        unsafe { ReceivedTree::from_raw(self.0.as_ptr().cast()) }
+    /// Has the core read the address of the array.
+    pub(in super::super) fn address(&self) -> Result<u64> {
+        let mut address = 0;
+        // SAFETY: The buffer is a page; the address is valid for writes.
+        to_result(unsafe {
+            bindings::luo_flb_shim_read_tree(self.0.as_ptr().cast(), &mut address)
+        })?;
+        Ok(address)
     }
 
     /// Changes a number in the header, at an offset in bytes; what was there.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The protocol by which objects are held, and the two states over it, by several tasks at a time:
-//! the very files that the kernel build compiles, with atomics of which loom tries all orders of
-//! execution, and all values that the memory model allows to be read.
+//! What several tasks do at a time with `refs.rs` and `state.rs`: the very files that the kernel
+//! build compiles, with atomics of which loom tries all orders of execution, and all values that the
+//! memory model allows to be read.
 
 #![cfg(test)]
 

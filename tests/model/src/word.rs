@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the protocols ask of the kernel's module of this name, with the atomics of loom. Each
-//! ordering can be weakened, to see that the model notices.
+//! Stand in for the kernel's module of this name, with the atomics of loom. Each ordering can be
+//! weakened, to see that the model notices.
 
 use loom::sync::atomic::{
-    AtomicU32,
+    AtomicU32, AtomicU64,
     Ordering::{self, AcqRel, Acquire, Relaxed, Release},
 };
 use std::cell::{Cell, OnceCell};
 
-/// What a read-modify-write of [`Count`] orders.
+/// What a read-modify-write orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     /// Nothing.
@@ -25,8 +25,10 @@ pub(crate) enum Order {
 /// An ordering that is weaker than the one that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Weak {
-    /// Where a read-modify-write should have the first, it has the second.
+    /// Where a read-modify-write of a [`Count`] should have the first, it has the second.
     Change(Order, Order),
+    /// Each read-modify-write of a [`Number`] has this.
+    Number(Order),
     /// A store with release is relaxed.
     Store,
     /// A load with acquire is relaxed.
@@ -38,8 +40,8 @@ thread_local! {
     static WEAK: Cell<Option<Weak>> = const { Cell::new(None) };
 }
 
-/// Runs `f` with an ordering weakened.
-pub(crate) fn weakened<T>(weak: Option<Weak>, f: impl FnOnce() -> T) -> T {
+/// Run `f` with an ordering weakened.
+pub(crate) fn weakened<T>(weak: Weak, f: impl FnOnce() -> T) -> T {
     struct Restore;
     impl Drop for Restore {
         fn drop(&mut self) {
@@ -47,21 +49,13 @@ pub(crate) fn weakened<T>(weak: Option<Weak>, f: impl FnOnce() -> T) -> T {
         }
     }
 
-    WEAK.set(weak);
+    WEAK.set(Some(weak));
     let _restore = Restore;
     f()
 }
 
-fn is_weak(what: Weak) -> bool {
-    WEAK.get() == Some(what)
-}
-
-/// The ordering that loom is asked for.
+/// Return the ordering that loom is asked for.
 fn ordering(order: Order) -> Ordering {
-    let order = match WEAK.get() {
-        Some(Weak::Change(from, to)) if from == order => to,
-        _ => order,
-    };
     match order {
         Order::Relaxed => Relaxed,
         Order::Acquire => Acquire,
@@ -88,37 +82,85 @@ impl Count {
         }
     }
 
-    /// Makes it known to loom.
-    pub(crate) fn begin(&self) {
+    /// Make it known to loom.
+    pub(crate) fn begin(self) -> Self {
         assert!(self.atomic.set(AtomicU32::new(self.start)).is_ok());
+        self
     }
 
     fn atomic(&self) -> &AtomicU32 {
         self.atomic.get().expect("a number that has begun")
     }
 
-    /// Reads it, before what follows.
+    /// Read it, before what follows.
     pub(crate) fn load_acquire(&self) -> u32 {
-        let weak = is_weak(Weak::Load);
-        self.atomic().load(if weak { Relaxed } else { Acquire })
+        let order = match WEAK.get() {
+            Some(Weak::Load) => Relaxed,
+            _ => Acquire,
+        };
+        self.atomic().load(order)
     }
 
-    /// Reads it.
+    /// Read it.
     pub(crate) fn load(&self) -> u32 {
         self.atomic().load(Relaxed)
     }
 
-    /// Writes it, after what came before.
+    /// Write it, after what came before.
     pub(crate) fn store_release(&self, value: u32) {
-        let weak = is_weak(Weak::Store);
-        let order = if weak { Relaxed } else { Release };
+        let order = match WEAK.get() {
+            Some(Weak::Store) => Relaxed,
+            _ => Release,
+        };
         self.atomic().store(value, order);
     }
 
-    /// Changes `old` to `new`; if it is not `old`, says what it is, and orders nothing.
+    /// Change `old` to `new`; if it is not `old`, return what it is, and order nothing.
     pub(crate) fn cmpxchg(&self, old: u32, new: u32, order: Order) -> Result<(), u32> {
+        let order = match WEAK.get() {
+            Some(Weak::Change(from, to)) if from == order => to,
+            _ => order,
+        };
         self.atomic()
             .compare_exchange(old, new, ordering(order), Relaxed)
             .map(|_| ())
+    }
+}
+
+/// A number of 64 bits. It is made before there is a second task.
+pub(crate) struct Number(AtomicU64);
+
+impl Number {
+    /// A number to start with.
+    pub(crate) fn new(value: u64) -> Self {
+        Self(AtomicU64::new(value))
+    }
+
+    /// Read it.
+    pub(crate) fn load(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+
+    /// Write it.
+    pub(crate) fn store(&self, value: u64) {
+        self.0.store(value, Relaxed);
+    }
+
+    fn order() -> Ordering {
+        match WEAK.get() {
+            Some(Weak::Number(order)) => ordering(order),
+            _ => AcqRel,
+        }
+    }
+
+    /// Change `old` to `new`, fully ordered; whether it was `old`.
+    pub(crate) fn cmpxchg(&self, old: u64, new: u64) -> bool {
+        let result = self.0.compare_exchange(old, new, Self::order(), Relaxed);
+        result.is_ok()
+    }
+
+    /// Add to it, fully ordered, and return what it was.
+    pub(crate) fn fetch_add(&self, value: u64) -> u64 {
+        self.0.fetch_add(value, Self::order())
     }
 }

@@ -5,9 +5,7 @@
 /// The inputs of a target.
 pub(super) fn of(target: &str) -> Option<Vec<Vec<u8>>> {
     let text = match target {
-        "block" => include_str!("../../corpus/block.hex"),
-        "fdt" => include_str!("../../corpus/fdt.hex"),
-        "luo_v5" => include_str!("../../corpus/luo_v5.hex"),
+        "flb_array" => include_str!("../../corpus/flb_array.hex"),
         "name" => include_str!("../../corpus/name.hex"),
         _ => return None,
     };

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-//! How many FLBs can be handed over. The core in Rust makes room as they are registered. The one in
-//! C has one page, but reads without a limit: a C kernel is handed more than it can register.
+//! How many FLBs can be registered and handed over. A kernel reads more of them than it can register.
 
 use super::{hop, scenario, ALL, GET};
 use crate::client::{counts, Counts};
@@ -26,60 +25,26 @@ pub const SCENARIOS: &[Scenario] = &[
     ),
     scenario(
         "mass-refused",
-        "the last of 300 FLBs refuses a file; those before it are given back",
-        &[hop("", refused::<300>)],
+        "the last of 63 FLBs refuses a file; those before it are given back",
+        &[hop("", refused::<63>)],
     ),
 ];
 
-pub const THOUSAND: Scenario = scenario(
-    "mass-1000",
-    "1000 FLBs",
-    &[hop("", leave::<1000>), hop(GET, arrive::<1000>)],
-);
-
-pub const TEN_THOUSAND: Scenario = scenario(
-    "mass-10000",
-    "10000 FLBs",
-    &[hop("", leave::<10_000>), hop(GET, arrive::<10_000>)],
-);
-
-pub const FEWER: Scenario = scenario(
-    "mass-fewer",
-    "10000 FLBs are carried on, then 20 of them, then none",
-    &[
-        hop("", leave::<10_000>),
-        hop(GET, carry_on::<10_000>),
-        hop(GET, carry_on::<20>),
-        hop(GET, arrive::<OTHERS>),
-    ],
-);
-
 pub const MOST: Scenario = scenario(
-    "mass-most",
-    "as many FLBs as can be registered; one more is refused, and none is lost",
-    &[hop("", leave_most), hop(GET, arrive_most)],
+    "mass-512",
+    "512 FLBs, one more than any kernel can be configured for",
+    &[hop("", leave::<512>), hop(GET, arrive::<512>)],
 );
 
 /// The FLBs that there are anyway: three of our client, three of the tree's, one of the sample. The
 /// numbers above include them.
 const OTHERS: u32 = 7;
 
-/// The most FLBs that the core in C registers, with pages of 4 KiB.
-const MOST_IN_C: u32 = 63;
-
-/// The most that the core in Rust registers: as many as fit into 4 MiB.
-const MOST_IN_RUST: u32 = 65_535;
-
-/// More than any kernel registers.
-const TOO_MANY: u32 = 70_000;
-
 /// The word of the command line that tells the next kernel how many of the many it is handed.
 const COMING: &str = "flb.mass";
 
-/// Of those that this kernel has not registered it asks for one in so many, and of very many for
-/// about a thousand in all: C searches all entries each time.
+/// Of those that this kernel has not registered it asks for one in so many.
 const STEP: u32 = 7;
-const ENOUGH: u32 = 1000;
 
 const FILES: [Blob; 2] = [Blob::new(1, 70_001), Blob::new(2, 4096)];
 
@@ -88,8 +53,7 @@ const NOTE: Blob = Blob::new(3, 5000);
 
 /// How many of so many FLBs, all others included, are among the many here.
 fn share(run: &Run, total: u32) -> u32 {
-    let most = if run.is_rust() { total } else { MOST_IN_C };
-    total.min(most) - OTHERS
+    total.min(run.contract.max) - OTHERS
 }
 
 fn coming(run: &Run) -> u32 {
@@ -165,42 +129,9 @@ fn refused<const TOTAL: u32>(run: &mut Run) -> io::Result<Vec<Session>> {
     Ok(Vec::new())
 }
 
-fn leave_most(run: &mut Run) -> io::Result<Vec<Session>> {
-    mass::create(TOO_MANY, run.hop)?;
-    let result = mass::register(0..TOO_MANY);
-    let here = mass::state()?;
-    let all = here.registered + OTHERS;
-    report::pass(format_args!("{all} FLBs are registered: {result:?}"));
-    if run.is_rust() {
-        report::equal("as many as fit into 4 MiB", MOST_IN_RUST, all);
-    } else {
-        report::equal("as many as fit into a page", MOST_IN_C, all);
-    }
-    let next = here.registered..here.registered + 1;
-    for result in [result, mass::register(next)] {
-        report::errno("no room for more", libc::ENOSPC, &result);
-    }
-    // Whoever leaves makes room for one.
-    let last = here.registered - 1..here.registered;
-    report::errno("unregister one", 0, &mass::unregister(last.clone()));
-    report::errno("register it again", 0, &mass::register(last));
-    mass::expect("after that", here)?;
-    depart(run, here)
-}
-
 fn arrive<const TOTAL: u32>(run: &mut Run) -> io::Result<Vec<Session>> {
     take_over(run, TOTAL - OTHERS)?;
     go_on_without(run)
-}
-
-fn arrive_most(run: &mut Run) -> io::Result<Vec<Session>> {
-    take_over(run, coming(run))?;
-    go_on_without(run)
-}
-
-fn carry_on<const TOTAL: u32>(run: &mut Run) -> io::Result<Vec<Session>> {
-    let here = take_over(run, TOTAL - OTHERS)?;
-    depart(run, here)
 }
 
 /// Registers so many of them, or as many as there is room for.
@@ -277,7 +208,7 @@ fn depart(run: &mut Run, before: State) -> io::Result<Vec<Session>> {
 }
 
 /// Takes over what was handed over: registers so many FLBs, and finishes the files.
-fn take_over(run: &mut Run, wanted: u32) -> io::Result<State> {
+fn take_over(run: &mut Run, wanted: u32) -> io::Result<()> {
     let came = coming(run);
     let n = came.max(wanted);
     mass::create(n, run.hop)?;
@@ -294,9 +225,8 @@ fn take_over(run: &mut Run, wanted: u32) -> io::Result<State> {
     // What is registered and nobody asks for is retrieved in the end; not so in C (D1).
     let step = if run.is_rust() { 2 } else { 1 };
     touch(0..known, step);
-    let unknown_step = STEP.max((came - known) / ENOUGH);
-    touch(known..came, unknown_step);
-    let unknown = (came - known).div_ceil(unknown_step);
+    touch(known..came, STEP);
+    let unknown = (came - known).div_ceil(STEP);
     let state = |retrieve, finish| State {
         n,
         registered,
@@ -326,7 +256,7 @@ fn take_over(run: &mut Run, wanted: u32) -> io::Result<State> {
             );
         }
     }
-    mass::state()
+    Ok(())
 }
 
 /// `get_incoming()` and `put_incoming()` of every `step`th, the last of them always being one.

@@ -232,7 +232,7 @@ fn join(run: &Run, flb: &str) {
     let nothing = if run.hop == 0 {
         libc::ENODATA
     } else {
-        libc::ENOENT
+        run.nothing_left()
     };
     report::errno(
         format_args!("get_incoming {flb}"),

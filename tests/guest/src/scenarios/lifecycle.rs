@@ -265,7 +265,7 @@ fn all_dropped_1(run: &mut Run) -> io::Result<Vec<Session>> {
     for flb in ALL {
         report::errno(
             format_args!("get_incoming {flb}"),
-            libc::ENOENT,
+            run.nothing_left(),
             &client::get_incoming(flb),
         );
     }

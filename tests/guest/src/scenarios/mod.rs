@@ -3,6 +3,7 @@
 
 mod capacity;
 mod chain;
+mod early;
 mod failures;
 mod hostile;
 mod lifecycle;
@@ -53,17 +54,15 @@ pub fn all() -> impl Iterator<Item = &'static Scenario> {
         .chain(failures::SCENARIOS)
         .chain(sample::SCENARIOS)
         .chain(capacity::SCENARIOS)
+        .chain(early::SCENARIOS)
         .chain([&matrix::MATRIX])
 }
 
-/// Those that want a chain of their own: of kernels with different formats, a long one, one with
-/// thousands of FLBs, or with the core in Rust, which has what modules need.
+/// Those that want a chain of their own: of kernels with different formats, a long one, one of which
+/// can register more FLBs, or with the core in Rust, which has what modules need.
 pub const SPECIAL: &[Scenario] = &[
     matrix::REFUSED,
     chain::TWENTY,
-    capacity::THOUSAND,
-    capacity::TEN_THOUSAND,
-    capacity::FEWER,
     capacity::MOST,
     hostile::HOSTILE,
     module::PRESERVED,

@@ -29,7 +29,7 @@ pub const SCENARIOS: &[Scenario] = &[
     ),
     scenario(
         "put-after-serialize",
-        "references that are put when the state is serialized change nothing any more",
+        "references that are put when the state is serialized do not change what is handed over",
         &[
             hop("", put_later_0),
             hop("", put_later_1),
@@ -149,11 +149,11 @@ fn references_only_0(run: &mut Run) -> io::Result<Vec<Session>> {
     Ok(Vec::new())
 }
 
-fn nothing_came_1(_: &mut Run) -> io::Result<Vec<Session>> {
+fn nothing_came_1(run: &mut Run) -> io::Result<Vec<Session>> {
     for flb in ALL {
         report::errno(
             format_args!("get_incoming {flb}"),
-            libc::ENOENT,
+            run.nothing_left(),
             &client::get_incoming(flb),
         );
     }
@@ -161,7 +161,7 @@ fn nothing_came_1(_: &mut Run) -> io::Result<Vec<Session>> {
     Ok(Vec::new())
 }
 
-/// The client puts these when the kexec has begun; a callback that runs then makes the kernel warn.
+/// The client puts these when the kexec has begun. What is unpreserved then must not be handed over.
 fn put_at_reboot() {
     for flb in ALL {
         report::errno(

@@ -115,7 +115,7 @@ fn late_1(_: &mut Run) -> io::Result<Vec<Session>> {
     Ok(Vec::new())
 }
 
-fn new_1(_: &mut Run) -> io::Result<Vec<Session>> {
+fn new_1(run: &mut Run) -> io::Result<Vec<Session>> {
     let luo = LiveUpdate::open()?;
     report::errno(
         "get_incoming of the new one",
@@ -127,7 +127,7 @@ fn new_1(_: &mut Run) -> io::Result<Vec<Session>> {
     expect("finished", &[NEW], counts(0, 0, 0, 0))?;
     report::errno(
         "get_incoming after finish",
-        libc::ENOENT,
+        run.nothing_left(),
         &client::get_incoming(NEW),
     );
     let session = save(&luo, "again", &ONE)?;

@@ -2,22 +2,18 @@
 
 //! | module | tests |
 //! | --- | --- |
-//! | [`block`] | the table of FLBs |
-//! | [`fdt`] | the node of Linux 7.1, with libfdt and the tools of the Device Tree Compiler |
-//! | [`luo_v5`] | the number of Linux 7.2 and 7.3 |
+//! | [`flb_array`] | the FLB array |
 //! | [`name`] | the compatible string |
 //! | [`refs`] | who holds an object, one caller at a time |
-//! | [`state`] | the two state machines, against models |
+//! | [`state`] | what becomes of an entry, one caller at a time |
 
-mod block;
 mod config;
-mod fdt;
-mod luo_v5;
+mod flb_array;
 mod name;
 mod refs;
 mod state;
 
-/// Calls `visit` with every sequence of `len` operations.
+/// Call `visit` with every sequence of `len` operations.
 fn sequences<T: Copy>(operations: &[T], len: u32, mut visit: impl FnMut(&[T])) {
     for number in 0..operations.len().pow(len) {
         let digits = (0..len).map(|digit| number / operations.len().pow(digit));

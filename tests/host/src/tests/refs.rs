@@ -3,65 +3,54 @@
 //! Who holds an object, one caller at a time. What several do at a time is in `tests/model`.
 
 use super::{config, sequences};
-use crate::refs::{Holder, Refs, Released, Taken};
+use crate::{
+    abi::flb_array::MAX_FILES,
+    refs::{Holder, Refs, Released, Taken, MAX_HANDLERS, MAX_REFERENCES},
+};
 use proptest::{collection::vec, prelude::*, sample::select};
-
-/// The most references that can be counted.
-const MOST: u32 = u32::MAX / 2;
-/// The limit of [`Operation::GetBelow`].
-const FEW: u32 = 2;
-
-/// Counts with so many users, and files or none.
-fn refs(files: bool, users: u32) -> Refs {
-    let refs = Refs::new(0);
-    refs.publish(files, users);
-    refs
-}
 
 #[derive(Clone, Copy, Debug)]
 enum Operation {
-    Get,
-    GetBelow,
-    Put,
+    TryGet,
+    PutNotLast,
     Hold,
     Release(Holder),
-    /// A new object, if there is none.
+    /// Publish an object, if there is none.
     Publish(bool, u32),
 }
 
 const OPERATIONS: [Operation; 8] = [
-    Operation::Get,
-    Operation::GetBelow,
-    Operation::Put,
+    Operation::TryGet,
+    Operation::PutNotLast,
     Operation::Hold,
-    Operation::Release(Holder::Files),
-    Operation::Release(Holder::User),
+    Operation::Release(Holder::Handler),
+    Operation::Release(Holder::Reference),
     Operation::Publish(true, 0),
     Operation::Publish(false, 1),
+    Operation::Publish(true, 1),
 ];
 
-/// What an operation has said.
+/// What an operation has returned.
 #[derive(Debug, PartialEq, Eq)]
-enum Said {
+enum Returned {
     Taken(Taken),
     Released(Released),
     Done(bool),
 }
 
 impl Operation {
-    fn run(self, refs: &Refs) -> Said {
+    fn run(self, refs: &Refs) -> Returned {
         match self {
-            Self::Get => Said::Taken(refs.get()),
-            Self::GetBelow => Said::Taken(refs.get_below(FEW)),
-            Self::Put => Said::Done(refs.put()),
-            Self::Hold => Said::Done(refs.hold()),
-            Self::Release(holder) => Said::Released(refs.release(holder)),
-            Self::Publish(files, users) => {
-                let free = !refs.is_alive();
+            Self::TryGet => Returned::Taken(refs.try_get()),
+            Self::PutNotLast => Returned::Done(refs.put_not_last()),
+            Self::Hold => Returned::Taken(refs.hold()),
+            Self::Release(holder) => Returned::Released(refs.release(holder)),
+            Self::Publish(handler, references) => {
+                let free = !refs.is_held();
                 if free {
-                    refs.publish(files, users);
+                    refs.publish(handler, references);
                 }
-                Said::Done(free)
+                Returned::Done(free)
             }
         }
     }
@@ -70,193 +59,151 @@ impl Operation {
 /// The reference: two variables.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Model {
-    files: bool,
-    users: u32,
+    handlers: u32,
+    references: u32,
 }
 
 impl Model {
-    fn is_alive(self) -> bool {
-        self.files || self.users > 0
+    fn is_held(self) -> bool {
+        self.handlers > 0 || self.references > 0
     }
 
-    fn get(&mut self, most: u32) -> Said {
-        Said::Taken(match self.users {
-            _ if !self.is_alive() => Taken::Dead,
-            users if users >= most => Taken::Full,
+    /// Count one holder more of those of which there are `count`.
+    fn take(held: bool, count: &mut u32, most: u32) -> Returned {
+        Returned::Taken(match *count {
+            _ if !held => Taken::Zero,
+            count if count == most => Taken::Saturated,
             _ => {
-                self.users += 1;
+                *count += 1;
                 Taken::Counted
             }
         })
     }
 
-    fn put(&mut self) -> Said {
-        let remains = self.users > 1 || self.files && self.users > 0;
-        self.users -= u32::from(remains);
-        Said::Done(remains)
+    fn put_not_last(&mut self) -> Returned {
+        let remains = self.references > 1 || self.handlers > 0 && self.references > 0;
+        self.references -= u32::from(remains);
+        Returned::Done(remains)
     }
 
-    fn hold(&mut self) -> Said {
-        self.files = self.is_alive();
-        Said::Done(self.files)
-    }
-
-    fn release(&mut self, holder: Holder) -> Said {
-        match (holder, *self) {
-            (Holder::Files, Self { files: true, .. }) => self.files = false,
-            (Holder::User, Self { users: 1.., .. }) => self.users -= 1,
-            _ => return Said::Released(Released::Unbalanced),
-        }
-        Said::Released(match self.is_alive() {
-            true => Released::Held,
-            false => Released::Last,
+    fn release(&mut self, holder: Holder) -> Returned {
+        let count = match holder {
+            Holder::Handler => &mut self.handlers,
+            Holder::Reference => &mut self.references,
+        };
+        Returned::Released(match count.checked_sub(1) {
+            None => Released::Underflow,
+            Some(less) => {
+                *count = less;
+                match self.is_held() {
+                    true => Released::Held,
+                    false => Released::Last,
+                }
+            }
         })
     }
 
-    fn publish(&mut self, files: bool, users: u32) -> Said {
-        let free = !self.is_alive();
+    fn publish(&mut self, handler: bool, references: u32) -> Returned {
+        let free = !self.is_held();
         if free {
-            *self = Self { files, users };
+            let handlers = handler.into();
+            *self = Self {
+                handlers,
+                references,
+            };
         }
-        Said::Done(free)
+        Returned::Done(free)
     }
 
-    fn run(&mut self, operation: Operation) -> Said {
+    fn run(&mut self, operation: Operation) -> Returned {
+        let held = self.is_held();
         match operation {
-            Operation::Get => self.get(MOST),
-            Operation::GetBelow => self.get(FEW),
-            Operation::Put => self.put(),
-            Operation::Hold => self.hold(),
+            Operation::TryGet => Self::take(held, &mut self.references, MAX_REFERENCES),
+            Operation::Hold => Self::take(held, &mut self.handlers, MAX_HANDLERS),
+            Operation::PutNotLast => self.put_not_last(),
             Operation::Release(holder) => self.release(holder),
-            Operation::Publish(files, users) => self.publish(files, users),
+            Operation::Publish(handler, references) => self.publish(handler, references),
         }
     }
 
-    /// Whether these are the counts, which are seen in three ways.
-    fn is(self, refs: &Refs) -> bool {
-        let alive = (refs.is_alive(), refs.is_published());
-        refs.users() == self.users && alive == (self.is_alive(), self.is_alive())
+    /// Count these holders.
+    fn build(self) -> Refs {
+        let refs = Refs::new(self.references);
+        for handler in 0..self.handlers {
+            if handler == 0 {
+                refs.publish(true, self.references);
+            } else {
+                assert_eq!(refs.hold(), Taken::Counted);
+            }
+        }
+        refs
+    }
+
+    /// Check the counts.
+    fn check(self, refs: &Refs) {
+        let counts = (refs.handlers(), refs.references(), refs.is_held());
+        assert_eq!(counts, (self.handlers, self.references, self.is_held()));
     }
 }
 
-fn check(operations: &[Operation]) {
-    let (refs, mut model) = (Refs::new(0), Model::default());
+fn check(mut model: Model, operations: &[Operation]) {
+    let refs = model.build();
+    model.check(&refs);
     for (step, operation) in operations.iter().enumerate() {
         let expected = model.run(*operation);
-        let said = operation.run(&refs);
-        assert_eq!(said, expected, "step {step} of {operations:?}");
-        assert!(model.is(&refs), "step {step} of {operations:?}: {model:?}");
+        let returned = operation.run(&refs);
+        assert_eq!(returned, expected, "step {step} of {operations:?}");
+        model.check(&refs);
     }
 }
 
 proptest! {
-    #![proptest_config(config::cases(1000))]
+    #![proptest_config(config::cases(2000))]
 
     #[test]
-    fn long_sequences_do_what_the_model_says(operations in vec(select(&OPERATIONS), 0..100)) {
-        check(&operations);
-    }
-
-    #[test]
-    fn any_counts_do_what_the_model_says(
-        files in any::<bool>(),
-        users in prop_oneof![0..4u32, MOST - 3..=MOST, 0..=MOST],
-        operation in select(&OPERATIONS),
+    fn matches_the_model_from_any_counts(
+        handlers in prop_oneof![0..4u32, MAX_HANDLERS - 3..=MAX_HANDLERS, 0..=MAX_HANDLERS],
+        references in prop_oneof![
+            0..4u32,
+            MAX_REFERENCES - 3..=MAX_REFERENCES,
+            0..=MAX_REFERENCES,
+        ],
+        operations in vec(select(&OPERATIONS), 0..50),
     ) {
-        let (refs, mut model) = (refs(files, users), Model { files, users });
-        prop_assert!(model.is(&refs));
-        prop_assert_eq!(operation.run(&refs), model.run(operation));
-        prop_assert!(model.is(&refs));
+        check(Model { handlers, references }, &operations);
     }
 }
 
 #[test]
-fn all_short_sequences_do_what_the_model_says() {
-    sequences(&OPERATIONS, 6, check);
+fn matches_the_model_in_all_short_sequences() {
+    sequences(&OPERATIONS, 6, |operations| {
+        check(Model::default(), operations)
+    });
 }
 
 #[test]
-fn counts_start_with_users_alone() {
-    for users in [0, 1, 2, i32::MAX as u32, MOST] {
-        let files = false;
-        assert!(Model { files, users }.is(&Refs::new(users)));
-        assert_eq!(
-            Refs::new(users).release(Holder::Files),
-            Released::Unbalanced
-        );
+fn stops_at_the_most_holders() {
+    let refs = Refs::new(MAX_REFERENCES);
+    assert_eq!(refs.try_get(), Taken::Saturated);
+    for _ in 0..MAX_HANDLERS {
+        assert_eq!(refs.hold(), Taken::Counted);
     }
+    assert_eq!(refs.hold(), Taken::Saturated);
+    assert_eq!(refs.try_get(), Taken::Saturated);
+    assert_eq!((refs.handlers(), refs.references()), (127, 0xff_ffff));
+    // Neither takes the place of the other.
+    assert_eq!(refs.release(Holder::Handler), Released::Held);
+    assert_eq!(refs.try_get(), Taken::Saturated);
+    assert!(refs.put_not_last());
+    assert_eq!(
+        (refs.hold(), refs.hold()),
+        (Taken::Counted, Taken::Saturated)
+    );
 }
 
 #[test]
-fn what_is_published_without_holders_stays_dead() {
-    let refs = refs(false, 0);
-    assert!(!refs.is_alive() && !refs.is_published());
-    assert_eq!((refs.get(), refs.put()), (Taken::Dead, false));
-    assert!(!refs.hold());
-}
-
-#[test]
-fn the_largest_number_of_references_is_not_passed() {
-    for files in [false, true] {
-        let refs = refs(files, MOST - 1);
-        assert_eq!(refs.get(), Taken::Counted);
-        for _ in 0..2 {
-            assert_eq!((refs.get(), refs.users()), (Taken::Full, MOST));
-            assert_eq!(refs.get_below(u32::MAX), Taken::Full);
-        }
-        assert!(refs.put());
-        assert_eq!(refs.get_below(MOST), Taken::Counted);
-        assert_eq!(refs.release(Holder::User), Released::Held);
-        // Files do not take the place of a reference, nor the other way round.
-        assert!(refs.hold());
-        assert_eq!((refs.get(), refs.get()), (Taken::Counted, Taken::Full));
-        assert!(refs.hold());
-    }
-}
-
-#[test]
-fn a_smaller_number_of_references_is_not_passed_either() {
-    let most = 3;
-    for users in [0, 1, 2, 3, 4, MOST] {
-        let expected = match users {
-            0 => Taken::Dead,
-            1 | 2 => Taken::Counted,
-            _ => Taken::Full,
-        };
-        assert_eq!(
-            refs(false, users).get_below(most),
-            expected,
-            "{users} users"
-        );
-    }
-    assert_eq!(refs(false, 1).get_below(0), Taken::Full);
-    assert_eq!(refs(false, 0).get_below(0), Taken::Dead);
-}
-
-#[test]
-fn what_nobody_holds_is_not_given_back() {
-    for (files, users) in [(false, 0), (true, 0), (false, 1), (false, MOST)] {
-        let refs = refs(files, users);
-        if users == 0 {
-            assert_eq!(refs.release(Holder::User), Released::Unbalanced);
-        }
-        if !files {
-            assert_eq!(refs.release(Holder::Files), Released::Unbalanced);
-        }
-        assert!(Model { files, users }.is(&refs), "{files}, {users} users");
-    }
-}
-
-#[test]
-fn the_last_is_not_put_without_the_lock() {
-    for (files, users, put) in [
-        (false, 0, false),
-        (true, 0, false),
-        (false, 1, false),
-        (true, 1, true),
-        (false, 2, true),
-        (true, MOST, true),
-    ] {
-        assert_eq!(refs(files, users).put(), put, "{files}, {users} users");
-    }
+fn counts_no_more_files_than_can_be_handed_over() {
+    // A handler counts its files as references.
+    let files = u64::from(MAX_HANDLERS) * u64::from(MAX_REFERENCES);
+    assert!(files <= MAX_FILES.into());
 }

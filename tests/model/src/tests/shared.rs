@@ -19,22 +19,14 @@ pub(super) type Object = u32;
 pub(super) struct Word(Count);
 
 impl Word {
-    /// A word that counts so many users. Before there are tasks that share it.
-    pub(super) fn new(users: u32) -> Self {
-        // A user counts twice.
-        let count = Count::new(users * 2);
-        count.begin();
-        Self(count)
+    /// Make a word that counts nobody, before there are tasks that share it.
+    pub(super) fn new() -> Self {
+        Self(Count::new(0).begin())
     }
 
     pub(super) fn refs(&self) -> &Refs {
         // SAFETY: A `Refs` is transparent: it has the layout of its only field.
         unsafe { &*(&raw const self.0).cast() }
-    }
-
-    /// The word itself, for a protocol that is wrong.
-    pub(super) fn raw(&self) -> &Count {
-        &self.0
     }
 }
 
@@ -43,18 +35,18 @@ impl Word {
 pub(super) struct Place(UnsafeCell<Option<Object>>);
 
 impl Place {
-    pub(super) fn new() -> Self {
-        Self(UnsafeCell::new(None))
+    pub(super) fn new(object: Option<Object>) -> Self {
+        Self(UnsafeCell::new(object))
     }
 
-    /// The object, for those who hold it.
+    /// Return the object, for those who hold it.
     pub(super) fn object(&self) -> Object {
         // SAFETY: loom ends the run if there may be a writer.
         let object = self.0.with(|object| unsafe { *object });
         object.expect("used before the beginning or after the end")
     }
 
-    /// Puts an object in its place, or nothing; says what was there.
+    /// Put an object in its place, or nothing; return what was there.
     pub(super) fn replace(&self, object: Option<Object>) -> Option<Object> {
         // SAFETY: As above, if there may be a reader or another writer.
         self.0
@@ -62,31 +54,16 @@ impl Place {
     }
 }
 
-/// What keeps a module, and how often it is kept.
-#[derive(Clone, Debug)]
-pub(super) struct Pin(Rc<()>);
-
-impl Pin {
-    /// The first one, which is not counted.
-    pub(super) fn new() -> Self {
-        Self(Rc::new(()))
-    }
-
-    pub(super) fn count(&self) -> usize {
-        Rc::strong_count(&self.0) - 1
-    }
-}
-
 /// A task. loom runs all on one thread.
 pub(super) type Task = Box<dyn FnOnce()>;
 
-/// A task that works on what it shares with others.
+/// Make a task that works on what it shares with others.
 pub(super) fn task<T: 'static>(shared: &Rc<T>, f: impl FnOnce(&T) + 'static) -> Task {
     let shared = shared.clone();
     Box::new(move || f(&shared))
 }
 
-/// Runs three tasks at the same time, until all have ended.
+/// Run three tasks at the same time, until all have ended.
 pub(super) fn run([one, two, three]: [Task; 3]) {
     let others = [one, two].map(thread::spawn);
     three();
@@ -98,20 +75,16 @@ pub(super) fn run([one, two, three]: [Task; 3]) {
 /// How often tasks are interrupted at most.
 ///
 /// Without a bound loom's reduction leaves out orders of execution where tasks wait for a lock;
-/// with one it does not. More than these many interruptions let no task read anything that it does
-/// not read in another order with fewer.
-const INTERRUPTIONS: usize = 6;
+/// with one it does not.
+const INTERRUPTIONS: usize = 4;
 
-/// The same, where these many would take too long.
-pub(super) const FEWER: usize = 5;
-
-/// Runs a scenario in all interleavings.
+/// Run a scenario in all interleavings.
 pub(super) fn check(scenario: impl Fn() + Sync + Send + 'static) {
     bounded(INTERRUPTIONS, scenario);
 }
 
-/// As [`check`], where tasks are interrupted so many times at most. `LOOM_MAX_PREEMPTIONS` chooses
-/// another number.
+/// Do as [`check`], where tasks are interrupted so many times at most. `LOOM_MAX_PREEMPTIONS`
+/// chooses another number.
 pub(super) fn bounded(interruptions: usize, scenario: impl Fn() + Sync + Send + 'static) {
     let runs = Arc::new(AtomicUsize::new(0));
     let counted = runs.clone();

@@ -23,7 +23,14 @@ pub struct Case {
     pub damage: fn(&Place) -> Vec<Poke>,
 }
 
+/// With names like this the next kernel asks for an FLB before there is any allocator.
+const EARLY: &str = "early-";
+
 impl Case {
+    pub fn is_early(&self) -> bool {
+        self.name.starts_with(EARLY)
+    }
+
     fn is_for(&self, is_tree: bool) -> bool {
         match self.format {
             Format::Any => true,
@@ -256,6 +263,12 @@ const CASES: &[Case] = &[
     }),
     case("entries-noise", Any, "all entries: noise", |p| {
         vec![(p.block + ENTRIES, noise(PAGE - ENTRIES as usize))]
+    }),
+    case("early-address", Any, "address: beyond the memory", |p| {
+        address(p, HOLE)
+    }),
+    case("early-count", Any, "count: one more than fits", |p| {
+        in_block(p, COUNT, 64)
     }),
     case("node-renamed", Tree, "node: another name", |p| {
         in_state(p, b"luo-flb\0", b"luo-xxx\0")

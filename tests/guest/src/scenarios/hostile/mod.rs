@@ -10,6 +10,7 @@ pub use cases::list;
 
 use super::{hop, scenario, ALL};
 use crate::client;
+use crate::early;
 use crate::liveupdate::{LiveUpdate, Session};
 use crate::memfd::Blob;
 use crate::report;
@@ -44,6 +45,9 @@ fn leave(run: &mut Run) -> io::Result<Vec<Session>> {
     let name = run.cmdline.get("flb.damage").unwrap_or_default();
     let case = cases::find(name, run.contract.fdt)
         .ok_or_else(|| io::Error::other("flb.damage= is no damage in this format"))?;
+    if case.is_early() {
+        run.cmdline.set(early::PARAM, "1");
+    }
     for (address, bytes) in (case.damage)(&Place::find(run.contract.fdt)?) {
         place::poke(address, &bytes)?;
     }
@@ -71,13 +75,22 @@ fn arrive(run: &mut Run) -> io::Result<Vec<Session>> {
     run.update();
     run.kmsg.alarms.clear();
     report::line(format_args!(
-        "FLB-OUTCOME get={} retrieve={} early={early} finish={} files={}",
+        "FLB-OUTCOME boot={} get={} retrieve={} early={early} finish={} files={}",
+        boot_get()?,
         got.join(","),
         calls(&last, |counts| counts.retrieve),
         calls(&last, |counts| counts.finish),
         files.join(",")
     ));
     Ok(Vec::new())
+}
+
+/// What a get returned before there was any allocator, if that was tried.
+fn boot_get() -> io::Result<String> {
+    let state = early::state()?;
+    let mut words = state.split_whitespace();
+    let get = words.find_map(|word| word.strip_prefix("get="));
+    Ok(get.unwrap_or_default().to_string())
 }
 
 /// How often a callback of each FLB has run.

@@ -58,8 +58,8 @@ pub struct Model {
     order: Vec<usize>,
     /// How many files are preserved.
     pub files: u32,
-    /// Whether anything came from a kernel before this one.
-    arrived: bool,
+    /// How many files of the kernel before this one are not finished.
+    left: u32,
     pub contract: Contract,
 }
 
@@ -70,7 +70,7 @@ impl Model {
             flbs: vec![Flb::default(); FLBS.len()],
             order: Vec::new(),
             files: 0,
-            arrived: false,
+            left: 0,
             contract,
         };
         for flb in 0..AT_BOOT {
@@ -82,7 +82,7 @@ impl Model {
     /// The kernel after this one.
     pub fn next(&self) -> Self {
         let mut next = Self::first(self.contract);
-        next.arrived = true;
+        next.left = self.files;
         for (flb, new) in self.flbs.iter().zip(&mut next.flbs) {
             let handed = flb.outgoing.filter(|out| out.files > 0);
             new.incoming = handed.map(|out| Incoming {
@@ -181,7 +181,9 @@ impl Model {
 
     /// Asks for what came; the callback may be told to return something else than success.
     pub fn get_incoming(&mut self, flb: usize, result: i32) -> i32 {
-        if !self.arrived {
+        // The FLBs of others come and are finished with the files.
+        let finished = |flb: &Flb| flb.incoming.is_none_or(|i| i.state == State::Finished);
+        if self.left == 0 && self.flbs.iter().all(finished) {
             return libc::ENODATA;
         }
         let once = self.contract.retrieve_once;
@@ -219,6 +221,7 @@ impl Model {
 
     /// Finishes that many files of the previous kernel.
     pub fn finish_files(&mut self, files: u32) {
+        self.left -= files;
         for flb in 0..FLBS.len() {
             if let Some(incoming) = &mut self.flbs[flb].incoming {
                 incoming.files -= files;
@@ -260,7 +263,7 @@ mod tests {
         Model::first(Contract {
             put_outgoing: true,
             retrieve_once: true,
-            fdt: false,
+            ..Contract::default()
         })
     }
 
@@ -295,10 +298,11 @@ mod tests {
         assert_eq!(model.register(3), libc::EBUSY);
         let mut next = model.next();
         assert!(next.flbs[2].incoming.is_some());
+        assert_eq!(next.get_incoming(3, 0), libc::ENOENT);
         next.finish_files(1);
         assert_eq!(next.flbs[2].counts, counts(0, 0, 1, 1));
         assert_eq!(next.get_incoming(2, 0), libc::ENODATA);
-        assert_eq!(next.get_incoming(3, 0), libc::ENOENT);
+        assert_eq!(next.get_incoming(3, 0), libc::ENODATA);
     }
 
     #[test]

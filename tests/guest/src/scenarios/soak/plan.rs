@@ -299,6 +299,8 @@ mod tests {
     use super::*;
 
     const CONTRACT: Contract = Contract {
+        max: 63,
+        rust: true,
         put_outgoing: true,
         retrieve_once: true,
         fdt: false,

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The FLB array: contiguous preserved pages.
+//!
+//! ```text
+//!   0  u64 pgcnt       pages of the array, this header included
+//!   8  u64 count       entries that follow
+//!  16  entry[count]:   char name[48]; u64 data; u64 count;       64 bytes each
+//! ```
+//!
+//! Numbers are native-endian. An entry's `count` is the number of preserved files that depend on
+//! the FLB; an FLB on which none depends has no entry.
+//!
+//! C header: `include/linux/kho/abi/luo.h`, `struct luo_flb_header_ser` and `struct luo_flb_ser`.
+
+use super::name::{self, Name};
+use core::ffi::CStr;
+
+/// The beginning of the array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub(crate) struct Header {
+    /// Pages of the array.
+    pub(crate) pages: u64,
+    /// Entries that follow.
+    pub(crate) count: u64,
+}
+
+/// What a preserved FLB leaves to the next kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub(crate) struct Entry {
+    /// Its compatible string.
+    pub(crate) name: name::Field,
+    /// The opaque handle that its `preserve` callback returned.
+    pub(crate) data: u64,
+    /// The number of preserved files that depend on it, between 1 and [`MAX_FILES`].
+    pub(crate) files: u64,
+}
+
+/// The most files that may depend on an FLB: what a C `refcount_t` can hold.
+pub(crate) const MAX_FILES: u32 = i32::MAX as u32;
+
+/// The most pages that are accepted: 511 entries, if a page has 4 KiB.
+pub(crate) const MAX_PAGES: usize = 8;
+
+/// How many entries fit in an array of `len` bytes.
+pub(crate) const fn capacity(len: usize) -> usize {
+    len.saturating_sub(size_of::<Header>()) / size_of::<Entry>()
+}
+
+/// How many pages of `page_size` bytes an array of `entries` needs, at least one.
+pub(crate) const fn pages(entries: usize, page_size: usize) -> usize {
+    let len = entries.saturating_mul(size_of::<Entry>());
+    len.saturating_add(size_of::<Header>()).div_ceil(page_size)
+}
+
+/// Whether an array can be at a physical address; `page_size` is a power of two.
+pub(crate) fn is_address(address: u64, page_size: u64) -> bool {
+    address != 0 && address & (page_size - 1) == 0
+}
+
+/// Why an array is refused. Each variant carries the offending number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Error {
+    /// `pgcnt` is zero, or more than the memory that was handed over.
+    PageCount(u64),
+    /// `count` is more than what fits in the pages.
+    Count(u64),
+    /// The name of the entry with this index is empty or not terminated.
+    Name(usize),
+    /// The entry with this index bears the name of an earlier one.
+    NameDuplicate(usize),
+    /// An entry says that this many files depend on it.
+    FileCount(u64),
+}
+
+impl Error {
+    /// What is wrong, and the number that shows it, for the log.
+    pub(crate) fn describe(self) -> (&'static CStr, u64) {
+        match self {
+            Error::PageCount(pages) => (c"bad page count", pages),
+            Error::Count(entries) => (c"bad entry count", entries),
+            Error::Name(index) => (c"bad name, entry", index as u64),
+            Error::NameDuplicate(index) => (c"duplicate name, entry", index as u64),
+            Error::FileCount(files) => (c"bad file count", files),
+        }
+    }
+}
+
+/// Validate the array that was handed over in memory with room for `entries`, and return its own.
+///
+/// Each of them then has a file count between 1 and [`MAX_FILES`], and a name that no other one
+/// has, padded with NULs. Nothing is written before names and counts were found right: the memory
+/// may be another one's.
+pub(crate) fn validate<'a>(
+    header: &Header,
+    entries: &'a mut [Entry],
+    page_size: usize,
+) -> Result<&'a [Entry], Error> {
+    let capacity = usize::try_from(header.pages)
+        .ok()
+        .and_then(|pages| pages.checked_mul(page_size))
+        .map(capacity)
+        .filter(|capacity| (1..=entries.len()).contains(capacity))
+        .ok_or(Error::PageCount(header.pages))?;
+    let entries = usize::try_from(header.count)
+        .ok()
+        .filter(|count| *count <= capacity)
+        .and_then(|count| entries.get_mut(..count))
+        .ok_or(Error::Count(header.count))?;
+
+    for (index, entry) in entries.iter().enumerate() {
+        if Name::new(&entry.name).is_none() {
+            return Err(Error::Name(index));
+        }
+        if !(1..=u64::from(MAX_FILES)).contains(&entry.files) {
+            return Err(Error::FileCount(entry.files));
+        }
+    }
+    for index in 0..entries.len() {
+        let Some((before, [entry, ..])) = entries.split_at_mut_checked(index) else {
+            break;
+        };
+        name::pad(&mut entry.name);
+        let mut before = before.iter();
+        if before.any(|other| name::is_same(&other.name, &entry.name)) {
+            return Err(Error::NameDuplicate(index));
+        }
+    }
+    Ok(entries)
+}
+
+/// Fills an array for the next kernel.
+///
+/// The number of entries is stored by [`Writer::finish`]. Until then there are none, so the array
+/// is never inconsistent.
+pub(crate) struct Writer<'a> {
+    header: &'a mut Header,
+    entries: &'a mut [Entry],
+    written: usize,
+}
+
+impl<'a> Writer<'a> {
+    /// Start an array of so many pages.
+    pub(crate) fn new(header: &'a mut Header, entries: &'a mut [Entry], pages: usize) -> Self {
+        header.pages = pages as u64;
+        header.count = 0;
+        Self {
+            header,
+            entries,
+            written: 0,
+        }
+    }
+
+    /// Add so many files to the entry of a name; `false` if there is none.
+    #[must_use]
+    pub(crate) fn add_files(&mut self, name: &Name, files: u32) -> bool {
+        let mut written = self.entries.iter_mut().take(self.written);
+        let entry = written.find(|entry| name.is_in(&entry.name));
+        if let Some(entry) = entry {
+            entry.files = entry.files.saturating_add(files.into());
+            return true;
+        }
+        false
+    }
+
+    /// Append an entry; `false` if there is no room.
+    #[must_use]
+    pub(crate) fn push(&mut self, name: &Name, data: u64, files: u32) -> bool {
+        let Some(entry) = self.entries.get_mut(self.written) else {
+            return false;
+        };
+        *entry = Entry {
+            name: *name.field(),
+            data,
+            files: files.into(),
+        };
+        self.written += 1;
+        true
+    }
+
+    /// Make the entries valid.
+    pub(crate) fn finish(self) {
+        self.header.count = self.written as u64;
+    }
+}

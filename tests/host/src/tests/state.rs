@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What becomes of an entry, one caller at a time. What several do at a time is in `tests/model`.
+
+use super::config;
+use crate::{
+    state::{EntryState, FileFinished, Status},
+    word::Number,
+};
+use proptest::{collection::vec, prelude::*, sample::select};
+use std::collections::BTreeSet;
+
+/// The most files that can be handed over.
+const MOST: u32 = i32::MAX as u32;
+const ERRNO: i32 = -5;
+
+/// The word of an entry, in place.
+struct Word(Number);
+
+impl Word {
+    fn new(word: u64) -> Self {
+        Self(Number::new(word))
+    }
+
+    fn state(&self) -> &EntryState {
+        // SAFETY: An `EntryState` is transparent: it has the layout of its only field.
+        unsafe { &*(&raw const self.0).cast() }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Operation {
+    Claim,
+    Retrieved,
+    Failed(i32, bool),
+    Finished,
+    FinishFile,
+}
+
+const OPERATIONS: [Operation; 7] = [
+    Operation::Claim,
+    Operation::Retrieved,
+    Operation::Failed(ERRNO, false),
+    Operation::Failed(ERRNO, true),
+    Operation::Failed(-4095, true),
+    Operation::Finished,
+    Operation::FinishFile,
+];
+
+const STATUSES: [Status; 7] = [
+    Status::NotRetrieved,
+    Status::Retrieving,
+    Status::Retrieved,
+    Status::Finished,
+    Status::Failed(-1),
+    Status::Failed(ERRNO),
+    Status::Failed(-4095),
+];
+
+/// What an operation has returned.
+#[derive(Debug, PartialEq, Eq)]
+enum Returned {
+    Claim(Result<(), Status>),
+    Done(bool),
+    Nothing,
+    File(FileFinished),
+}
+
+impl Operation {
+    fn run(self, state: &EntryState) -> Returned {
+        match self {
+            Self::Claim => Returned::Claim(state.claim()),
+            Self::Retrieved => Returned::Done(state.retrieved()),
+            Self::Failed(errno, again) => Returned::Done(state.failed(errno, again)),
+            Self::Finished => {
+                state.finished();
+                Returned::Nothing
+            }
+            Self::FinishFile => Returned::File(state.finish_file()),
+        }
+    }
+}
+
+/// The reference: two variables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Model {
+    files: u32,
+    status: Status,
+}
+
+impl Model {
+    /// Return the word that means this.
+    fn word(self) -> u64 {
+        let status = match self.status {
+            Status::NotRetrieved => 0,
+            Status::Retrieving => 1,
+            Status::Retrieved => 2,
+            Status::Finished => 3,
+            Status::Failed(errno) => errno as u32,
+        };
+        u64::from(self.files) | u64::from(status) << 32
+    }
+
+    /// Return what a word means.
+    fn of(word: u64) -> Self {
+        let files = word as u32;
+        let mut known = STATUSES.into_iter().map(|status| Self { files, status });
+        known.find(|model| model.word() == word).expect("a status")
+    }
+
+    /// Whether the kernel may do this now: a task that has claimed the entry retrieves, and what was
+    /// retrieved is finished when no file holds it.
+    fn allows(self, operation: Operation) -> bool {
+        match operation {
+            Operation::Claim | Operation::FinishFile => true,
+            Operation::Retrieved | Operation::Failed(..) => self.status == Status::Retrieving,
+            Operation::Finished => self.files == 0 && self.status == Status::Retrieved,
+        }
+    }
+
+    fn claim(&mut self) -> Result<(), Status> {
+        match self.status {
+            // The last file has claimed it, or was finished meanwhile.
+            Status::NotRetrieved | Status::Retrieving if self.files == 0 => Err(Status::Finished),
+            Status::NotRetrieved => {
+                self.status = Status::Retrieving;
+                Ok(())
+            }
+            other => Err(other),
+        }
+    }
+
+    fn finish_file(&mut self) -> FileFinished {
+        if self.files == 0 {
+            return FileFinished::Held;
+        }
+        self.files -= 1;
+        match self.status {
+            Status::NotRetrieved if self.files == 0 => {
+                self.status = Status::Retrieving;
+                FileFinished::Claimed
+            }
+            Status::Retrieved if self.files == 0 => FileFinished::Release,
+            _ => FileFinished::Held,
+        }
+    }
+
+    fn run(&mut self, operation: Operation) -> Returned {
+        match operation {
+            Operation::Claim => Returned::Claim(self.claim()),
+            Operation::Retrieved => {
+                self.status = Status::Retrieved;
+                Returned::Done(self.files > 0)
+            }
+            Operation::Failed(errno, again) => {
+                let again = again && self.files > 0;
+                self.status = if again {
+                    Status::NotRetrieved
+                } else {
+                    Status::Failed(errno)
+                };
+                Returned::Done(again)
+            }
+            Operation::Finished => {
+                self.status = Status::Finished;
+                Returned::Nothing
+            }
+            Operation::FinishFile => Returned::File(self.finish_file()),
+        }
+    }
+}
+
+fn check(mut model: Model, operations: &[Operation]) {
+    let word = Word::new(model.word());
+    for operation in operations {
+        if !model.allows(*operation) {
+            continue;
+        }
+        let before = model;
+        let expected = model.run(*operation);
+        let returned = operation.run(word.state());
+        assert_eq!(returned, expected, "{operation:?} of {before:?}");
+        let now = word.0.load();
+        assert_eq!(
+            now,
+            model.word(),
+            "{now:#x} after {operation:?} of {before:?}"
+        );
+    }
+}
+
+#[test]
+fn matches_the_model_in_each_transition() {
+    for files in (0..=4).chain(MOST - 2..=MOST) {
+        for status in STATUSES {
+            for operation in OPERATIONS {
+                check(Model { files, status }, &[operation]);
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(config::cases(2000))]
+
+    #[test]
+    fn matches_the_model_from_any_word(
+        files in prop_oneof![0..4u32, 0..=MOST],
+        status in prop_oneof![
+            select(&STATUSES),
+            (-4095..=-1).prop_map(Status::Failed),
+        ],
+        operations in vec(select(&OPERATIONS), 0..30),
+    ) {
+        check(Model { files, status }, &operations);
+    }
+}
+
+/// Return all words that follow one, itself included.
+fn reachable(start: Model) -> BTreeSet<u64> {
+    let mut seen = BTreeSet::from([start.word()]);
+    let mut left = vec![start];
+    while let Some(before) = left.pop() {
+        let allowed = OPERATIONS
+            .into_iter()
+            .filter(|operation| before.allows(*operation));
+        for operation in allowed {
+            let word = Word::new(before.word());
+            operation.run(word.state());
+            if seen.insert(word.0.load()) {
+                assert!(seen.len() < 100, "there is no end of words");
+                left.push(Model::of(word.0.load()));
+            }
+        }
+    }
+    seen
+}
+
+#[test]
+fn reaches_these_words_and_no_others() {
+    for most in 1..=4 {
+        let words = |from, to, status| (from..=to).map(move |files| Model { files, status }.word());
+        let expected: BTreeSet<_> = words(1, most, Status::NotRetrieved)
+            .chain(words(0, most, Status::Retrieving))
+            .chain(words(0, most, Status::Retrieved))
+            .chain(words(0, 0, Status::Finished))
+            .chain(words(0, most, Status::Failed(ERRNO)))
+            // May be retrieved again, but not without files.
+            .chain(words(0, 0, Status::Failed(-4095)))
+            .collect();
+        let status = Status::NotRetrieved;
+        let reached = reachable(Model {
+            files: most,
+            status,
+        });
+        assert_eq!(reached, expected, "{most} files");
+    }
+}
+
+#[test]
+fn reaches_an_end_from_everywhere() {
+    let start = Model::of(3);
+    for word in reachable(start) {
+        let reached = reachable(Model::of(word)).into_iter().map(Model::of);
+        let mut ends = reached
+            .filter(|model| reachable(*model).len() == 1)
+            .peekable();
+        assert!(ends.peek().is_some(), "{word:#x} is stuck");
+        for end in ends {
+            let ended = matches!(end.status, Status::Finished | Status::Failed(_));
+            assert!(ended && end.files == 0, "{end:?}");
+        }
+    }
+}
+
+#[test]
+fn reads_what_the_array_says_as_not_retrieved() {
+    for files in [1, 2, 0x7fff_ffff] {
+        let word = Word::new(files);
+        assert_eq!(word.state().claim(), Ok(()));
+        assert_eq!(word.0.load(), 1 << 32 | files);
+        assert_eq!(word.state().claim(), Err(Status::Retrieving));
+    }
+}
+
+#[test]
+fn claims_for_the_last_file() {
+    let word = Word::new(2);
+    assert_eq!(word.state().finish_file(), FileFinished::Held);
+    assert_eq!(word.state().finish_file(), FileFinished::Claimed);
+    // A caller comes too late, and one file too many is none.
+    assert_eq!(word.state().claim(), Err(Status::Finished));
+    assert_eq!(word.state().finish_file(), FileFinished::Held);
+    assert!(!word.state().retrieved());
+    word.state().finished();
+    assert_eq!(word.0.load(), 3 << 32);
+    assert_eq!(word.state().claim(), Err(Status::Finished));
+    assert_eq!(word.state().finish_file(), FileFinished::Held);
+}
+
+#[test]
+fn counts_a_file_that_is_finished_during_retrieve() {
+    let word = Word::new(1);
+    assert_eq!(word.state().claim(), Ok(()));
+    assert_eq!(word.state().finish_file(), FileFinished::Held);
+    // Only the caller's reference holds the object.
+    assert!(!word.state().retrieved());
+    assert_eq!(word.state().claim(), Err(Status::Retrieved));
+    assert_eq!(word.state().finish_file(), FileFinished::Held);
+}
+
+#[test]
+fn releases_for_the_last_file() {
+    let word = Word::new(2);
+    assert_eq!(word.state().claim(), Ok(()));
+    assert_eq!(word.state().finish_file(), FileFinished::Held);
+    assert!(word.state().retrieved());
+    assert_eq!(word.state().finish_file(), FileFinished::Release);
+    assert_eq!(word.state().finish_file(), FileFinished::Held);
+}
+
+#[test]
+fn retries_while_there_are_files() {
+    let word = Word::new(2);
+    for _ in 0..2 {
+        assert_eq!(word.state().claim(), Ok(()));
+        assert!(word.state().failed(ERRNO, true));
+        assert_eq!(word.0.load(), 2);
+    }
+    assert_eq!(word.state().finish_file(), FileFinished::Held);
+    assert_eq!(word.state().claim(), Ok(()));
+    assert_eq!(word.state().finish_file(), FileFinished::Held);
+    assert!(!word.state().failed(ERRNO, true));
+    assert_eq!(word.state().claim(), Err(Status::Failed(ERRNO)));
+}
+
+#[test]
+fn keeps_the_error_while_files_are_finished() {
+    for errno in [-1, -22, -4095] {
+        let word = Word::new(2);
+        assert_eq!(word.state().claim(), Ok(()));
+        assert!(!word.state().failed(errno, false));
+        for _ in 0..3 {
+            assert_eq!(word.state().claim(), Err(Status::Failed(errno)));
+            assert_eq!(word.state().finish_file(), FileFinished::Held);
+        }
+        assert_eq!(word.0.load() as u32, 0);
+    }
+}
