@@ -2,10 +2,10 @@
 
 //! The C entry points: convert pointers, one call, errno.
 //!
-//! The contract of each is that of the method it calls, see [`LuoFlb`]. Those named `liveupdate_` are
-//! for clients (`include/linux/liveupdate.h`), those named `luo_` for the rest of the orchestrator
-//! (`luo_internal.h`), or slow paths of those in `shim.c`. If live update is off, clients get
-//! `EOPNOTSUPP`, or nothing happens; then no files are preserved.
+//! The contract of each is that of the method it calls, see [`LuoFlb`]. Those named `liveupdate_`
+//! are for clients (`include/linux/liveupdate.h`), those named `luo_` for the rest of the
+//! orchestrator (`luo_internal.h`), or slow paths of those in `shim.c`. If live update is off,
+//! clients get `EOPNOTSUPP`, or nothing happens; then no files are preserved.
 
 use crate::{
     bindings,
@@ -100,7 +100,8 @@ fn setup_incoming(address: u64) {
 }
 
 export! {
-    /// See [`LuoFlb::register`]. `EOPNOTSUPP` if live update is off; [`EINVAL`] if a pointer is null.
+    /// See [`LuoFlb::register`]. `EOPNOTSUPP` if live update is off; [`EINVAL`] if a pointer is
+    /// null.
     fn liveupdate_register_flb(
         fh: *mut bindings::liveupdate_file_handler, flb: *mut bindings::liveupdate_flb
     ) -> c_int {

@@ -6,7 +6,8 @@
 //! only the first file and the last have to do with FLBs; any other costs one atomic instruction.
 //!
 //! The orchestrator says which handler a file belongs to, but not which file it is. So that each
-//! file releases what it acquired, the FLBs of a handler do not change while it has preserved files:
+//! file releases what it acquired, the FLBs of a handler do not change while it has preserved
+//! files:
 //!
 //! - registering one more is refused with [`EBUSY`];
 //! - unregistering one takes effect when the last of these files is released, which new files put
@@ -47,8 +48,8 @@ impl LuoFlb {
     ///
     /// Errors: [`EINVAL`] if a callback is missing, the handler is not registered, or the name is
     /// empty or not terminated; [`EEXIST`] if it is registered with the handler, or another FLB
-    /// bears its name; [`EBUSY`] while files of the handler are preserved; [`ENOSPC`] if there is no
-    /// room for one more FLB; [`ENOMEM`]; `EDEADLK` from a callback of the handler.
+    /// bears its name; [`EBUSY`] while files of the handler are preserved; [`ENOSPC`] if there is
+    /// no room for one more FLB; [`ENOMEM`]; `EDEADLK` from a callback of the handler.
     pub(crate) fn register(&self, handler: Handler, flb: Flb) -> Result {
         let Ok(flb) = flb.ready() else {
             raw::warn();
@@ -137,13 +138,13 @@ impl LuoFlb {
         }
     }
 
-    /// A file of `handler`, which seems to be the first, is about to be preserved. The first acquires
-    /// its FLBs, in the order of registration. For any other `luo_flb_file_preserve()` takes no lock.
-    /// May sleep.
+    /// A file of `handler`, which seems to be the first, is about to be preserved. The first
+    /// acquires its FLBs, in the order of registration. For any other `luo_flb_file_preserve()`
+    /// takes no lock. May sleep.
     ///
-    /// Errors: [`ENOMEM`]; [`EOVERFLOW`]; [`ENOENT`] if the handler is not registered; `EDEADLK` from
-    /// a callback of the handler; or as for [`outgoing::preserve`]. Nothing is held then for the
-    /// file.
+    /// Errors: [`ENOMEM`]; [`EOVERFLOW`]; [`ENOENT`] if the handler is not registered; `EDEADLK`
+    /// from a callback of the handler; or as for [`outgoing::preserve`]. Nothing is held then for
+    /// the file.
     pub(crate) fn preserve_first(&self, handler: Handler) -> Result {
         let links = self.lock_or_attach(handler, false)?;
         let state = links.state();
@@ -163,8 +164,9 @@ impl LuoFlb {
         Ok(())
     }
 
-    /// A file of `handler`, which seems to be the last, is not preserved any more. The last releases
-    /// its FLBs, in reverse order. For any other `luo_flb_file_unpreserve()` takes no lock. May sleep.
+    /// A file of `handler`, which seems to be the last, is not preserved any more. The last
+    /// releases its FLBs, in reverse order. For any other `luo_flb_file_unpreserve()` takes no
+    /// lock. May sleep.
     pub(crate) fn unpreserve_last(&self, handler: Handler) {
         let Ok(mut links) = self.lock_or_attach(handler, false) else {
             return handler.log(c"file released, but not preserved", 0);
@@ -193,8 +195,8 @@ impl LuoFlb {
     /// Lock the state of a handler, which is made if there is none.
     ///
     /// Errors: [`ENOENT`] if the handler is not registered, unless files that were preserved before
-    /// keep its state, and that will do (not `registered`); [`ENOMEM`]; `EDEADLK` from a callback of
-    /// the handler.
+    /// keep its state, and that will do (not `registered`); [`ENOMEM`]; `EDEADLK` from a callback
+    /// of the handler.
     fn lock_or_attach(&self, handler: Handler, registered: bool) -> Result<HandlerGuard> {
         let locked = lock_state(handler).filter(|links| !(registered && links.unregistered));
         locked.map_or_else(|| self.attach(handler, registered), Ok)

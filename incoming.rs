@@ -7,9 +7,9 @@
 //! bytes. The memory is given back when all entries are finished and the kernel is up, whatever is
 //! later. An array that is refused, or of which an entry has failed, is kept.
 //!
-//! One damaged entry refuses the array: something has written over it, so the handles next to it are
-//! not to be trusted either, and devices that write to memory which was given away are worse than a
-//! boot that stops.
+//! One damaged entry refuses the array: something has written over it, so the handles next to it
+//! are not to be trusted either, and devices that write to memory which was given away are worse
+//! than a boot that stops.
 //!
 //! The object of an FLB and its holders are in the private area of the FLB, protected by its
 //! `incoming.lock`. An entry is used through one FLB at a time, which has claimed it.
@@ -118,8 +118,8 @@ impl Incoming {
     }
 
     /// Count a reference to the object that was handed over; the first runs `retrieve`. If that
-    /// fails, it is called again for the next caller, or its error is kept ([`raw::RETRIEVES_ONCE`]).
-    /// Works before registration and before any initcall. May sleep.
+    /// fails, it is called again for the next caller, or its error is kept
+    /// ([`raw::RETRIEVES_ONCE`]). Works before registration and before any initcall. May sleep.
     ///
     /// Errors: `ENODATA` if nothing was handed over, or it is finished; [`ENOENT`] if this FLB was
     /// not; [`EINVAL`] if what came is refused, the name is empty or not terminated, or a callback
@@ -255,8 +255,8 @@ fn put(refs: &Refs) -> bool {
     refs.release(Holder::Reference) == Released::Last
 }
 
-/// Run `retrieve` for an entry that is claimed, and count a reference to the object. After a failure
-/// it may be called again, or not.
+/// Run `retrieve` for an entry that is claimed, and count a reference to the object. After a
+/// failure it may be called again, or not.
 fn retrieve(flb: Ready, guard: &mut FlbGuard, entry: &IncomingEntry, data: u64) -> Result {
     let pinned = flb.pin().map_err(|error| (error, true));
     let retrieved = pinned.and_then(|module| {

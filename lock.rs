@@ -161,12 +161,12 @@ pub(crate) struct FlbGuard {
 }
 
 impl FlbGuard {
-    /// Take the lock; `None` if this task holds it already: a callback that calls back into the core
-    /// for its own FLB would wait for itself. May sleep.
+    /// Take the lock; `None` if this task holds it already: a callback that calls back into the
+    /// core for its own FLB would wait for itself. May sleep.
     #[inline(always)]
     pub(crate) fn lock(flb: Ready, direction: Direction) -> Option<Self> {
-        // SAFETY: By the type invariants of `Ready` the mutex is initialised; it is valid as long as
-        // the FLB is.
+        // SAFETY: By the type invariants of `Ready` the mutex is initialised; it is valid as long
+        // as the FLB is.
         let is_locked = unsafe { bindings::luo_flb_shim_lock(flb.side(direction).mutex()) };
         // INVARIANT: It has just been locked. The rest is kept by all who lock it.
         is_locked.then(|| Self {

@@ -52,7 +52,8 @@
 //! From the outermost to the innermost:
 //!
 //! ```text
-//! luo_register_rwlock      The handler list. Held for writing by the orchestrator when it registers
+//! luo_register_rwlock      The handler list. Held for writing by the orchestrator when it
+//! registers
 //!                          and unregisters handlers, for reading when a state is attached to one.
 //!   HandlerState::mutex    The FLBs of a handler and its files. Held across callbacks.
 //!     registry lock        Registrations, the FLB array, and the validation of what came. Never

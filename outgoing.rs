@@ -15,8 +15,8 @@ use kernel::prelude::*;
 
 /// The first file of a handler depends on `flb`. If nothing holds it, run `preserve`.
 ///
-/// Errors: [`ENODEV`] if the owner is going away; [`EOVERFLOW`]; `EDEADLK` from its own callback; or
-/// what `preserve` returned.
+/// Errors: [`ENODEV`] if the owner is going away; [`EOVERFLOW`]; `EDEADLK` from its own callback;
+/// or what `preserve` returned.
 #[inline(always)]
 pub(crate) fn preserve(flb: Ready) -> Result {
     let mut guard = FlbGuard::lock(flb, Outgoing).ok_or_else(deadlock)?;

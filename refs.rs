@@ -38,8 +38,8 @@
 //! interleavings and all values that the memory model allows to be read.
 //!
 //! The fast paths are in `shim.c`: they are called for each device that comes up, and in Rust each
-//! of the kernel's atomics is a call. They are what `try_get` and `put_not_last` are here, which are
-//! for the slow paths, under the lock.
+//! of the kernel's atomics is a call. They are what `try_get` and `put_not_last` are here, which
+//! are for the slow paths, under the lock.
 //!
 //! A cmpxchg fails only if that of another task succeeds, so the loops are lock-free.
 

@@ -12,7 +12,8 @@
 //! upper half is the status. So what the array says, a number of files below 2^31, is a word that
 //! means so many files, and `NotRetrieved`; and a transition sees both at once:
 //!
-//! - The task that claims the entry, and no other one, runs `retrieve`. While it does, the last file
+//! - The task that claims the entry, and no other one, runs `retrieve`. While it does, the last
+//! file
 //!   may be finished; then it finds no file left when it is done.
 //! - The last file claims an entry that is not retrieved, or finds it retrieved, and then the
 //!   object is held for it.
@@ -95,8 +96,8 @@ impl EntryState {
     }
 
     /// `retrieve` has failed for the task that claimed the entry. It may be called again if
-    /// `again`, and there are files left; whether it may. Without files there is no later caller that
-    /// would finish what it made.
+    /// `again`, and there are files left; whether it may. Without files there is no later caller
+    /// that would finish what it made.
     pub(crate) fn failed(&self, errno: i32, again: bool) -> bool {
         if again && self.0.fetch_add(NEXT.wrapping_neg()) & FILES != 0 {
             return true;

@@ -43,8 +43,8 @@ impl Object {
 /// - from `preserve` to `unpreserve`, and from `retrieve` to `finish`, registered or not.
 ///
 /// That is the contract with clients, see `Documentation/flb.rst`: an FLB is not freed before its
-/// owner is. The owner is pinned for the last item, but for a module whose init fails: that is freed
-/// all the same.
+/// owner is. The owner is pinned for the last item, but for a module whose init fails: that is
+/// freed all the same.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Flb(NonNull<bindings::liveupdate_flb>);
 
@@ -71,8 +71,8 @@ impl Flb {
 
     /// The compatible string; [`EINVAL`] if it is empty or not terminated.
     pub(crate) fn name(self) -> Result<Name> {
-        // SAFETY: By the type invariants the field is there. It is constant, and as long and aligned
-        // as this, see below.
+        // SAFETY: By the type invariants the field is there. It is constant, and as long and
+        // aligned as this, see below.
         let field = unsafe { &*addr_of!((*self.0.as_ptr()).compatible).cast::<Field>() };
         Name::new(field).ok_or(EINVAL)
     }
@@ -178,8 +178,8 @@ impl Ready {
     ///
     /// # Safety
     ///
-    /// The caller must hold the lock of the direction. What [`Ready::begin`] has stored must not have
-    /// been taken out, and no task may hold the object.
+    /// The caller must hold the lock of the direction. What [`Ready::begin`] has stored must not
+    /// have been taken out, and no task may hold the object.
     #[inline(always)]
     pub(crate) unsafe fn end(self, direction: Direction) -> ModuleRef {
         let side = self.side(direction).0;
@@ -239,8 +239,8 @@ pub(crate) enum Direction {
 ///
 /// Points to the structure, in an FLB that is valid during `'a`.
 ///
-/// While the object is held, `data` and `obj` are what the callback has left, and the structure owns
-/// a reference to the owner of the callbacks, unless that is null.
+/// While the object is held, `data` and `obj` are what the callback has left, and the structure
+/// owns a reference to the owner of the callbacks, unless that is null.
 #[derive(Clone, Copy)]
 pub(crate) struct Side<'a>(*mut bindings::luo_flb_private_state, PhantomData<&'a Flb>);
 

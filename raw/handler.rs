@@ -184,14 +184,14 @@ impl Handler {
     /// The state of the handler, if it has one.
     pub(crate) fn state(self) -> Option<&'static HandlerState> {
         let list = self.list();
-        // SAFETY: By the type invariants the handler is valid. The orchestrator makes the list empty
-        // when it registers the handler; otherwise it is changed by the core alone.
+        // SAFETY: By the type invariants the handler is valid. The orchestrator makes the list
+        // empty when it registers the handler; otherwise it is changed by the core alone.
         let next = unsafe { addr_of!((*list).next).cast::<Pointer>().as_ref() }?.load_acquire();
         if next.is_null() || next == list.cast() {
             return None;
         }
-        // SAFETY: Nothing but states is linked into the list, each by its first field. States are not
-        // freed.
+        // SAFETY: Nothing but states is linked into the list, each by its first field. States are
+        // not freed.
         unsafe { next.cast::<HandlerState>().as_ref() }
     }
 

@@ -131,13 +131,14 @@ impl Received {
 
     /// Validate the array, see [`flb_array::validate`]; the number of entries.
     pub(crate) fn validate(&mut self) -> Result<usize, flb_array::Error> {
-        // SAFETY: By the type invariants there is so much memory, and `self` is borrowed exclusively.
+        // SAFETY: By the type invariants there is so much memory, and `self` is borrowed
+        // exclusively.
         let (header, entries) = unsafe { parts(self.array, self.len) };
         flb_array::validate(header, entries, PAGE_SIZE).map(<[_]>::len)
     }
 
-    /// Give the memory back. To be called when it was validated, and no more used: it may be another
-    /// one's otherwise.
+    /// Give the memory back. To be called when it was validated, and no more used: it may be
+    /// another one's otherwise.
     pub(crate) fn free(&self) {
         // SAFETY: By the type invariants the memory is nobody else's.
         unsafe { bindings::luo_flb_shim_free(self.array.as_ptr().cast(), self.restored) };

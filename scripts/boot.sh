@@ -52,9 +52,9 @@ run_qemu() {
 	out_pid=$!
 	# The kernel finds CPUs by the MP table, which names one of each socket.
 	setpriv --pdeathsig TERM timeout -k 2 "$TIMEOUT" setpriv --pdeathsig KILL "$QEMU" \
-		"${QEMU_MACHINE[@]}" -accel "$ACCEL" -cpu "$cpu" -m "$MEMORY" -smp "$cpus,sockets=$cpus" \
-		"${EXTRA[@]}" -nodefaults -display none -serial stdio -monitor none -no-reboot \
-		-kernel "$KERNEL" -append "$APPEND" </dev/null >&"$out" 2>&1 &
+		"${QEMU_MACHINE[@]}" -accel "$ACCEL" -cpu "$cpu" -m "$MEMORY" \
+		-smp "$cpus,sockets=$cpus" "${EXTRA[@]}" -nodefaults -display none -serial stdio \
+		-monitor none -no-reboot -kernel "$KERNEL" -append "$APPEND" </dev/null >&"$out" 2>&1 &
 	QEMU_PID=$!
 	exec {out}>&-
 	# Where QEMU aborts, bash would have a line about it.

@@ -18,8 +18,7 @@ NEEDED='gcc:gcc libc6-dev:/usr/include/stdio.h make:make flex:flex bison:bison b
 ARM64='clang-19:clang-19 lld-19:ld.lld-19 llvm-19:llvm-size-19 qemu-system-arm:qemu-system-aarch64
 	gcc-aarch64-linux-gnu:aarch64-linux-gnu-gcc
 	libc6-dev-arm64-cross:/usr/aarch64-linux-gnu/lib/libc.a'
-TEST='g++:c++ python3:python3 perl:perl shellcheck:shellcheck device-tree-compiler:dtc
-	libfdt-dev:/usr/include/libfdt.h'
+TEST='g++:c++ python3:python3 perl:perl shellcheck:shellcheck'
 
 missing() {
 	local each what web=''

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The FLB array: a byte that chooses the page size and what is around the bytes, and the memory that
-//! is handed over.
+//! The FLB array: a byte that chooses the page size and what is around the bytes, and the memory
+//! that is handed over.
 
 use crate::{
     abi::flb_array::{capacity, pages, Error, Writer, MAX_FILES},

@@ -12,8 +12,8 @@ use std::process::Command;
 use std::slice;
 
 /// Text of the core and the shim, to that of luo_flb.o of the same build, in per
-/// mille: what is reached, and what compilers differ by.
-const SIZE_LIMIT: u64 = 4800;
+/// mille: what is reached, and 3 %.
+const SIZE_LIMIT: u64 = 3170;
 /// Bytes of data that is written, of the same objects.
 const DATA_LIMIT: u64 = 500;
 

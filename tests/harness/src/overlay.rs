@@ -109,7 +109,7 @@ own-file        => cp $TOP/rust/helpers/l* rust/helpers => status apply => helpe
 own-directory   => mkdir rust/kernel/liveupdate.rs => status apply => kernel/liveupdate.rs is not
 own-link        => ln -s x samples/rust/rust_liveupdate.rs => status apply => update.rs is not from
 no-directory    => touch rust/kernel/liveupdate => apply => cannot write to
-changed-core    => $O apply .; echo >>$FLB/raw/fdt.rs => all => raw/fdt.rs is not from this overlay
+changed-core    => $O apply .; echo >>$FLB/raw/flb.rs => all => raw/flb.rs is not from this overlay
 changed-api     => $O apply .; echo >>rust/kernel/liveupdate.rs => all => or was changed; move it
 changed-to-link => $O apply .; ln -sf x $FLB/ffi.rs => all => flb/ffi.rs is not from this overlay
 block-no-end    => $O apply .; sed -i '/: end/d' rust/kernel/lib.rs => all => kernel/lib.rs is not

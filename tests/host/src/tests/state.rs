@@ -108,8 +108,8 @@ impl Model {
         known.find(|model| model.word() == word).expect("a status")
     }
 
-    /// Whether the kernel may do this now: a task that has claimed the entry retrieves, and what was
-    /// retrieved is finished when no file holds it.
+    /// Whether the kernel may do this now: a task that has claimed the entry retrieves, and what
+    /// was retrieved is finished when no file holds it.
     fn allows(self, operation: Operation) -> bool {
         match operation {
             Operation::Claim | Operation::FinishFile => true,

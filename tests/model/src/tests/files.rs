@@ -105,8 +105,7 @@ impl Shared {
         }
     }
 
-    /// Do as `liveupdate_flb_get_outgoing()` of Linux 7.1, for a task whose file stays preserved, or
-    /// which does not follow the pointer.
+    /// Do as `liveupdate_flb_get_outgoing()` of Linux 7.1, for a task whose file stays preserved.
     fn get_unreferenced(&self) -> Option<Object> {
         if self.flb.refs().is_held() {
             return Some(self.flb.object());

@@ -64,8 +64,8 @@ impl FlbGuard<'_> {
         self.flb.refs().publish(handler, references);
     }
 
-    /// Do as `FlbGuard::release`: if it was the last holder, the callback is `ended` with the object;
-    /// whether it was.
+    /// Do as `FlbGuard::release`: if it was the last holder, the callback is `ended` with the
+    /// object; whether it was.
     pub(super) fn release(self, holder: Holder, ended: impl FnOnce(Object)) -> bool {
         match self.flb.refs().release(holder) {
             Released::Held => false,

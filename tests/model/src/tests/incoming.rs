@@ -68,8 +68,8 @@ struct Incoming {
     /// How often `retrieve` is going to fail, and whether it is called again.
     failures: usize,
     again: bool,
-    /// Whether the tasks that use the memory are counted. If not, it has been validated, and must not
-    /// be freed before they have ended.
+    /// Whether the tasks that use the memory are counted. If not, it has been validated, and must
+    /// not be freed before they have ended.
     counted: bool,
     /// Not known to loom: it notes the order of this run.
     callbacks: RefCell<Vec<Callback>>,
@@ -103,7 +103,7 @@ impl Incoming {
         incoming
     }
 
-    /// Hand over an entry of so many files to tasks that do not count themselves, as [`Array`] does.
+    /// Hand over an entry of so many files to tasks that are not counted.
     fn uncounted(files: u64) -> Self {
         let incoming = Self::new(&[files]);
         incoming.validate();

@@ -88,8 +88,8 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Make memory of these bytes. A header that is cut short is padded with zeroes, an entry that is
-    /// cut short is left out.
+    /// Make memory of these bytes. A header that is cut short is padded with zeroes, an entry that
+    /// is cut short is left out.
     pub(crate) fn new(bytes: &[u8]) -> Self {
         let (start, entries) = bytes.split_at(bytes.len().min(16));
         let mut header = [0; 16];
