@@ -376,5 +376,6 @@ void luo_flb_file_unpreserve(struct liveupdate_file_handler *fh)
 }
 
 /* Those in Rust that modules need: upstream exports none yet, posted clients ask for it. */
-EXPORT_SYMBOL_GPL(liveupdate_register_flb);
-EXPORT_SYMBOL_GPL(liveupdate_unregister_flb);
+#define EXPORT_RUST_GPL EXPORT_SYMBOL_GPL
+EXPORT_RUST_GPL(liveupdate_register_flb);
+EXPORT_RUST_GPL(liveupdate_unregister_flb);

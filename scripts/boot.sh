@@ -54,7 +54,8 @@ run_qemu() {
 	setpriv --pdeathsig TERM timeout -k 2 "$TIMEOUT" setpriv --pdeathsig KILL "$QEMU" \
 		"${QEMU_MACHINE[@]}" -accel "$ACCEL" -cpu "$cpu" -m "$MEMORY" \
 		-smp "$cpus,sockets=$cpus" "${EXTRA[@]}" -nodefaults -display none -serial stdio \
-		-monitor none -no-reboot -kernel "$KERNEL" -append "$APPEND" </dev/null >&"$out" 2>&1 &
+		-monitor none -no-reboot -kernel "$KERNEL" -append "$APPEND" \
+		</dev/null >&"$out" 2>&1 &
 	QEMU_PID=$!
 	exec {out}>&-
 	# Where QEMU aborts, bash would have a line about it.

@@ -121,8 +121,8 @@ impl Run {
         self.contract.rust
     }
 
-    /// What `get_incoming()` of any FLB returns when all that came is finished, and this FLB did not
-    /// come. C still has the array then, and looks for the name.
+    /// What `get_incoming()` of any FLB returns when all that came is finished, and this FLB did
+    /// not come. C still has the array then, and looks for the name.
     pub fn nothing_left(&self) -> i32 {
         if self.is_rust() {
             libc::ENODATA

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! How many FLBs can be registered and handed over. A kernel reads more of them than it can register.
+//! How many FLBs can be registered and handed over. A kernel reads more of them than it can
+//! register.
 
 use super::{hop, scenario, ALL, GET};
 use crate::client::{counts, Counts};

@@ -58,8 +58,8 @@ pub fn all() -> impl Iterator<Item = &'static Scenario> {
         .chain([&matrix::MATRIX])
 }
 
-/// Those that want a chain of their own: of kernels with different formats, a long one, one of which
-/// can register more FLBs, or with the core in Rust, which has what modules need.
+/// Those that want a chain of their own: of kernels with different formats, a long one, one of
+/// which can register more FLBs, or with the core in Rust, which has what modules need.
 pub const SPECIAL: &[Scenario] = &[
     matrix::REFUSED,
     chain::TWENTY,

@@ -161,7 +161,8 @@ fn nothing_came_1(run: &mut Run) -> io::Result<Vec<Session>> {
     Ok(Vec::new())
 }
 
-/// The client puts these when the kexec has begun. What is unpreserved then must not be handed over.
+/// The client puts these when the kexec has begun. What is unpreserved then must not be handed
+/// over.
 fn put_at_reboot() {
     for flb in ALL {
         report::errno(
