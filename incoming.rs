@@ -79,6 +79,12 @@ impl Incoming {
         self.put();
     }
 
+    /// Whether nothing came, or all of it is finished.
+    fn is_empty(&self) -> bool {
+        !self.users.is_held()
+            || !self.unfinished.is_held() && matches!(self.array.as_ref(), Some(Ok(_)))
+    }
+
     /// What came, if there is something left of it. Takes no lock.
     #[inline(never)]
     fn array(&self) -> Result<Array<'_>> {
@@ -127,6 +133,9 @@ impl Incoming {
     /// `EDEADLK` from its own callback; [`ENODEV`] if the owner is going away; or what `retrieve`
     /// returned.
     pub(crate) fn get(&self, flb: Flb) -> Result<Object> {
+        if self.is_empty() {
+            return Err(errno(ENODATA));
+        }
         let array = self.array()?;
         let entry = array.entry(flb, &mut None)?;
         let flb = flb.ready()?;

@@ -59,7 +59,8 @@ mod suite {
         b.put(0);
         b.finish(0);
         assert_eq!(b.calls(), [R(1), F(1)]);
-        assert_eq!(b.get(0), err(ENOENT));
+        // Nothing is left.
+        assert_eq!(b.get(0), err(ENODATA));
         assert_eq!(b.get(1), err(ENODATA));
         b.put(2);
         assert!(b.is_quiet());

@@ -350,8 +350,9 @@ mod suite {
     #[test]
     fn d11_memory_is_given_back_when_all_is_finished_and_the_kernel_is_up() -> Result {
         for late in [false, true] {
-            let (b, memory) = handed_over(&Block::full(2, 1)?, 2)?;
-            b.register_all(0)?;
+            let (b, memory) = handed_over(&Block::full(2, 1)?, 3)?;
+            b.register(0, 0)?;
+            b.register(0, 1)?;
             b.get(0)?;
             b.finish(0);
             if late {
@@ -359,12 +360,15 @@ mod suite {
             }
             memory.taken();
             let used = memory.is_free();
+            // The memory is still there, but any FLB is told the same.
+            let is_over = !late || b.get(0) == err(ENODATA) && b.get(2) == err(ENODATA);
             b.core.incoming.complete();
             let completed = memory.is_free();
             if !late {
                 b.put(0);
             }
             assert!(!used);
+            assert!(is_over);
             assert_eq!(completed, late);
             assert!(memory.is_free());
             assert_eq!(b.get(0), err(ENODATA));
@@ -377,6 +381,7 @@ mod suite {
     fn d11_empty_array_is_given_back_when_it_was_asked_for() -> Result {
         let (b, memory) = handed_over(&Block::new()?, 1)?;
         assert_eq!(b.get(0), err(ENOENT));
+        assert_eq!(b.get(0), err(ENODATA));
         memory.taken();
         let used = memory.is_free();
         b.core.incoming.complete();

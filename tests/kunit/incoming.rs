@@ -31,10 +31,10 @@ mod suite {
         b.receive(Block::full(1, 1)?.bytes())?;
         assert_eq!(b.get(1), err(ENOENT));
         assert!(b.is_quiet());
-        // A handover without FLBs is one.
+        // A handover without FLBs is nothing.
         let b = Bench::new(1, 1)?;
         b.receive(Block::new()?.bytes())?;
-        assert_eq!(b.get(0), err(ENOENT));
+        assert_eq!(b.get(0), err(ENODATA));
         Ok(())
     }
 

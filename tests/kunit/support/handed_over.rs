@@ -93,11 +93,6 @@ impl Block {
         self.set_count(count + 1);
     }
 
-    /// The number of the entry with a name, if there is one.
-    pub(in super::super) fn find(&self, name: &[u8]) -> Option<usize> {
-        (0..self.count() as usize).find(|index| self.0[16 + 64 * index..].starts_with(name))
-    }
-
     /// The handle of an entry.
     pub(in super::super) fn data(&self, index: usize) -> u64 {
         self.number(16 + 64 * index + 48)

@@ -49,13 +49,6 @@ pub(in super::super) struct Lived {
     pub(in super::super) wrong: i32,
 }
 
-impl Lived {
-    /// Whether there has been an object of this number.
-    pub(in super::super) fn has_begun(&self, object: u64) -> bool {
-        object % 2 == 1 && object < 2 * self.begun as u64
-    }
-}
-
 impl Life {
     fn expect(&self, right: bool) {
         if !right {
