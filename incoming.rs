@@ -2,10 +2,11 @@
 
 //! What the previous kernel handed over.
 //!
-//! The array stays where it came. At boot its address is stored; at the first need, which may be
-//! before there is any allocator, it is validated, and what becomes of an entry is kept in its own
-//! bytes. The memory is given back when all entries are finished and the kernel is up, whatever is
-//! later. An array that is refused, or of which an entry has failed, is kept.
+//! The array stays where it came. It is validated when its address is stored, or, if there is no
+//! allocator yet by which KHO could tell what was preserved, at the first need. What becomes of an
+//! entry is kept in its own bytes. The memory is given back when all entries are finished and the
+//! kernel is up, whatever is later. An array that is refused, or of which an entry has failed, is
+//! kept.
 //!
 //! One damaged entry refuses the array: something has written over it, so the handles next to it
 //! are not to be trusted either, and devices that write to memory which was given away are worse
@@ -125,7 +126,8 @@ impl Incoming {
 
     /// Count a reference to the object that was handed over; the first runs `retrieve`. If that
     /// fails, it is called again for the next caller, or its error is kept
-    /// ([`raw::RETRIEVES_ONCE`]). Works before registration and before any initcall. May sleep.
+    /// ([`raw::RETRIEVES_ONCE`]). Works before registration, and from [`Incoming::setup`] on. May
+    /// sleep.
     ///
     /// Errors: `ENODATA` if nothing was handed over, or it is finished; [`ENOENT`] if this FLB was
     /// not; [`EINVAL`] if what came is refused, the name is empty or not terminated, or a callback
@@ -195,9 +197,13 @@ impl Incoming {
     /// Retrieve the object for the last file, which has claimed the entry, and put it.
     #[cold]
     fn retrieve_and_finish(&self, flb: Ready, entry: &IncomingEntry, data: u64) {
-        let guard = FlbGuard::lock(flb, Direction::Incoming);
-        let retrieved = guard.map(|mut guard| retrieve(flb, &mut guard, entry, data));
-        if let Some(Ok(())) = retrieved {
+        let Some(mut guard) = FlbGuard::lock(flb, Direction::Incoming) else {
+            entry.failed(deadlock(), false);
+            return flb.log(c"last file finished from its own callback", 0);
+        };
+        let retrieved = retrieve(flb, &mut guard, entry, data);
+        drop(guard);
+        if retrieved.is_ok() {
             self.release(flb, Holder::Reference, entry);
         }
     }

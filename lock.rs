@@ -39,9 +39,7 @@ impl HandlerGuard {
             _not_send: NotThreadSafe,
         })
     }
-}
 
-impl HandlerGuard {
     /// The state that is locked.
     pub(crate) fn state(&self) -> &'static HandlerState {
         self.state

@@ -13,8 +13,7 @@
 //! means so many files, and `NotRetrieved`; and a transition sees both at once:
 //!
 //! - The task that claims the entry, and no other one, runs `retrieve`. While it does, the last
-//! file
-//!   may be finished; then it finds no file left when it is done.
+//!   file may be finished; then it finds no file left when it is done.
 //! - The last file claims an entry that is not retrieved, or finds it retrieved, and then the
 //!   object is held for it.
 //!

@@ -94,8 +94,8 @@ impl Drop for Preserved {
 ///
 /// # Invariants
 ///
-/// Points to `len` bytes, at least a page, which nobody else uses. If `restored`, KHO has handed
-/// them out as a folio.
+/// Points to `len` bytes, at least a page, which are used through this object alone until they are
+/// freed. If `restored`, KHO has handed them out as a folio.
 pub(crate) struct Received {
     array: NonNull<Header>,
     len: usize,
@@ -137,8 +137,9 @@ impl Received {
         flb_array::validate(header, entries, PAGE_SIZE).map(<[_]>::len)
     }
 
-    /// Give the memory back. To be called when it was validated, and no more used: it may be
-    /// another one's otherwise.
+    /// Give the memory back. To be called once, when it was validated, as it may be another one's
+    /// otherwise, and no entry is used any more: [`Incoming`](crate::incoming::Incoming) counts who
+    /// does.
     pub(crate) fn free(&self) {
         // SAFETY: By the type invariants the memory is nobody else's.
         unsafe { bindings::luo_flb_shim_free(self.array.as_ptr().cast(), self.restored) };

@@ -66,8 +66,8 @@ shift
 [ $# -gt 0 ] || set -- make demo
 RUN_AS=root DIR=/root
 [ -z "${AS_USER:-}" ] || RUN_AS=flb DIR=/home/flb
-BASE=$CACHE/root/$SUITE ROOT=$CACHE/root/$SUITE.run
-cache_dir root
+BASE=$CACHE/bare/$SUITE ROOT=$CACHE/bare/$SUITE.run
+cache_dir bare
 lock "root-$SUITE"
 need_space 8000
 as_group main "$@"
