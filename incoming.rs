@@ -182,29 +182,38 @@ impl Incoming {
             let Ok(entry) = array.entry(**flb, entry) else {
                 continue;
             };
-            match entry.finish_file() {
-                FileFinished::Held => {}
-                FileFinished::Release(live) => {
-                    if let Ok(live) = live.ready() {
-                        self.release(live, Holder::Handler, entry);
-                    }
-                }
-                FileFinished::Claimed(data) => self.retrieve_and_finish(*flb, entry, data),
+            match entry.finish_file(false) {
+                FileFinished::Last => self.finish_last_file(*flb, entry),
+                finished => self.release_files(finished, entry),
             }
         }
     }
 
-    /// Retrieve the object for the last file, which has claimed the entry, and put it.
+    /// Finish the last file of an entry that was not retrieved. Unless it is meanwhile, retrieve
+    /// the object, and put it.
     #[cold]
-    fn retrieve_and_finish(&self, flb: Ready, entry: &IncomingEntry, data: u64) {
+    fn finish_last_file(&self, flb: Ready, entry: &IncomingEntry) {
         let Some(mut guard) = FlbGuard::lock(flb, Direction::Incoming) else {
-            entry.failed(deadlock(), false);
-            return flb.log(c"last file finished from its own callback", 0);
+            return flb.log(c"put from its own callback", 0);
         };
-        let retrieved = retrieve(flb, &mut guard, entry, data);
+        let finished = entry.finish_file(true);
+        let retrieved = match finished {
+            FileFinished::Claimed(data) => retrieve(flb, &mut guard, entry, data).is_ok(),
+            _ => false,
+        };
         drop(guard);
-        if retrieved.is_ok() {
-            self.release(flb, Holder::Reference, entry);
+        if retrieved {
+            return self.release(flb, Holder::Reference, entry);
+        }
+        self.release_files(finished, entry);
+    }
+
+    /// Release the object, if the last file has held it.
+    fn release_files(&self, finished: FileFinished, entry: &IncomingEntry) {
+        if let FileFinished::Release(live) = finished {
+            if let Ok(live) = live.ready() {
+                self.release(live, Holder::Handler, entry);
+            }
         }
     }
 

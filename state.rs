@@ -14,8 +14,8 @@
 //!
 //! - The task that claims the entry, and no other one, runs `retrieve`. While it does, the last
 //!   file may be finished; then it finds no file left when it is done.
-//! - The last file claims an entry that is not retrieved, or finds it retrieved, and then the
-//!   object is held for it.
+//! - The last file finds the entry retrieved, and then the object is held for it; or claims it,
+//!   under the lock of the FLB, so that who gets the object meanwhile waits until it is there.
 //!
 //! This module depends on [`word`](crate::word) alone, so the same file is compiled into the host
 //! tests and the model.
@@ -56,6 +56,9 @@ impl Status {
 pub(crate) enum FileFinished {
     /// Other files are not finished, or there is nothing to finish with them.
     Held,
+    /// It is the last, and the entry is not retrieved. It is not finished yet: lock the FLB, and
+    /// finish it with `claim`.
+    Last,
     /// It was the last, and the entry is claimed: run `retrieve` and `finish`.
     Claimed,
     /// It was the last, and there is an object, which files hold no more.
@@ -77,8 +80,8 @@ impl EntryState {
         loop {
             let word = self.0.load();
             match (word & FILES, Status::decode(word)) {
-                // The last file has claimed it, or was finished meanwhile.
-                (0, Status::NotRetrieved | Status::Retrieving) => return Err(Status::Finished),
+                // Is about to be failed.
+                (0, Status::NotRetrieved) => return Err(Status::Retrieving),
                 (_, Status::NotRetrieved) => {}
                 (_, status) => return Err(status),
             }
@@ -113,12 +116,13 @@ impl EntryState {
         self.0.fetch_add(NEXT);
     }
 
-    /// A file is finished.
-    pub(crate) fn finish_file(&self) -> FileFinished {
+    /// A file is finished. If it is the last, and the entry not retrieved, only with `claim`.
+    pub(crate) fn finish_file(&self, claim: bool) -> FileFinished {
         loop {
             let word = self.0.load();
             let (new, finished) = match (word & FILES, Status::decode(word)) {
                 (0, _) => return FileFinished::Held,
+                (1, Status::NotRetrieved) if !claim => return FileFinished::Last,
                 (1, Status::NotRetrieved) => (word - 1 + NEXT, FileFinished::Claimed),
                 (1, Status::Retrieved) => (word - 1, FileFinished::Release),
                 _ => (word - 1, FileFinished::Held),

@@ -198,9 +198,10 @@ impl IncomingEntry {
     }
 
     /// A file is finished, see [`EntryState::finish_file`].
-    pub(crate) fn finish_file(&self) -> FileFinished {
-        match self.state.finish_file() {
+    pub(crate) fn finish_file(&self, claim: bool) -> FileFinished {
+        match self.state.finish_file(claim) {
             state::FileFinished::Held => FileFinished::Held,
+            state::FileFinished::Last => FileFinished::Last,
             state::FileFinished::Claimed => FileFinished::Claimed(self.data.load()),
             // SAFETY: By the type invariants this is the address of an FLB. It stays valid: files
             // hold its object until the caller releases it, as this was the last file.
@@ -218,6 +219,8 @@ impl IncomingEntry {
 pub(crate) enum FileFinished {
     /// Other files are not finished, or there is nothing to finish with them.
     Held,
+    /// It is the last, and the entry is not retrieved: lock the FLB, and finish it with `claim`.
+    Last,
     /// It was the last, and the entry is claimed: run `retrieve` with this handle, and `finish`.
     Claimed(u64),
     /// It was the last, and files hold the object of this FLB no more.

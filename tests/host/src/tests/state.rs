@@ -34,17 +34,18 @@ enum Operation {
     Retrieved,
     Failed(i32, bool),
     Finished,
-    FinishFile,
+    FinishFile(bool),
 }
 
-const OPERATIONS: [Operation; 7] = [
+const OPERATIONS: [Operation; 8] = [
     Operation::Claim,
     Operation::Retrieved,
     Operation::Failed(ERRNO, false),
     Operation::Failed(ERRNO, true),
     Operation::Failed(-4095, true),
     Operation::Finished,
-    Operation::FinishFile,
+    Operation::FinishFile(false),
+    Operation::FinishFile(true),
 ];
 
 const STATUSES: [Status; 7] = [
@@ -76,7 +77,7 @@ impl Operation {
                 state.finished();
                 Returned::Nothing
             }
-            Self::FinishFile => Returned::File(state.finish_file()),
+            Self::FinishFile(claim) => Returned::File(state.finish_file(claim)),
         }
     }
 }
@@ -112,7 +113,7 @@ impl Model {
     /// was retrieved is finished when no file holds it.
     fn allows(self, operation: Operation) -> bool {
         match operation {
-            Operation::Claim | Operation::FinishFile => true,
+            Operation::Claim | Operation::FinishFile(_) => true,
             Operation::Retrieved | Operation::Failed(..) => self.status == Status::Retrieving,
             Operation::Finished => self.files == 0 && self.status == Status::Retrieved,
         }
@@ -120,8 +121,7 @@ impl Model {
 
     fn claim(&mut self) -> Result<(), Status> {
         match self.status {
-            // The last file has claimed it, or was finished meanwhile.
-            Status::NotRetrieved | Status::Retrieving if self.files == 0 => Err(Status::Finished),
+            Status::NotRetrieved if self.files == 0 => Err(Status::Retrieving),
             Status::NotRetrieved => {
                 self.status = Status::Retrieving;
                 Ok(())
@@ -130,9 +130,11 @@ impl Model {
         }
     }
 
-    fn finish_file(&mut self) -> FileFinished {
-        if self.files == 0 {
-            return FileFinished::Held;
+    fn finish_file(&mut self, claim: bool) -> FileFinished {
+        match (self.files, self.status) {
+            (0, _) => return FileFinished::Held,
+            (1, Status::NotRetrieved) if !claim => return FileFinished::Last,
+            _ => {}
         }
         self.files -= 1;
         match self.status {
@@ -165,7 +167,7 @@ impl Model {
                 self.status = Status::Finished;
                 Returned::Nothing
             }
-            Operation::FinishFile => Returned::File(self.finish_file()),
+            Operation::FinishFile(claim) => Returned::File(self.finish_file(claim)),
         }
     }
 }
@@ -286,37 +288,39 @@ fn reads_what_the_array_says_as_not_retrieved() {
 #[test]
 fn claims_for_the_last_file() {
     let word = Word::new(2);
-    assert_eq!(word.state().finish_file(), FileFinished::Held);
-    assert_eq!(word.state().finish_file(), FileFinished::Claimed);
-    // A caller comes too late, and one file too many is none.
-    assert_eq!(word.state().claim(), Err(Status::Finished));
-    assert_eq!(word.state().finish_file(), FileFinished::Held);
+    assert_eq!(word.state().finish_file(true), FileFinished::Held);
+    assert_eq!(word.state().finish_file(false), FileFinished::Last);
+    assert_eq!(word.0.load(), 1);
+    assert_eq!(word.state().finish_file(true), FileFinished::Claimed);
+    // Nobody else retrieves, and one file too many is none.
+    assert_eq!(word.state().claim(), Err(Status::Retrieving));
+    assert_eq!(word.state().finish_file(false), FileFinished::Held);
     assert!(!word.state().retrieved());
     word.state().finished();
     assert_eq!(word.0.load(), 3 << 32);
     assert_eq!(word.state().claim(), Err(Status::Finished));
-    assert_eq!(word.state().finish_file(), FileFinished::Held);
+    assert_eq!(word.state().finish_file(false), FileFinished::Held);
 }
 
 #[test]
 fn counts_a_file_that_is_finished_during_retrieve() {
     let word = Word::new(1);
     assert_eq!(word.state().claim(), Ok(()));
-    assert_eq!(word.state().finish_file(), FileFinished::Held);
+    assert_eq!(word.state().finish_file(false), FileFinished::Held);
     // Only the caller's reference holds the object.
     assert!(!word.state().retrieved());
     assert_eq!(word.state().claim(), Err(Status::Retrieved));
-    assert_eq!(word.state().finish_file(), FileFinished::Held);
+    assert_eq!(word.state().finish_file(false), FileFinished::Held);
 }
 
 #[test]
 fn releases_for_the_last_file() {
     let word = Word::new(2);
     assert_eq!(word.state().claim(), Ok(()));
-    assert_eq!(word.state().finish_file(), FileFinished::Held);
+    assert_eq!(word.state().finish_file(false), FileFinished::Held);
     assert!(word.state().retrieved());
-    assert_eq!(word.state().finish_file(), FileFinished::Release);
-    assert_eq!(word.state().finish_file(), FileFinished::Held);
+    assert_eq!(word.state().finish_file(false), FileFinished::Release);
+    assert_eq!(word.state().finish_file(false), FileFinished::Held);
 }
 
 #[test]
@@ -327,9 +331,9 @@ fn retries_while_there_are_files() {
         assert!(word.state().failed(ERRNO, true));
         assert_eq!(word.0.load(), 2);
     }
-    assert_eq!(word.state().finish_file(), FileFinished::Held);
+    assert_eq!(word.state().finish_file(false), FileFinished::Held);
     assert_eq!(word.state().claim(), Ok(()));
-    assert_eq!(word.state().finish_file(), FileFinished::Held);
+    assert_eq!(word.state().finish_file(false), FileFinished::Held);
     assert!(!word.state().failed(ERRNO, true));
     assert_eq!(word.state().claim(), Err(Status::Failed(ERRNO)));
 }
@@ -342,7 +346,7 @@ fn keeps_the_error_while_files_are_finished() {
         assert!(!word.state().failed(errno, false));
         for _ in 0..3 {
             assert_eq!(word.state().claim(), Err(Status::Failed(errno)));
-            assert_eq!(word.state().finish_file(), FileFinished::Held);
+            assert_eq!(word.state().finish_file(false), FileFinished::Held);
         }
         assert_eq!(word.0.load() as u32, 0);
     }

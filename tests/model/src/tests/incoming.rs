@@ -172,22 +172,23 @@ impl Incoming {
             return;
         };
         let entry = array.entry(index).unwrap();
-        match array.state(entry).finish_file() {
-            FileFinished::Held => {}
-            FileFinished::Claimed => {
-                // `Incoming::retrieve_and_finish`
-                let mut guard = self.flbs[flb].lock();
-                let retrieved = array.retrieve(flb, &mut guard, entry);
-                drop(guard);
-                if retrieved.is_ok() {
-                    array.release(flb, Holder::Reference, entry);
-                }
+        let mut finished = array.state(entry).finish_file(false);
+        let mut retrieved = false;
+        if finished == FileFinished::Last {
+            // `Incoming::finish_last_file`
+            let mut guard = self.flbs[flb].lock();
+            finished = array.state(entry).finish_file(true);
+            if finished == FileFinished::Claimed {
+                retrieved = array.retrieve(flb, &mut guard, entry).is_ok();
             }
-            FileFinished::Release => {
-                let live = entry.data.load();
-                assert_ne!(live, DATA, "no FLB");
-                array.release(live as usize, Holder::Handler, entry);
-            }
+        }
+        if retrieved {
+            array.release(flb, Holder::Reference, entry);
+        } else if finished == FileFinished::Release {
+            // `Incoming::release_files`
+            let live = entry.data.load();
+            assert_ne!(live, DATA, "no FLB");
+            array.release(live as usize, Holder::Handler, entry);
         }
     }
 
@@ -308,7 +309,12 @@ fn put(word: &Word) -> bool {
 /// Use the object, which may be finished, or not have been retrieved by this FLB.
 fn user(incoming: &Incoming, flb: usize) {
     match incoming.user(flb) {
-        Ok(()) | Err(NotGot::NoArray | NotGot::Status(Status::Finished)) => {}
+        Ok(()) => {}
+        Err(NotGot::NoArray | NotGot::Status(Status::Finished)) => {
+            let callbacks = incoming.callbacks.borrow();
+            let finish = |callback: &Callback| matches!(callback, Callback::Finish(..));
+            assert!(callbacks.iter().any(finish), "not finished yet");
+        }
         Err(NotGot::Status(Status::Retrieving | Status::Retrieved)) => {
             let callbacks = incoming.callbacks.borrow();
             assert!(!callbacks.contains(&Callback::Retrieve(flb, Ok(0))), "busy");
