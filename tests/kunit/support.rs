@@ -2,19 +2,30 @@
 
 //! What the suites share: a core with fake handlers and FLBs whose callbacks record and obey.
 
+mod exported;
+#[cfg(CONFIG_MODULE_UNLOAD)]
+mod fake_module;
 #[cfg(CONFIG_LIVEUPDATE_FLB_FAULTS)]
 mod faults;
 mod handed_over;
 mod racing;
 #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
 mod real_tree;
+mod signal;
 
+pub(super) use exported::{
+    exported_get_incoming, exported_get_nowhere, exported_get_outgoing, exported_nothing,
+    exported_put_outgoing, HAS_PUT_OUTGOING, UNTOUCHED,
+};
+#[cfg(CONFIG_MODULE_UNLOAD)]
+pub(super) use fake_module::FakeModule;
 #[cfg(CONFIG_LIVEUPDATE_FLB_FAULTS)]
 pub(super) use faults::Faults;
 pub(super) use handed_over::{Block, HandedOver, NOWHERE};
 pub(super) use racing::{let_others_run, Lived};
 #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
 pub(super) use real_tree::RealTree;
+pub(super) use signal::Signal;
 
 use crate::{
     bindings,
@@ -32,11 +43,7 @@ use kernel::{
     new_mutex,
     page::PAGE_SIZE,
     prelude::*,
-    sync::{
-        atomic::{Acquire, Atomic, Release},
-        Arc, Mutex,
-    },
-    time::{delay::fsleep, Delta},
+    sync::{Arc, Mutex},
     workqueue,
 };
 
@@ -349,18 +356,6 @@ impl Bench {
         unsafe { (*self.fake(flb)).flb.ops = core::ptr::null() };
     }
 
-    /// Makes a module the owner of an FLB.
-    pub(super) fn set_owner(&self, flb: usize, owner: &FakeModule) {
-        self.edit_ops(flb, |ops| ops.owner = owner.0.get());
-    }
-
-    /// How many references to the owner of an FLB the core holds.
-    #[cfg(CONFIG_MODULE_UNLOAD)]
-    pub(super) fn pins(&self, flb: usize) -> i32 {
-        // SAFETY: The owner is null or a fake that is as alive as the test; the count is a number.
-        unsafe { (*self.fake(flb)).ops.owner.as_ref() }.map_or(-1, |owner| owner.refcnt.counter - 1)
-    }
-
     /// Data and object in the private area of an FLB, where debuggers look.
     pub(super) fn described(&self, flb: usize, direction: Direction) -> Args {
         // SAFETY: The core does not use the FLB at the moment.
@@ -610,40 +605,6 @@ impl Bench {
     }
 }
 
-/// How often something has happened.
-pub(super) struct Signal(Atomic<i32>);
-
-impl Signal {
-    const fn new() -> Self {
-        Self(Atomic::new(0))
-    }
-
-    pub(super) fn raise(&self) {
-        self.0.fetch_add(1, Release);
-    }
-
-    fn has_been(&self, times: i32) -> bool {
-        self.0.load(Acquire) >= times
-    }
-
-    /// Whether it has happened `times` times within a few milliseconds.
-    pub(super) fn is(&self, times: i32) -> bool {
-        fsleep(Delta::from_millis(5));
-        self.has_been(times)
-    }
-
-    /// Waits a few seconds at most for it to happen `times` times; whether it has.
-    pub(super) fn wait(&self, times: i32) -> bool {
-        for _ in 0..3000 {
-            if self.has_been(times) {
-                return true;
-            }
-            fsleep(Delta::from_millis(1));
-        }
-        false
-    }
-}
-
 /// Runs the callback of the FLB for which it was called.
 ///
 /// # Safety
@@ -750,92 +711,3 @@ pub(super) fn restored(flb: usize) -> usize {
 pub(super) fn err<T>(number: u32) -> Result<T> {
     Err(raw::errno(number))
 }
-
-/// A module that is loaded, and can be made to go away.
-#[cfg(CONFIG_MODULE_UNLOAD)]
-pub(super) struct FakeModule(KBox<UnsafeCell<bindings::module>>);
-
-#[cfg(CONFIG_MODULE_UNLOAD)]
-impl FakeModule {
-    pub(super) fn new() -> Result<Self> {
-        // SAFETY: For counting references nothing of a module is needed but its state and count.
-        let module = Self(unsafe { zeroed()? });
-        module.set(bindings::module_state_MODULE_STATE_LIVE);
-        // SAFETY: Nobody else uses the module.
-        unsafe { (*module.0.get()).refcnt.counter = 1 };
-        Ok(module)
-    }
-
-    fn set(&self, state: bindings::module_state) {
-        // SAFETY: Nobody else uses the module at the moment.
-        unsafe { (*self.0.get()).state = state };
-    }
-
-    /// From now on it is being unloaded.
-    pub(super) fn leave(&self) {
-        self.set(bindings::module_state_MODULE_STATE_GOING);
-    }
-
-    /// Not any more.
-    pub(super) fn stay(&self) {
-        self.set(bindings::module_state_MODULE_STATE_LIVE);
-    }
-
-    /// How many references the core holds.
-    pub(super) fn pins(&self) -> i32 {
-        // SAFETY: Nobody else uses the module at the moment.
-        unsafe { (*self.0.get()).refcnt.counter - 1 }
-    }
-}
-
-/// What the exported `liveupdate_flb_get_incoming` returns, and what it leaves at `objp`.
-pub(super) fn exported_get_incoming(flb: *mut bindings::liveupdate_flb) -> (c_int, usize) {
-    let mut obj = UNTOUCHED as *mut c_void;
-    // SAFETY: The FLB is null or valid, and the pointer valid for writes.
-    let result = unsafe { bindings::liveupdate_flb_get_incoming(flb, &mut obj) };
-    (result, obj as usize)
-}
-
-/// The same for `liveupdate_flb_get_outgoing`.
-pub(super) fn exported_get_outgoing(flb: *mut bindings::liveupdate_flb) -> (c_int, usize) {
-    let mut obj = UNTOUCHED as *mut c_void;
-    // SAFETY: The FLB is null or valid, and the pointer valid for writes.
-    let result = unsafe { bindings::liveupdate_flb_get_outgoing(flb, &mut obj) };
-    (result, obj as usize)
-}
-
-/// What [`exported_get_outgoing`] is for an FLB that is not preserved.
-pub(super) fn exported_nothing() -> (c_int, usize) {
-    match (raw::liveupdate_enabled(), HAS_PUT_OUTGOING) {
-        (false, _) => (-(bindings::EOPNOTSUPP as c_int), UNTOUCHED),
-        (true, true) => (-(bindings::ENOENT as c_int), UNTOUCHED),
-        (true, false) => (0, 0),
-    }
-}
-
-/// Whether the exported `liveupdate_flb_get_outgoing` takes a reference, as from Linux 7.2 on.
-pub(super) const HAS_PUT_OUTGOING: bool = cfg!(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING);
-
-/// Calls the exported `liveupdate_flb_put_outgoing`, where there is one.
-pub(super) fn exported_put_outgoing(_flb: *mut bindings::liveupdate_flb) {
-    // SAFETY: The FLB is null or valid.
-    #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING)]
-    unsafe {
-        bindings::liveupdate_flb_put_outgoing(_flb)
-    };
-}
-
-/// What the exported functions return for a place that is null.
-pub(super) fn exported_get_nowhere(flb: *mut bindings::liveupdate_flb) -> [c_int; 2] {
-    let nowhere = core::ptr::null_mut();
-    // SAFETY: The FLB is valid; the pointer may be null.
-    unsafe {
-        [
-            bindings::liveupdate_flb_get_incoming(flb, nowhere),
-            bindings::liveupdate_flb_get_outgoing(flb, nowhere),
-        ]
-    }
-}
-
-/// What stands where an object is to be stored.
-pub(super) const UNTOUCHED: usize = 0x5a5a;

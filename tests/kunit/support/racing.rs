@@ -19,9 +19,6 @@ use kernel::{
     },
 };
 
-/// How often a thread lets others run before it sleeps.
-const PATIENCE: u32 = 1_000_000;
-
 /// The life of an FLB in one direction. All zero is the beginning.
 pub(super) struct Life {
     /// Of the object, which is this number while it lives, and odd.
@@ -194,19 +191,6 @@ impl Bench {
         let have_entered = self.entered.wait_awake(threads as i32);
         self.release.raise();
         Ok(self.done.wait_awake(threads as i32) && have_entered)
-    }
-}
-
-impl super::Signal {
-    /// As [`wait`](Self::wait), for what happens soon: goes on at once then.
-    fn wait_awake(&self, times: i32) -> bool {
-        for _ in 0..PATIENCE {
-            if self.has_been(times) {
-                return true;
-            }
-            let_others_run();
-        }
-        self.wait(times)
     }
 }
 
