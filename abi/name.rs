@@ -11,8 +11,8 @@
 /// Size of the field that holds a name, the terminating NUL included.
 pub(crate) const LEN: usize = 48;
 
-/// The field that holds a name. Compared in words, as most names share their first bytes.
-pub(crate) type Field = [u64; LEN / size_of::<u64>()];
+/// The field that holds a name.
+pub(crate) type Field = [u8; LEN];
 
 /// A name.
 ///
@@ -45,37 +45,21 @@ impl Name {
 /// Whether two fields, which are padded with NULs, hold the same name.
 #[inline]
 pub(crate) fn is_same(one: &Field, other: &Field) -> bool {
-    // Most names differ in the first words.
-    one[0] == other[0] && one[1] == other[1] && is_same_rest(one, other)
+    // Most names differ at the beginning, which two words hold.
+    one[..16] == other[..16] && is_same_rest(one, other)
 }
 
-// For any length, and out of line, so that the loops are not unrolled.
 #[inline(never)]
-fn is_same_rest(one: &[u64], other: &[u64]) -> bool {
-    one.iter().zip(other).all(|(one, other)| one == other)
+fn is_same_rest(one: &Field, other: &Field) -> bool {
+    one[16..] == other[16..]
 }
 
 /// Pad a field with NULs from the first one on; whether there is one, and something before it.
 #[inline(never)]
-pub(crate) fn pad(field: &mut [u64]) -> bool {
-    let mut words = field.iter_mut();
-    let mut is_empty = true;
-    while let Some(word) = words.next() {
-        let nuls = nuls(u64::from_le(*word));
-        // The first NUL is the lowest one. Keep the bytes before it.
-        *word &= (nuls & nuls.wrapping_neg()).wrapping_sub(1).to_le();
-        is_empty &= *word == 0;
-        if nuls != 0 {
-            words.for_each(|word| *word = 0);
-            return !is_empty;
-        }
-    }
-    false
-}
-
-/// The highest bit of each byte that is zero.
-fn nuls(word: u64) -> u64 {
-    const LOW: u64 = u64::from_ne_bytes([0x7f; size_of::<u64>()]);
-    // No sum carries into the next byte.
-    !((word & LOW).wrapping_add(LOW) | word | LOW)
+pub(crate) fn pad(field: &mut Field) -> bool {
+    let Some(len) = field.iter().position(|byte| *byte == 0) else {
+        return false;
+    };
+    field.iter_mut().skip(len).for_each(|byte| *byte = 0);
+    len != 0
 }

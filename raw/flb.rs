@@ -9,7 +9,7 @@
 
 use super::{log, ModuleRef};
 use crate::{
-    abi::name::{self, Field, Name},
+    abi::name::{Field, Name},
     bindings,
     refs::Refs,
 };
@@ -71,19 +71,20 @@ impl Flb {
 
     /// The compatible string; [`EINVAL`] if it is empty or not terminated.
     pub(crate) fn name(self) -> Result<Name> {
-        // SAFETY: By the type invariants the field is there. It is constant, and as long and
-        // aligned as this, see below.
-        let field = unsafe { &*addr_of!((*self.0.as_ptr()).compatible).cast::<Field>() };
-        Name::new(field).ok_or(EINVAL)
+        Name::new(self.field()).ok_or(EINVAL)
     }
 
     /// Log that something is wrong with this FLB; `number` tells more.
     #[cold]
     #[inline(never)]
     pub(crate) fn log(self, what: &CStr, number: i64) {
-        // SAFETY: By the type invariants the field is there, and it is constant.
-        let name = unsafe { &*addr_of!((*self.0.as_ptr()).compatible).cast::<[u8; name::LEN]>() };
-        log(name, what, number);
+        log(self.field(), what, number);
+    }
+
+    fn field(&self) -> &Field {
+        // SAFETY: By the type invariants the field is there, and it is constant. It has so many
+        // bytes, see `raw/kho.rs`.
+        unsafe { &*addr_of!((*self.0.as_ptr()).compatible).cast() }
     }
 
     /// Prepare the FLB for use; [`EINVAL`] if a callback is missing.
@@ -138,7 +139,6 @@ impl Ready {
     }
 
     /// Pin the owner of the callbacks; [`ENODEV`] if it is going away.
-    #[inline]
     pub(crate) fn pin(self) -> Result<ModuleRef> {
         // SAFETY: The owner of an FLB that is being used has not been freed.
         unsafe { ModuleRef::get(self.ops().owner) }.ok_or(ENODEV)
@@ -275,10 +275,6 @@ impl<'a> Side<'a> {
         unsafe { addr_of_mut!((*self.0).lock) }
     }
 }
-
-// A name is read in words.
-static_assert!(offset_of!(bindings::liveupdate_flb, compatible) % align_of::<Field>() == 0);
-static_assert!(align_of::<bindings::liveupdate_flb>() >= align_of::<Field>());
 
 // The word of `refs` lies in a field of C.
 static_assert!(size_of::<Refs>() == size_of::<bindings::refcount_t>());

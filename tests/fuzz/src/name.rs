@@ -4,7 +4,7 @@
 
 use crate::{
     abi::name::{Name, LEN},
-    bytes::{bytes, field, words},
+    bytes::field,
     take,
 };
 use std::ffi::CStr;
@@ -20,8 +20,8 @@ fn oracle(field: &[u8; LEN]) -> Option<&[u8]> {
 pub(crate) fn answer(mut input: &[u8]) -> [Option<usize>; 2] {
     let fields: [[u8; LEN]; 2] = [take(&mut input), take(&mut input)];
     fields.map(|field| {
-        let name = Name::new(&words(&field))?;
-        bytes(name.field()).iter().position(|byte| *byte == 0)
+        let name = Name::new(&field)?;
+        name.field().iter().position(|byte| *byte == 0)
     })
 }
 
@@ -29,9 +29,9 @@ pub(crate) fn answer(mut input: &[u8]) -> [Option<usize>; 2] {
 pub fn check(mut input: &[u8]) {
     let fields: [[u8; LEN]; 2] = [take(&mut input), take(&mut input)];
     let strings = fields.each_ref().map(oracle);
-    let names = fields.map(|field| Name::new(&words(&field)));
+    let names = fields.each_ref().map(Name::new);
     for (name, string) in names.iter().zip(strings) {
-        let padded = name.map(|name| bytes(name.field()));
+        let padded = name.map(|name| *name.field());
         assert_eq!(padded, string.map(field), "what is read, padded");
     }
     if let [Some(one), Some(other)] = names {

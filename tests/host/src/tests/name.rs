@@ -2,15 +2,9 @@
 
 //! Names are C strings in a field of fixed size.
 
-use super::{
-    config,
-    flb_array::bytes::{bytes, words},
-};
-use crate::abi::name::{is_same, Name, LEN};
+use super::config;
+use crate::abi::name::{is_same, Field, Name, LEN};
 use proptest::{collection::vec, prelude::*};
-
-/// A field, as bytes.
-type Field = [u8; LEN];
 
 /// Return the field as C's `strncmp(.., LEN)` sees it: up to the NUL, or all of it.
 fn model(field: &Field) -> &[u8] {
@@ -27,7 +21,7 @@ fn expected(field: &Field) -> Option<Field> {
 }
 
 fn actual(field: &Field) -> Option<Field> {
-    Name::new(&words(field)).map(|name| bytes(name.field()))
+    Name::new(field).map(|name| *name.field())
 }
 
 /// Make fields out of few letters, so that two are often the same, in part or up to the NUL.
@@ -40,10 +34,10 @@ fn field() -> impl Strategy<Value = Field> {
 
 /// Check whether a name is said to be in a padded field if, and only if, the strings are the same.
 fn check_is_in(one: &Field, other: &Field) -> Result<(), TestCaseError> {
-    if let (Some(name), Some(padded)) = (Name::new(&words(one)), expected(other)) {
+    if let (Some(name), Some(padded)) = (Name::new(one), expected(other)) {
         let same = model(one) == model(other);
-        prop_assert_eq!(name.is_in(&words(&padded)), same);
-        prop_assert_eq!(is_same(&words(&padded), name.field()), same);
+        prop_assert_eq!(name.is_in(&padded), same);
+        prop_assert_eq!(is_same(&padded, name.field()), same);
     }
     Ok(())
 }

@@ -16,12 +16,6 @@ pub(crate) fn words<const N: usize>(bytes: &[u8]) -> [u64; N] {
     words
 }
 
-/// Convert a field to bytes.
-pub(crate) fn bytes(field: &name::Field) -> [u8; name::LEN] {
-    let bytes: Vec<_> = field.iter().flat_map(|word| word.to_ne_bytes()).collect();
-    bytes.try_into().unwrap()
-}
-
 /// Pad `name` with NULs.
 pub(crate) fn field(name: &[u8]) -> [u8; name::LEN] {
     let mut field = [0; name::LEN];
@@ -31,7 +25,7 @@ pub(crate) fn field(name: &[u8]) -> [u8; name::LEN] {
 
 /// Return `name`, as the writer takes it.
 pub(crate) fn named(name: &[u8]) -> Name {
-    Name::new(&words(&field(name))).unwrap()
+    Name::new(&field(name)).unwrap()
 }
 
 /// Bytes of an array, which may be as wrong as the test wants.
@@ -96,7 +90,7 @@ impl Memory {
         header[..start.len()].copy_from_slice(start);
         let [pages, count] = words(&header);
         let entries = entries.chunks_exact(64).map(|entry| Entry {
-            name: words(entry),
+            name: entry[..48].try_into().unwrap(),
             data: words::<8>(entry)[6],
             files: words::<8>(entry)[7],
         });
@@ -111,7 +105,7 @@ impl Memory {
         let Header { pages, count } = self.header;
         let mut bytes = Bytes::new(16 + 64 * self.entries.len(), pages, count);
         for (index, entry) in self.entries.iter().enumerate() {
-            bytes.entry(index, &self::bytes(&entry.name), entry.data, entry.files);
+            bytes.entry(index, &entry.name, entry.data, entry.files);
         }
         bytes
     }

@@ -3,7 +3,7 @@
 //! What an array means, in the plainest terms: numbers of 128 bits that cannot overflow, and owned
 //! values.
 
-use super::bytes::{bytes, Bytes, Memory};
+use super::bytes::{Bytes, Memory};
 use crate::abi::{
     flb_array::{self, Entry, Error},
     name,
@@ -61,7 +61,7 @@ pub(crate) fn decode(bytes: &[u8], page_size: usize) -> Result<Vec<Owned>, Error
 
 /// Return an entry, in the terms of the model. Its name has to be padded.
 fn owned(entry: &Entry) -> Owned {
-    let field = bytes(&entry.name);
+    let field = entry.name;
     let name: Vec<_> = field.into_iter().take_while(|byte| *byte != 0).collect();
     assert!(
         field[name.len()..] == [0; name::LEN][name.len()..],

@@ -3,7 +3,7 @@
 //! Any bytes, any entries.
 
 use super::{
-    bytes::{field, words, Bytes, Memory},
+    bytes::{field, Bytes, Memory},
     model::{decode, validate, Owned},
 };
 use crate::{
@@ -40,7 +40,7 @@ fn write(entries: &[(Owned, u8)], dirt: u8) -> Bytes {
     let mut memory = Memory::new(&[dirt; 4096]);
     let mut writer = Writer::new(&mut memory.header, &mut memory.entries, 1);
     for (entry, garbage) in entries {
-        let name = Name::new(&words(&dirty(&entry.name, *garbage))).unwrap();
+        let name = Name::new(&dirty(&entry.name, *garbage)).unwrap();
         assert!(writer.push(&name, entry.data, entry.files));
     }
     writer.finish();
