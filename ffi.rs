@@ -95,7 +95,7 @@ fn setup_incoming(address: u64) {
     LUO_FLB.incoming.setup(address);
     // SAFETY: The function reads a number.
     if unsafe { bindings::slab_is_available() } {
-        LUO_FLB.incoming.validate_early();
+        LUO_FLB.incoming.validate();
     }
 }
 
@@ -139,10 +139,10 @@ export! {
 }
 
 export! {
-    /// See [`Incoming::put_object`](crate::incoming::Incoming::put_object).
+    /// See [`Incoming::release`](crate::incoming::Incoming::release).
     fn luo_flb_put_incoming_slowpath(flb: *mut bindings::liveupdate_flb) {
         // SAFETY: By the requirements of this function.
-        unsafe { put(flb, Direction::Incoming, |flb| LUO_FLB.incoming.put_object(flb)) }
+        unsafe { put(flb, Direction::Incoming, |flb| LUO_FLB.incoming.release(flb, Holder::Reference)) }
     }
 }
 

@@ -20,9 +20,9 @@
 
 use crate::{
     incoming::Incoming,
-    lock::{self, ByRegistry, HandlerGuard, RegisterRead},
+    lock::{ByRegistry, HandlerGuard, RegisterRead},
     outgoing,
-    raw::{self, deadlock, Dependency, Flb, Handler, Links},
+    raw::{self, deadlock, Dependency, Flb, Handler, HandlerState},
     refs::{Holder, Released, Taken},
     registry::Registry,
 };
@@ -56,13 +56,7 @@ impl LuoFlb {
             return Err(EINVAL);
         };
         let name = flb.name()?;
-        let mut links = self.lock_or_attach(handler, true).map_err(|error| {
-            if error != ENOENT {
-                return error;
-            }
-            raw::warn();
-            EINVAL
-        })?;
+        let mut links = self.lock_or_attach(handler, true)?;
         if let Some(dependency) = links.flbs.iter_mut().find(|other| other.flb == flb) {
             // It may have been unregistered while files were preserved.
             return match core::mem::take(&mut dependency.leaving) {
@@ -75,8 +69,7 @@ impl LuoFlb {
         }
         let handler = links.state();
         links.flbs.push(Dependency::new(flb), GFP_KERNEL)?;
-        let mut token = lock::Registry::lock();
-        let added = self.registry.get(&mut token).add(&name, flb, handler);
+        let added = self.registry.lock().add(&name, flb, handler);
         if added.is_err() {
             links.flbs.pop();
         }
@@ -111,30 +104,26 @@ impl LuoFlb {
             return;
         };
         links.flbs.iter_mut().for_each(|flb| flb.leaving = true);
-        links.unregistered = true;
         if !links.state().files.is_held() {
             self.unlink(&mut links);
+            let _registry = self.registry.lock();
+            handler.detach(links.state());
         }
     }
 
     /// Remove what is leaving. There are no files.
     #[inline(never)]
-    fn unlink(&self, guard: &mut HandlerGuard) {
-        let state = guard.state();
-        let links: &mut Links = guard;
-        let mut token = lock::Registry::lock();
-        let registry = self.registry.get(&mut token);
+    fn unlink(&self, links: &mut HandlerGuard) {
+        let mut registry = self.registry.lock();
+        let state = links.state();
         let mut index = 0;
         while let Some(dependency) = links.flbs.get(index) {
-            if dependency.leaving {
-                registry.remove(dependency.flb, state);
-                let _ = links.flbs.remove(index);
-            } else {
+            if !dependency.leaving {
                 index += 1;
+                continue;
             }
-        }
-        if core::mem::take(&mut links.unregistered) {
-            state.detach();
+            registry.remove(dependency.flb, state);
+            let _ = links.flbs.remove(index);
         }
     }
 
@@ -142,9 +131,8 @@ impl LuoFlb {
     /// acquires its FLBs, in the order of registration. For any other `luo_flb_file_preserve()`
     /// takes no lock. May sleep.
     ///
-    /// Errors: [`ENOMEM`]; [`EOVERFLOW`]; [`ENOENT`] if the handler is not registered; `EDEADLK`
-    /// from a callback of the handler; or as for [`outgoing::preserve`]. Nothing is held then for
-    /// the file.
+    /// Errors: [`ENOMEM`]; [`EOVERFLOW`]; `EDEADLK` from a callback of the handler; or as for
+    /// [`outgoing::preserve`]. Nothing is held then for the file.
     pub(crate) fn preserve_first(&self, handler: Handler) -> Result {
         let links = self.lock_or_attach(handler, false)?;
         let state = links.state();
@@ -177,7 +165,7 @@ impl LuoFlb {
             Released::Last => {
                 unpreserve_all(&links.flbs);
                 // INVARIANT: The handler holds no FLB.
-                if links.unregistered || links.flbs.iter().any(|flb| flb.leaving) {
+                if links.flbs.iter().any(|flb| flb.leaving) {
                     self.unlink(&mut links);
                 }
             }
@@ -192,14 +180,12 @@ impl LuoFlb {
         }
     }
 
-    /// Lock the state of a handler, which is made if there is none.
+    /// Lock the state of a handler, to which one is attached if it has none, for a file, or only if
+    /// the handler is `registered`.
     ///
-    /// Errors: [`ENOENT`] if the handler is not registered, unless files that were preserved before
-    /// keep its state, and that will do (not `registered`); [`ENOMEM`]; `EDEADLK` from a callback
-    /// of the handler.
+    /// Errors: [`EINVAL`] if it is not; [`ENOMEM`]; `EDEADLK` from a callback of the handler.
     fn lock_or_attach(&self, handler: Handler, registered: bool) -> Result<HandlerGuard> {
-        let locked = lock_state(handler).filter(|links| !(registered && links.unregistered));
-        locked.map_or_else(|| self.attach(handler, registered), Ok)
+        lock_state(handler).map_or_else(|| self.attach(handler, registered), Ok)
     }
 
     #[cold]
@@ -207,28 +193,18 @@ impl LuoFlb {
         // A task that unregisters the handler would wait for the callback, with the lock held.
         if handler
             .state()
-            .is_some_and(|state| state.is_locked_by_this_task())
+            .is_some_and(HandlerState::is_locked_by_this_task)
         {
             return Err(deadlock());
         }
         let register = RegisterRead::lock();
-        let is_registered = handler.is_registered(&register);
-        if registered && !is_registered {
-            return Err(ENOENT);
+        if registered && !handler.is_registered(&register) {
+            raw::warn();
+            return Err(EINVAL);
         }
-        // The last file from before the handler was registered again may detach the state once.
-        for _ in 0..2 {
-            let mut token = lock::Registry::lock();
-            self.registry
-                .get(&mut token)
-                .attach(handler, is_registered)?;
-            drop(token);
-            if let Some(mut links) = lock_state(handler) {
-                links.unregistered &= !is_registered;
-                return Ok(links);
-            }
-        }
-        Err(ENOENT)
+        self.registry.lock().attach(handler)?;
+        // It is not detached while the lock is held for reading.
+        lock_state(handler).ok_or(EINVAL)
     }
 }
 

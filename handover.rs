@@ -7,7 +7,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::{files::LuoFlb, lock, raw::Preserved};
+use crate::{files::LuoFlb, raw::Preserved};
 use kernel::prelude::*;
 
 impl LuoFlb {
@@ -18,7 +18,7 @@ impl LuoFlb {
         let mut array = Preserved::new()?;
         array.writer().finish();
         announce(array.address())?;
-        self.registry.get(&mut lock::Registry::lock()).array = Some(array);
+        self.registry.lock().array = Some(array);
         Ok(())
     }
 
@@ -27,6 +27,6 @@ impl LuoFlb {
     /// The orchestrator has its sessions locked from before the call on, for good. So no file is
     /// preserved or unpreserved any more, and what files hold cannot lose its last holder.
     pub(crate) fn serialize(&self) {
-        self.registry.get(&mut lock::Registry::lock()).serialize();
+        self.registry.lock().serialize();
     }
 }

@@ -18,110 +18,144 @@
 #![forbid(unsafe_code)]
 
 use crate::{
-    abi::flb_array,
-    lock::{self, FlbGuard},
+    lock::{ByRegistry, FlbGuard, Vacant},
     raw::{
-        self, deadlock, errno, Dependency, Direction, FileFinished, Flb, IncomingEntry, Object,
-        Ready, Received, ENODATA,
+        self, deadlock, errno, Dependency, Direction, Flb, IncomingEntry, Object, Ready, Received,
+        ENODATA,
     },
-    refs::{Holder, Refs, Released, Taken},
-    state::Status,
-    word::Number,
+    refs::{Holder, Taken},
+    state::{FileFinished, Status},
+    word::Count,
 };
-use core::ffi::CStr;
-use kernel::{page::PAGE_SIZE, prelude::*, sync::SetOnce};
+use core::mem::replace;
+use kernel::prelude::*;
 
 /// What the previous kernel handed over.
 pub(crate) struct Incoming {
-    /// The physical address of the array.
-    address: Number,
-    /// Who needs the memory: the boot, all entries that are not finished together, and each task
-    /// that uses it at the moment. Zero if nothing came, or all of it is finished.
-    users: Refs,
-    /// The array and the number of its entries, or why it is refused.
-    array: SetOnce<Result<(Received, usize)>>,
-    /// The entries that are not finished.
-    unfinished: Refs,
+    /// Not zero while something is left of it: an array that was not looked at, or is refused, or
+    /// entries that are not finished. Changes under the lock.
+    left: Count,
+    handed_over: ByRegistry<HandedOver>,
 }
 
-/// An array that came, and stays while this exists.
-struct Array<'a>(&'a Incoming);
+struct HandedOver {
+    array: Array,
+    /// The boot is over: `struct page`s exist everywhere, so memory can be freed.
+    booted: bool,
+}
+
+/// The array, and what has become of it.
+enum Array {
+    /// Nothing has come.
+    None,
+    /// It is at this physical address, not looked at yet.
+    At(u64),
+    /// It is refused.
+    Refused,
+    /// It is valid, and so many of its entries are not finished.
+    Valid(Received, usize),
+    /// It was freed.
+    Freed,
+}
 
 impl Incoming {
     /// Nothing has come.
     pub(crate) const fn new() -> Self {
         Self {
-            address: Number::new(0),
-            users: Refs::new(0),
-            array: SetOnce::new(),
-            unfinished: Refs::new(0),
+            left: Count::new(0),
+            handed_over: ByRegistry::new(HandedOver {
+                array: Array::None,
+                booted: false,
+            }),
         }
     }
 
     /// Store the physical address of what came, unless that was done. Works as early as memory can
     /// be read. If there is no valid array, clients are told when they ask.
     pub(crate) fn setup(&self, address: u64) {
-        // The boot is among the users; when all is finished, there is an array.
-        if !self.users.is_held() && self.array.as_ref().is_none() {
-            self.address.store(address);
-            self.users.publish(false, 2);
+        let mut handed_over = self.handed_over.lock();
+        if matches!(handed_over.array, Array::None) {
+            handed_over.array = Array::At(address);
+            self.left.store_release(1);
         }
     }
 
     /// Validate what came, if something did. Clients would do so at the first need.
-    pub(crate) fn validate_early(&self) {
-        if let Ok(array) = self.array() {
-            array.validated();
-        }
+    pub(crate) fn validate(&self) {
+        let _ = self.entries(&mut self.handed_over.lock());
     }
 
-    /// The boot is over: `struct page`s exist everywhere, so memory can be freed.
+    /// The boot is over.
     pub(crate) fn complete(&self) {
-        self.put();
+        let mut handed_over = self.handed_over.lock();
+        handed_over.booted = true;
+        self.free_finished(&mut handed_over);
     }
 
-    /// Whether nothing came, or all of it is finished.
+    /// Whether nothing came, or all of it is finished. Takes no lock.
     fn is_empty(&self) -> bool {
-        !self.users.is_held()
-            || !self.unfinished.is_held() && matches!(self.array.as_ref(), Some(Ok(_)))
+        self.left.load() == 0
     }
 
-    /// What came, if there is something left of it. Takes no lock.
-    #[inline(never)]
-    fn array(&self) -> Result<Array<'_>> {
-        match self.users.try_get() {
-            Taken::Counted => Ok(Array(self)),
-            _ => Err(errno(ENODATA)),
+    /// If all entries are finished, free the array, unless the boot is not over.
+    fn free_finished(&self, handed_over: &mut HandedOver) {
+        if !matches!(handed_over.array, Array::Valid(_, 0)) {
+            return;
         }
-    }
-
-    /// The memory is needed by one user less. The last frees it.
-    #[inline(never)]
-    fn put(&self) {
-        if put(&self.users) {
-            if let Some(Ok((memory, _))) = self.array.as_ref() {
-                memory.free();
+        self.left.store_release(0);
+        if handed_over.booted {
+            if let Array::Valid(array, _) = replace(&mut handed_over.array, Array::Freed) {
+                array.free();
             }
         }
     }
 
-    /// Validate what came; otherwise what is wrong with it, and a number that shows it.
-    fn validate(&self) -> Result<(Received, usize), (&'static CStr, u64)> {
-        let address = self.address.load();
-        if !flb_array::is_address(address, PAGE_SIZE as u64) {
-            return Err((c"bad address", address));
+    /// The entries that came.
+    ///
+    /// Errors: `ENODATA` if there are none, or all are finished; [`EINVAL`] if they are refused.
+    fn entries<'a>(&self, handed_over: &'a mut HandedOver) -> Result<&'a mut [IncomingEntry]> {
+        if let Array::At(address) = handed_over.array {
+            self.receive(handed_over, address);
         }
-        let mut memory = Received::new(address).ok_or((c"no preserved memory at", address))?;
-        // What is longer is no array, and would take ever longer to look through.
-        if memory.len() > flb_array::MAX_PAGES * PAGE_SIZE {
-            return Err((c"array too long, bytes", memory.len() as u64));
+        match &mut handed_over.array {
+            Array::Valid(array, 1..) => Ok(array.entries()),
+            Array::Refused => Err(EINVAL),
+            _ => Err(errno(ENODATA)),
         }
-        let count = memory.validate().map_err(flb_array::Error::describe)?;
-        self.unfinished.publish(false, count as u32);
-        if count == 0 {
-            self.put();
+    }
+
+    /// Take over the array and validate it.
+    #[cold]
+    fn receive(&self, handed_over: &mut HandedOver, address: u64) {
+        handed_over.array = match Received::new(address) {
+            Ok(mut array) => {
+                let count = array.entries().len();
+                Array::Valid(array, count)
+            }
+            Err((what, number)) => {
+                raw::log_refusal(what, number);
+                Array::Refused
+            }
+        };
+        self.free_finished(handed_over);
+    }
+
+    /// The entry with the name of an FLB, the index of which may be known.
+    ///
+    /// Errors: as for [`Incoming::entries`]; [`EINVAL`] if the name is empty or not terminated;
+    /// [`ENOENT`] if there is none.
+    fn entry<'a>(
+        &self,
+        handed_over: &'a mut HandedOver,
+        flb: Flb,
+        index: &mut Option<usize>,
+    ) -> Result<&'a mut IncomingEntry> {
+        let entries = self.entries(handed_over)?;
+        if index.is_none() {
+            let name = flb.name()?;
+            *index = entries.iter().position(|entry| entry.is_named(&name));
         }
-        Ok((memory, count))
+        index.and_then(|index| entries.get_mut(index)).ok_or(ENOENT)
     }
 
     /// Count a reference to the object that was handed over; the first runs `retrieve`. If that
@@ -138,159 +172,110 @@ impl Incoming {
         if self.is_empty() {
             return Err(errno(ENODATA));
         }
-        let array = self.array()?;
-        let entry = array.entry(flb, &mut None)?;
         let flb = flb.ready()?;
-        let mut guard = FlbGuard::lock(flb, Direction::Incoming).ok_or_else(deadlock)?;
-        let side = flb.side(Direction::Incoming);
-        match side.refs().try_get() {
-            Taken::Counted => return Ok(side.object()),
-            Taken::Saturated => return Err(EOVERFLOW),
-            Taken::Zero => {}
+        let mut guard = FlbGuard::lock((flb, Direction::Incoming)).ok_or_else(deadlock)?;
+        if let Some(vacant) = guard.vacant() {
+            self.retrieve(flb, vacant)?;
+        } else if guard.refs().try_get() != Taken::Counted {
+            return Err(EOVERFLOW);
         }
-        let data = entry.claim().map_err(|status| match status {
+        Ok(flb.side(Direction::Incoming).object())
+    }
+
+    /// Claim the entry of an FLB that is locked, run `retrieve`, and count a reference to the
+    /// object. Errors: as for [`Incoming::get`].
+    fn retrieve(&self, flb: Ready, vacant: Vacant<'_>) -> Result {
+        let mut index = None;
+        let claimed = self
+            .entry(&mut self.handed_over.lock(), *flb, &mut index)?
+            .claim();
+        let data = claimed.map_err(|status| match status {
             Status::Finished => errno(ENODATA),
             Status::Failed(number) => Error::from_errno(number),
             _ => EBUSY,
         })?;
-        retrieve(flb, &mut guard, entry, data)?;
-        Ok(side.object())
-    }
-
-    /// Put a reference from [`Incoming::get`], which may be the last: then `finish` runs, unless
-    /// there are files. May sleep.
-    pub(crate) fn put_object(&self, flb: Ready) {
-        let array = self.array();
-        match array
-            .as_ref()
-            .map_err(|error| *error)
-            .and_then(|array| array.entry(*flb, &mut None))
-        {
-            Ok(entry) => self.release(flb, Holder::Reference, entry),
-            Err(error) => flb.log(c"put, but not handed over", error.to_errno().into()),
+        let (begun, again) = match flb.pin() {
+            Ok(module) => (vacant.begin(data, module), !raw::RETRIEVES_ONCE),
+            Err(error) => (Err(error), true),
+        };
+        // What is claimed stays.
+        let mut handed_over = self.handed_over.lock();
+        let entry = self.entry(&mut handed_over, *flb, &mut index)?;
+        let error = match begun {
+            Ok(begun) => return Ok(begun.publish(entry.retrieved(*flb), 1)),
+            Err(error) => error,
+        };
+        if !entry.failed(error, again) {
+            log_failure(flb, error);
         }
+        Err(error)
     }
 
     /// A file that depends on these FLBs is finished, in reverse order. The last runs `finish`,
     /// unless there are references, on an object that is retrieved for it if that was not done
     /// before. What was not handed over is left alone.
     pub(crate) fn finish_file(&self, flbs: &mut [Dependency]) {
-        let Ok(array) = self.array() else {
+        if self.is_empty() {
             return;
-        };
-        for Dependency { flb, entry, .. } in flbs.iter_mut().rev() {
-            let Ok(entry) = array.entry(**flb, entry) else {
-                continue;
-            };
-            match entry.finish_file(false) {
-                FileFinished::Last => self.finish_last_file(*flb, entry),
-                finished => self.release_files(finished, entry),
+        }
+        for dependency in flbs.iter_mut().rev() {
+            if self.finish_entry(dependency, None) == FileFinished::Last {
+                self.finish_last_file(dependency);
             }
         }
     }
 
-    /// Finish the last file of an entry that was not retrieved. Unless it is meanwhile, retrieve
-    /// the object, and put it.
+    /// Retrieve the object for the last file, and finish that.
     #[cold]
-    fn finish_last_file(&self, flb: Ready, entry: &IncomingEntry) {
-        let Some(mut guard) = FlbGuard::lock(flb, Direction::Incoming) else {
-            return flb.log(c"put from its own callback", 0);
-        };
-        let finished = entry.finish_file(true);
-        let retrieved = match finished {
-            FileFinished::Claimed(data) => retrieve(flb, &mut guard, entry, data).is_ok(),
-            _ => false,
-        };
-        drop(guard);
-        if retrieved {
-            return self.release(flb, Holder::Reference, entry);
-        }
-        self.release_files(finished, entry);
-    }
-
-    /// Release the object, if the last file has held it.
-    fn release_files(&self, finished: FileFinished, entry: &IncomingEntry) {
-        if let FileFinished::Release(live) = finished {
-            if let Ok(live) = live.ready() {
-                self.release(live, Holder::Handler, entry);
-            }
+    fn finish_last_file(&self, dependency: &mut Dependency) {
+        let flb = dependency.flb;
+        let retrieved = self.get(*flb);
+        let finished = self.finish_entry(dependency, retrieved.err());
+        match retrieved {
+            Ok(_) => self.release(flb, Holder::Reference),
+            Err(error) if finished == FileFinished::Failed => log_failure(flb, error),
+            Err(_) => {}
         }
     }
 
-    /// Remove a holder of the object of `flb`, to which the entry belongs. The last runs `finish`.
+    /// Finish a file for an entry. Release the object, if this was the last file, for which there
+    /// may have been an attempt to retrieve, with an error.
+    fn finish_entry(&self, dependency: &mut Dependency, error: Option<Error>) -> FileFinished {
+        let mut handed_over = self.handed_over.lock();
+        let Ok(entry) = self.entry(&mut handed_over, *dependency.flb, &mut dependency.entry) else {
+            return FileFinished::Held;
+        };
+        let (finished, live) = (entry.finish_file(error), entry.flb());
+        drop(handed_over);
+        if let (FileFinished::Release, Some(Ok(live))) = (finished, live.map(Flb::ready)) {
+            self.release(live, Holder::Handler);
+        }
+        finished
+    }
+
+    /// Remove a holder of the object of an FLB: the files, or a reference from [`Incoming::get`].
+    /// The last runs `finish`. May sleep.
     #[inline(never)]
-    fn release(&self, flb: Ready, holder: Holder, entry: &IncomingEntry) {
-        let Some(guard) = FlbGuard::lock(flb, Direction::Incoming) else {
-            return flb.log(c"put from its own callback", 0);
-        };
-        let finished = guard.release(holder, || entry.finished());
-        // With the last entry the memory is not needed any more.
-        if finished && put(&self.unfinished) {
-            self.put();
+    pub(crate) fn release(&self, flb: Ready, holder: Holder) {
+        if let Some(_ended) = FlbGuard::release(flb, Direction::Incoming, holder) {
+            self.finished(flb);
+        }
+    }
+
+    /// `finish` has run for the object of an FLB.
+    fn finished(&self, flb: Ready) {
+        let mut handed_over = self.handed_over.lock();
+        if let Ok(entry) = self.entry(&mut handed_over, *flb, &mut None) {
+            entry.finished();
+            if let Array::Valid(_, unfinished) = &mut handed_over.array {
+                *unfinished = unfinished.saturating_sub(1);
+            }
+            self.free_finished(&mut handed_over);
         }
     }
 }
 
-impl Drop for Array<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        self.0.put();
-    }
-}
-
-impl Array<'_> {
-    /// The entry with the name of an FLB, the index of which may be known.
-    ///
-    /// Errors: [`EINVAL`] if the array is refused, or the name is empty or not terminated;
-    /// [`ENOENT`] if there is none.
-    fn entry(&self, flb: Flb, index: &mut Option<usize>) -> Result<&IncomingEntry> {
-        let array = match self.0.array.as_ref() {
-            Some(array) => array,
-            None => self.validated(),
-        };
-        let (memory, count) = array.as_ref().map_err(|error| *error)?;
-        let entries = memory.entries(*count);
-        if index.is_none() {
-            let name = flb.name()?;
-            *index = entries.iter().position(|entry| entry.is_named(&name));
-        }
-        index.and_then(|index| entries.get(index)).ok_or(ENOENT)
-    }
-
-    /// The array, or why it is refused.
-    #[cold]
-    fn validated(&self) -> &Result<(Received, usize)> {
-        let _token = lock::Registry::lock();
-        if self.0.array.as_ref().is_none() {
-            self.0
-                .array
-                .populate(self.0.validate().map_err(|(what, number)| {
-                    raw::log_refusal(what, number);
-                    EINVAL
-                }));
-        }
-        // It has been populated.
-        self.0.array.as_ref().unwrap_or(&Err(EINVAL))
-    }
-}
-
-/// Put a reference; whether it was the last.
-fn put(refs: &Refs) -> bool {
-    refs.release(Holder::Reference) == Released::Last
-}
-
-/// Run `retrieve` for an entry that is claimed, and count a reference to the object. After a
-/// failure it may be called again, or not.
-fn retrieve(flb: Ready, guard: &mut FlbGuard, entry: &IncomingEntry, data: u64) -> Result {
-    let pinned = flb.pin().map_err(|error| (error, true));
-    let retrieved = pinned.and_then(|module| {
-        let retrieved = guard.begin(data, module, || (entry.retrieved(*flb), 1));
-        retrieved.map_err(|error| (error, !raw::RETRIEVES_ONCE))
-    });
-    retrieved.map_err(|(error, again)| {
-        if !entry.failed(error, again) {
-            flb.log(c"not retrieved, so never finished", error.to_errno().into());
-        }
-        error
-    })
+#[cold]
+fn log_failure(flb: Ready, error: Error) {
+    flb.log(c"not retrieved, so never finished", error.to_errno().into());
 }

@@ -8,67 +8,105 @@
 use crate::{
     bindings,
     raw::{Direction, HandlerState, Links, ModuleRef, Ready},
-    refs::{Holder, Released},
+    refs::{Holder, Refs, Released},
 };
 use core::{
     cell::UnsafeCell,
     ops::{Deref, DerefMut},
-    ptr::addr_of_mut,
+    ptr::{addr_of_mut, NonNull},
 };
 use kernel::{prelude::*, types::NotThreadSafe};
 
-/// The [`Links`] of a handler are locked.
+/// What has a mutex.
+///
+/// # Safety
+///
+/// The mutex is initialised, valid as long as this may be used, and always the same. `Data` is
+/// accessed only while it is locked.
+pub(crate) unsafe trait Lockable {
+    /// What the mutex protects, besides what is checked by other means.
+    type Data;
+
+    /// The mutex.
+    fn mutex(&self) -> *mut bindings::mutex;
+
+    /// What it protects, which is valid.
+    fn data(&self) -> *mut Self::Data;
+}
+
+/// A mutex that this task has locked, until this is dropped.
 ///
 /// # Invariants
 ///
 /// This task has locked the mutex.
-pub(crate) struct HandlerGuard {
-    state: &'static HandlerState,
+pub(crate) struct Guard<T: Lockable> {
+    what: T,
     _not_send: NotThreadSafe,
 }
 
-impl HandlerGuard {
-    /// Take the lock; `None` if this task holds it already. May sleep.
-    #[inline]
-    pub(crate) fn lock(state: &'static HandlerState) -> Option<Self> {
-        // SAFETY: The mutex is initialised, and valid as long as the state is.
-        let is_locked = unsafe { bindings::luo_flb_shim_lock(state.mutex()) };
+impl<T: Lockable> Guard<T> {
+    /// Take the lock; `None` if this task holds it already: a callback that calls back into the
+    /// core for its own FLB or handler would wait for itself. May sleep.
+    #[inline(always)]
+    pub(crate) fn lock(what: T) -> Option<Self> {
+        // SAFETY: By the requirements of the trait.
+        let is_locked = unsafe { bindings::luo_flb_shim_lock(what.mutex()) };
         // INVARIANT: It has just been locked.
         is_locked.then(|| Self {
-            state,
+            what,
             _not_send: NotThreadSafe,
         })
     }
+}
 
+impl<T: Lockable> Deref for Guard<T> {
+    type Target = T::Data;
+
+    #[inline(always)]
+    fn deref(&self) -> &T::Data {
+        // SAFETY: By the requirements of the trait, as the lock is held.
+        unsafe { &*self.what.data() }
+    }
+}
+
+impl<T: Lockable> DerefMut for Guard<T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut T::Data {
+        // SAFETY: As above, and the guard is borrowed exclusively.
+        unsafe { &mut *self.what.data() }
+    }
+}
+
+impl<T: Lockable> Drop for Guard<T> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants, and the requirements of the trait.
+        unsafe { bindings::mutex_unlock(self.what.mutex()) };
+    }
+}
+
+/// The [`Links`] of a handler are locked.
+pub(crate) type HandlerGuard = Guard<&'static HandlerState>;
+
+// SAFETY: The mutex is initialised, and states are not freed. Nothing else accesses the links.
+unsafe impl Lockable for &'static HandlerState {
+    type Data = Links;
+
+    #[inline(always)]
+    fn mutex(&self) -> *mut bindings::mutex {
+        HandlerState::mutex(self)
+    }
+
+    #[inline(always)]
+    fn data(&self) -> *mut Links {
+        self.links()
+    }
+}
+
+impl HandlerGuard {
     /// The state that is locked.
     pub(crate) fn state(&self) -> &'static HandlerState {
-        self.state
-    }
-}
-
-impl Deref for HandlerGuard {
-    type Target = Links;
-
-    #[inline]
-    fn deref(&self) -> &Links {
-        // SAFETY: By the type invariants the lock is held.
-        unsafe { &*self.state.links() }
-    }
-}
-
-impl DerefMut for HandlerGuard {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut Links {
-        // SAFETY: By the type invariants the lock is held, and the guard is borrowed exclusively.
-        unsafe { &mut *self.state.links() }
-    }
-}
-
-impl Drop for HandlerGuard {
-    #[inline]
-    fn drop(&mut self) {
-        // SAFETY: By the type invariants.
-        unsafe { bindings::mutex_unlock(self.state.mutex()) };
+        self.what
     }
 }
 
@@ -96,39 +134,27 @@ impl Drop for RegisterRead {
     }
 }
 
-/// The registry lock is held, the innermost one. It protects who is registered and the FLB array.
-pub(crate) struct Registry {
-    _not_send: NotThreadSafe,
-}
-
-impl Registry {
-    /// Take the lock. May sleep.
-    pub(crate) fn lock() -> Self {
-        // SAFETY: The mutex is a static that is initialised at compile time.
-        unsafe { bindings::mutex_lock(addr_of_mut!(bindings::luo_flb_shim_registry_lock)) };
-        Self {
-            _not_send: NotThreadSafe,
-        }
-    }
-}
-
-impl Drop for Registry {
-    #[inline]
-    fn drop(&mut self) {
-        // SAFETY: This task took the lock, as the token is not `Send`.
-        unsafe { bindings::mutex_unlock(addr_of_mut!(bindings::luo_flb_shim_registry_lock)) };
-    }
-}
-
-/// A value that is protected by the registry lock.
-///
-/// # Invariants
-///
-/// A reference to the value exists only while a token of the lock is borrowed for it.
+/// A value that is protected by the registry lock, the innermost one.
 pub(crate) struct ByRegistry<T>(UnsafeCell<T>);
 
 // SAFETY: The mutex serialises all accesses.
 unsafe impl<T: Send> Sync for ByRegistry<T> {}
+
+// SAFETY: The mutex is a static that is initialised at compile time. Nothing else accesses the
+// value.
+unsafe impl<T> Lockable for &ByRegistry<T> {
+    type Data = T;
+
+    #[inline(always)]
+    fn mutex(&self) -> *mut bindings::mutex {
+        addr_of_mut!(bindings::luo_flb_shim_registry_lock)
+    }
+
+    #[inline(always)]
+    fn data(&self) -> *mut T {
+        self.0.get()
+    }
+}
 
 impl<T> ByRegistry<T> {
     /// Protect a value.
@@ -136,94 +162,108 @@ impl<T> ByRegistry<T> {
         Self(UnsafeCell::new(value))
     }
 
-    /// Read or write the value.
-    #[inline]
-    #[allow(clippy::mut_from_ref)] // The token is what is borrowed exclusively.
-    pub(crate) fn get<'a>(&'a self, _token: &'a mut Registry) -> &'a mut T {
-        // SAFETY: The lock is held during `'a`. There is one token of it, which is borrowed
-        // exclusively, so there is no other reference.
-        unsafe { &mut *self.0.get() }
+    /// Take the lock, which no task takes twice. May sleep.
+    #[inline(always)]
+    pub(crate) fn lock(&self) -> Guard<&Self> {
+        // SAFETY: By what is implemented above.
+        unsafe { bindings::mutex_lock(Lockable::mutex(&self)) };
+        // INVARIANT: It has just been locked.
+        Guard {
+            what: self,
+            _not_send: NotThreadSafe,
+        }
     }
 }
 
-/// A direction of an FLB is locked.
-///
-/// # Invariants
-///
-/// This task has locked the mutex. While something holds the object, what a callback of the FLB has
+/// A direction of an FLB is locked. While something holds the object, what a callback of the FLB has
 /// left is stored; otherwise nothing is.
-pub(crate) struct FlbGuard {
-    flb: Ready,
-    direction: Direction,
-    _not_send: NotThreadSafe,
+pub(crate) type FlbGuard = Guard<(Ready, Direction)>;
+
+// SAFETY: By the type invariants of `Ready` the mutex is initialised; it is valid as long as the FLB
+// is.
+unsafe impl Lockable for (Ready, Direction) {
+    type Data = ();
+
+    #[inline(always)]
+    fn mutex(&self) -> *mut bindings::mutex {
+        self.0.side(self.1).mutex()
+    }
+
+    #[inline(always)]
+    fn data(&self) -> *mut () {
+        NonNull::dangling().as_ptr()
+    }
 }
 
 impl FlbGuard {
-    /// Take the lock; `None` if this task holds it already: a callback that calls back into the
-    /// core for its own FLB would wait for itself. May sleep.
+    /// Whether nothing holds the object.
     #[inline(always)]
-    pub(crate) fn lock(flb: Ready, direction: Direction) -> Option<Self> {
-        // SAFETY: By the type invariants of `Ready` the mutex is initialised; it is valid as long
-        // as the FLB is.
-        let is_locked = unsafe { bindings::luo_flb_shim_lock(flb.side(direction).mutex()) };
-        // INVARIANT: It has just been locked. The rest is kept by all who lock it.
-        is_locked.then(|| Self {
-            flb,
-            direction,
-            _not_send: NotThreadSafe,
-        })
+    pub(crate) fn vacant(&mut self) -> Option<Vacant<'_>> {
+        let refs = self.refs();
+        // INVARIANT: It is so as long as the lock is held.
+        (!refs.is_held()).then_some(Vacant(self))
     }
 
-    /// Run `preserve` or `retrieve`, and publish what it leaves with its holders, see
-    /// [`Refs::publish`](crate::refs::Refs::publish). [`EBUSY`] if something holds the object.
+    /// Who holds the object.
     #[inline(always)]
-    pub(crate) fn begin(
-        &mut self,
-        data: u64,
-        module: ModuleRef,
-        holders: impl FnOnce() -> (bool, u32),
-    ) -> Result {
-        let refs = self.flb.side(self.direction).refs();
-        if refs.is_held() {
-            return Err(EBUSY);
-        }
-        // SAFETY: By the type invariants the lock is held, and as nothing holds the object nothing
-        // is stored.
-        unsafe { self.flb.begin(self.direction, data, module)? };
-        let (handler, references) = holders();
-        // INVARIANT: Now there are holders.
-        refs.publish(handler, references);
-        Ok(())
+    pub(crate) fn refs(&self) -> &Refs {
+        self.what.0.side(self.what.1).refs()
     }
 
-    /// Remove a holder. If it was the last, run `unpreserve` or `finish`, and `ended`, and unlock;
-    /// whether it was.
+    /// Remove a holder of the object of an FLB. If it was the last, run `unpreserve` or `finish`.
+    /// May sleep.
     #[inline(always)]
-    pub(crate) fn release(self, holder: Holder, ended: impl FnOnce()) -> bool {
-        match self.flb.side(self.direction).refs().release(holder) {
-            Released::Held => false,
+    pub(crate) fn release(flb: Ready, direction: Direction, holder: Holder) -> Option<Ended> {
+        let Some(guard) = Self::lock((flb, direction)) else {
+            flb.log(c"put from its own callback", 0);
+            return None;
+        };
+        match flb.side(direction).refs().release(holder) {
+            Released::Held => None,
             Released::Underflow => {
-                self.flb.log(c"put, but not held", 0);
-                false
+                flb.log(c"put, but not held", 0);
+                None
             }
-            Released::Last => {
-                // SAFETY: By the type invariants the lock is held, and as there was a holder,
-                // something is stored. There is none any more.
-                let module = unsafe { self.flb.end(self.direction) };
-                ended();
-                // The lock is in the FLB, which may be freed with its owner.
-                drop(self);
-                drop(module);
-                true
-            }
+            Released::Last => Some(Ended {
+                // SAFETY: The lock is held, and as there was a holder, something is stored. There
+                // is none any more.
+                _module: unsafe { flb.end(direction) },
+                _guard: guard,
+            }),
         }
     }
 }
 
-impl Drop for FlbGuard {
+/// A place for an object, which nothing holds: the lock is held, and nothing is stored.
+pub(crate) struct Vacant<'a>(&'a mut FlbGuard);
+
+impl<'a> Vacant<'a> {
+    /// Run `preserve` or `retrieve`, see [`Ready::begin`].
     #[inline(always)]
-    fn drop(&mut self) {
+    pub(crate) fn begin(self, data: u64, module: ModuleRef) -> Result<Begun<'a>> {
+        let (flb, direction) = self.0.what;
         // SAFETY: By the type invariants.
-        unsafe { bindings::mutex_unlock(self.flb.side(self.direction).mutex()) };
+        unsafe { flb.begin(direction, data, module)? };
+        Ok(Begun(self.0.refs()))
     }
+}
+
+/// An object that is there, of which nobody knows yet: the lock is held.
+#[must_use]
+pub(crate) struct Begun<'a>(&'a Refs);
+
+impl Begun<'_> {
+    /// Publish it with its holders, see [`Refs::publish`].
+    #[inline(always)]
+    pub(crate) fn publish(self, handler: bool, references: u32) {
+        self.0.publish(handler, references);
+    }
+}
+
+/// An object has ended. The lock is held until this is dropped, and then the owner is not pinned
+/// any more, with which the FLB may be freed.
+pub(crate) struct Ended {
+    // Dropped in this order.
+    _guard: FlbGuard,
+    _module: ModuleRef,
 }

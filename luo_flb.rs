@@ -52,19 +52,18 @@
 //! From the outermost to the innermost:
 //!
 //! ```text
-//! luo_register_rwlock      The handler list. Held for writing by the orchestrator when it
-//! registers
+//! luo_register_rwlock      The handler list. Held for writing by the orchestrator when it registers
 //!                          and unregisters handlers, for reading when a state is attached to one.
 //!   HandlerState::mutex    The FLBs of a handler and its files. Held across callbacks.
-//!     registry lock        Registrations, the FLB array, and the validation of what came. Never
-//!                          held across callbacks.
 //!     outgoing.lock        Of an FLB. Held across preserve and unpreserve.
 //!     incoming.lock        Of an FLB. Held across retrieve and finish.
+//!       registry lock      Registrations, the FLB array, and what came. Never held across
+//!                          callbacks.
 //! ```
 //!
-//! No lock of the last three is taken inside another of them, except by callbacks that use another
-//! FLB. Callbacks must not register or unregister: that may wait for `luo_register_rwlock`, whose
-//! holder may wait for them. From a callback of the same handler it is refused.
+//! The two of an FLB are not taken inside one another, except by callbacks that use another FLB.
+//! Callbacks must not register or unregister: that may wait for `luo_register_rwlock`, whose holder
+//! may wait for them. From a callback of the same handler it is refused.
 
 mod abi;
 mod ffi;

@@ -19,24 +19,21 @@ use kernel::prelude::*;
 /// or what `preserve` returned.
 #[inline(always)]
 pub(crate) fn preserve(flb: Ready) -> Result {
-    let mut guard = FlbGuard::lock(flb, Outgoing).ok_or_else(deadlock)?;
-    match flb.side(Outgoing).refs().hold() {
+    let mut guard = FlbGuard::lock((flb, Outgoing)).ok_or_else(deadlock)?;
+    if let Some(vacant) = guard.vacant() {
+        return Ok(vacant.begin(0, flb.pin()?)?.publish(true, 0));
+    }
+    match guard.refs().hold() {
         Taken::Counted => Ok(()),
-        Taken::Saturated => Err(EOVERFLOW),
-        Taken::Zero => guard.begin(0, flb.pin()?, || (true, 0)),
+        _ => Err(EOVERFLOW),
     }
 }
 
 /// Remove a holder: a handler without files, or a reference from [`get`]. The last one runs
 /// `unpreserve`.
-#[inline(always)]
+#[inline(never)]
 pub(crate) fn put(flb: Ready, holder: Holder) {
-    match FlbGuard::lock(flb, Outgoing) {
-        Some(guard) => {
-            guard.release(holder, || {});
-        }
-        None => flb.log(c"put from its own callback", 0),
-    }
+    drop(FlbGuard::release(flb, Outgoing, holder));
 }
 
 /// Count a reference to the object that `preserve` made.
@@ -46,7 +43,7 @@ pub(crate) fn put(flb: Ready, holder: Holder) {
 #[allow(dead_code)] // Linux 7.1 has no entry point for it.
 pub(crate) fn get(flb: Flb) -> Result<Object> {
     let flb = flb.ready()?;
-    let _guard = FlbGuard::lock(flb, Outgoing).ok_or_else(deadlock)?;
+    let _guard = FlbGuard::lock((flb, Outgoing)).ok_or_else(deadlock)?;
     let side = flb.side(Outgoing);
     match side.refs().try_get() {
         Taken::Counted => Ok(side.object()),
@@ -62,6 +59,6 @@ pub(crate) fn get(flb: Flb) -> Result<Object> {
 #[allow(dead_code)] // The entry point of Linux 7.1.
 pub(crate) fn get_unreferenced(flb: Flb) -> Result<Object> {
     let flb = flb.ready()?;
-    let _guard = FlbGuard::lock(flb, Outgoing).ok_or_else(deadlock)?;
+    let _guard = FlbGuard::lock((flb, Outgoing)).ok_or_else(deadlock)?;
     Ok(flb.side(Outgoing).object())
 }

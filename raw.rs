@@ -11,14 +11,14 @@ mod module;
 
 pub(crate) use flb::{Direction, Flb, Object, Ready};
 pub(crate) use handler::{Dependency, Handler, HandlerState, Links};
-pub(crate) use kho::{FileFinished, IncomingEntry, Preserved, Received};
+pub(crate) use kho::{IncomingEntry, Preserved, Received};
 pub(crate) use module::ModuleRef;
 
 use crate::bindings::EDEADLK;
 pub(crate) use crate::bindings::{ENODATA, EOPNOTSUPP};
 
-use crate::{abi::name, bindings};
-use core::ffi::{c_int, CStr};
+use crate::{abi::name::Field, bindings};
+use core::ffi::CStr;
 use kernel::{error::Error, str::CStrExt as _};
 
 /// Whether a `retrieve` callback that has failed is never tried again.
@@ -44,12 +44,9 @@ pub(crate) fn liveupdate_enabled() -> bool {
 /// Log what is wrong with `who`; `number` tells more.
 #[cold]
 #[inline(never)]
-pub(crate) fn log(who: &[u8], what: &CStr, number: i64) {
-    let len = who.len().min(name::LEN) as c_int;
-    // SAFETY: The first string ends at its length, the second is terminated.
-    unsafe {
-        bindings::luo_flb_shim_log(len, who.as_ptr(), what.as_char_ptr(), number);
-    }
+pub(crate) fn log(who: &Field, what: &CStr, number: i64) {
+    // SAFETY: The first is a field, the second string is terminated.
+    unsafe { bindings::luo_flb_shim_log(who.as_ptr(), what.as_char_ptr(), number) };
 }
 
 /// Log why what the previous kernel handed over is refused; `number` shows it.

@@ -46,32 +46,24 @@ impl Registry {
     }
 
     /// Attach a state to `handler`, unless it has one: the one that files from before it was
-    /// registered again have kept, or, if it is registered, a free one.
-    ///
-    /// Errors: [`ENOENT`] if there is none such; [`ENOMEM`].
-    pub(crate) fn attach(&mut self, handler: Handler, is_registered: bool) -> Result {
+    /// registered again have kept, or a free one. Errors: [`ENOMEM`].
+    pub(crate) fn attach(&mut self, handler: Handler) -> Result {
         if handler.state().is_some() {
             return Ok(());
         }
-        let (mut known, mut free) = (self.handlers, None);
-        while let Some(state) = known {
-            if state.is_of(Some(handler)) {
-                break;
+        let (mut found, mut next) = (None, self.handlers);
+        while let Some(state) = next {
+            let is_its_own = state.is_of(Some(handler));
+            if is_its_own || state.is_of(None) {
+                found = next;
             }
-            if state.is_of(None) {
-                free = known;
-            }
-            known = state.next;
+            next = state.next.filter(|_| !is_its_own);
         }
-        let state = match known.or(free.filter(|_| is_registered)) {
+        let state = match found {
             Some(state) => state,
-            None if !is_registered => return Err(ENOENT),
-            None => {
-                let state = HandlerState::new(self.handlers)?;
-                self.handlers = Some(state);
-                state
-            }
+            None => HandlerState::new(self.handlers)?,
         };
+        self.handlers = found.map_or(Some(state), |_| self.handlers);
         handler.attach(state);
         Ok(())
     }

@@ -256,10 +256,10 @@ void luo_flb_shim_warn(void)
 	WARN_ON(true);
 }
 
-/* What is wrong with @who, which has up to @len bytes; @number tells more. */
-void luo_flb_shim_log(int len, const char *who, const char *what, s64 number)
+/* What is wrong with @who, whose field need not be terminated; @number tells more. */
+void luo_flb_shim_log(const char *who, const char *what, s64 number)
 {
-	pr_err_ratelimited("%.*s: %s (%lld)\n", len, who, what, number);
+	pr_err_ratelimited("%.*s: %s (%lld)\n", LIVEUPDATE_FLB_COMPAT_LENGTH, who, what, number);
 }
 
 /* Why what was handed over is refused; @number may be a count or an address. */

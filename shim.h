@@ -44,7 +44,7 @@ int luo_flb_shim_read_tree(const void *fdt, u64 *address);
 #endif
 void luo_flb_shim_warn(void);
 void luo_flb_shim_log_refusal(const char *what, u64 number);
-void luo_flb_shim_log(int len, const char *who, const char *what, s64 number);
+void luo_flb_shim_log(const char *who, const char *what, s64 number);
 
 /* In Rust. */
 void luo_flb_complete(void);

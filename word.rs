@@ -54,34 +54,6 @@ impl Count {
     }
 }
 
-/// A number of 64 bits.
-#[repr(transparent)]
-pub(crate) struct Number(Atomic<u64>);
-
-impl Number {
-    pub(crate) const fn new(value: u64) -> Self {
-        Self(Atomic::new(value))
-    }
-
-    pub(crate) fn load(&self) -> u64 {
-        self.0.load(Relaxed)
-    }
-
-    pub(crate) fn store(&self, value: u64) {
-        self.0.store(value, Relaxed);
-    }
-
-    /// Change `old` to `new`, fully ordered; whether it was `old`.
-    pub(crate) fn cmpxchg(&self, old: u64, new: u64) -> bool {
-        self.0.cmpxchg(old, new, Full).is_ok()
-    }
-
-    /// Add to it, fully ordered, and return what it was.
-    pub(crate) fn fetch_add(&self, value: u64) -> u64 {
-        self.0.fetch_add(value, Full)
-    }
-}
-
 /// A pointer.
 #[repr(transparent)]
 pub(crate) struct Pointer(Atomic<*mut c_void>);

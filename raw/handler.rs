@@ -43,12 +43,10 @@ impl Dependency {
 /// # Invariants
 ///
 /// - While there are files the handler holds each of the `flbs` once, and otherwise none.
-/// - Unless there are files, none of the `flbs` is leaving, and the handler is registered.
+/// - Unless there are files, none of the `flbs` is leaving.
 pub(crate) struct Links {
     /// In the order of registration.
     pub(crate) flbs: KVec<Dependency>,
-    /// The handler was unregistered.
-    pub(crate) unregistered: bool,
 }
 
 /// What the core knows of a handler.
@@ -95,10 +93,7 @@ impl HandlerState {
                 mutex <- Opaque::ffi_init(|mutex| unsafe {
                     bindings::luo_flb_shim_mutex_init(mutex)
                 }),
-                links: UnsafeCell::new(Links {
-                    flbs: KVec::new(),
-                    unregistered: false,
-                }),
+                links: UnsafeCell::new(Links { flbs: KVec::new() }),
             }),
             GFP_KERNEL,
         )?;
@@ -113,7 +108,7 @@ impl HandlerState {
 
     /// Whether this task has locked the mutex.
     pub(crate) fn is_locked_by_this_task(&self) -> bool {
-        // SAFETY: The mutex is initialised, and valid as long as the state is.
+        // SAFETY: The mutex is initialised, and states are not freed.
         unsafe { bindings::luo_flb_shim_is_owner(self.mutex()) }
     }
 
@@ -127,18 +122,6 @@ impl HandlerState {
     pub(crate) fn is_of(&self, handler: Option<Handler>) -> bool {
         self.handler.load()
             == handler.map_or(core::ptr::null_mut(), |handler| handler.0.as_ptr().cast())
-    }
-
-    /// Detach the state from its handler, which is being unregistered or releases its last file.
-    pub(crate) fn detach(&self) {
-        let handler = NonNull::new(self.handler.load());
-        self.handler.store(core::ptr::null_mut());
-        if let Some(handler) = handler {
-            let list = Handler(handler.cast()).list();
-            // SAFETY: The handler is valid for the call into the core that detaches its state. Its
-            // list is protected by the registry lock.
-            unsafe { bindings::luo_flb_shim_set_list(list, list) };
-        }
     }
 }
 
@@ -164,8 +147,8 @@ impl Handler {
     /// Log that something is wrong with this handler; `number` tells more.
     #[cold]
     pub(crate) fn log(self, what: &CStr, number: i64) {
-        // SAFETY: By the type invariants the field is there, and it is constant.
-        let name = unsafe { &*addr_of!((*self.0.as_ptr()).compatible).cast::<[u8; name::LEN]>() };
+        // SAFETY: By the type invariants the field is there, and it is constant. It is as long.
+        let name = unsafe { &*addr_of!((*self.0.as_ptr()).compatible).cast() };
         super::log(name, what, number);
     }
 
@@ -193,6 +176,13 @@ impl Handler {
         // SAFETY: Nothing but states is linked into the list, each by its first field. States are
         // not freed.
         unsafe { next.cast::<HandlerState>().as_ref() }
+    }
+
+    /// Detach the state of the handler. The caller holds the registry lock.
+    pub(crate) fn detach(self, state: &'static HandlerState) {
+        state.handler.store(core::ptr::null_mut());
+        // SAFETY: The list is valid, and protected by the registry lock.
+        unsafe { bindings::luo_flb_shim_set_list(self.list(), self.list()) };
     }
 
     /// Attach a state. The caller holds the registry lock.

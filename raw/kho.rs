@@ -9,10 +9,10 @@ use crate::{
         name::{Field, Name},
     },
     bindings,
-    state::{self, EntryState, Status},
-    word::Number,
+    state::{EntryState, FileFinished, Status},
 };
 use core::{
+    ffi::CStr,
     mem::{align_of, offset_of, size_of},
     ptr::NonNull,
     slice,
@@ -90,67 +90,62 @@ impl Drop for Preserved {
     }
 }
 
-/// Memory that the previous kernel preserved. Dropping it leaves the memory as it is.
+/// An array that the previous kernel preserved, validated. Dropping it leaves the memory as it is.
 ///
 /// # Invariants
 ///
-/// Points to `len` bytes, at least a page, which are used through this object alone until they are
-/// freed. If `restored`, KHO has handed them out as a folio.
+/// Points to a header and `count` entries, used through this object alone until they are freed. If
+/// `restored`, KHO has handed them out as a folio.
 pub(crate) struct Received {
     array: NonNull<Header>,
-    len: usize,
+    count: usize,
     restored: bool,
 }
 
 // SAFETY: The object owns the memory, which any task may use.
 unsafe impl Send for Received {}
-// SAFETY: As above.
-unsafe impl Sync for Received {}
 
 impl Received {
-    /// Take over the memory at a physical address, which is that of a page; `None` if there is none
-    /// that was preserved. Before the page allocator is up only whether it is memory can be told.
-    pub(crate) fn new(address: u64) -> Option<Self> {
+    /// Take over the array at a physical address, and validate it, see [`flb_array::validate`].
+    /// Before the page allocator is up only whether there is memory can be told of the address. If
+    /// it fails, what is wrong, and a number that shows it.
+    pub(crate) fn new(address: u64) -> Result<Self, (&'static CStr, u64)> {
+        if !flb_array::is_address(address, PAGE_SIZE as u64) {
+            return Err((c"bad address", address));
+        }
         let (mut len, mut restored) = (0, false);
         // SAFETY: The function checks the address; the others are valid for writes.
         let array = unsafe { bindings::luo_flb_shim_receive(address, &mut len, &mut restored) };
-        // INVARIANT: The previous kernel is gone, and no memory is handed out twice. If the address
-        // was damaged, the memory may be another one's; then what is read is anything, and it is
-        // not written to unless it looks like an array.
-        NonNull::new(array.cast()).map(|array| Self {
+        let array = NonNull::new(array.cast()).ok_or((c"no preserved memory at", address))?;
+        // What is longer is no array, and would take ever longer to look through.
+        if len > flb_array::MAX_PAGES * PAGE_SIZE {
+            return Err((c"array too long, bytes", len as u64));
+        }
+        // SAFETY: There are `len` bytes, at least a page. The previous kernel is gone, and no
+        // memory is handed out twice. If the address was damaged, the memory may be another one's;
+        // then what is read is anything, and it is not written to unless it looks like an array.
+        let (header, entries) = unsafe { parts(array, len) };
+        let entries = flb_array::validate(header, entries, PAGE_SIZE);
+        let count = entries.map_err(flb_array::Error::describe)?.len();
+        // INVARIANT: By what was validated.
+        Ok(Self {
             array,
-            len,
+            count,
             restored,
         })
     }
 
-    /// Size in bytes.
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Validate the array, see [`flb_array::validate`]; the number of entries.
-    pub(crate) fn validate(&mut self) -> Result<usize, flb_array::Error> {
-        // SAFETY: By the type invariants there is so much memory, and `self` is borrowed
-        // exclusively.
-        let (header, entries) = unsafe { parts(self.array, self.len) };
-        flb_array::validate(header, entries, PAGE_SIZE).map(<[_]>::len)
-    }
-
-    /// Give the memory back. To be called once, when it was validated, as it may be another one's
-    /// otherwise, and no entry is used any more: [`Incoming`](crate::incoming::Incoming) counts who
-    /// does.
-    pub(crate) fn free(&self) {
+    /// Give the memory back.
+    pub(crate) fn free(self) {
         // SAFETY: By the type invariants the memory is nobody else's.
         unsafe { bindings::luo_flb_shim_free(self.array.as_ptr().cast(), self.restored) };
     }
 
-    /// The entries, of which there are `count`.
-    pub(crate) fn entries(&self, count: usize) -> &[IncomingEntry] {
-        let count = count.min(flb_array::capacity(self.len));
-        // SAFETY: By the type invariants there is so much memory. The layout of the entries is
-        // asserted below, and from the time of validation on they are accessed in this way only.
-        unsafe { slice::from_raw_parts(self.array.add(1).cast().as_ptr(), count) }
+    /// The entries.
+    pub(crate) fn entries(&mut self) -> &mut [IncomingEntry] {
+        // SAFETY: By the type invariants there are so many, and `self` is borrowed exclusively. The
+        // layout is asserted below.
+        unsafe { slice::from_raw_parts_mut(self.array.add(1).cast().as_ptr(), self.count) }
     }
 }
 
@@ -158,12 +153,12 @@ impl Received {
 ///
 /// # Invariants
 ///
-/// `data` is the handle for `retrieve`. From when the state is `Retrieved`, it is the address of an
-/// FLB that holds a reference to its owner until it is finished.
+/// `data` is the handle for `retrieve`. While the state is `Retrieved`, it is the address of an FLB
+/// that holds a reference to its owner.
 #[repr(C)]
 pub(crate) struct IncomingEntry {
     name: Field,
-    data: Number,
+    data: u64,
     state: EntryState,
 }
 
@@ -175,56 +170,41 @@ impl IncomingEntry {
     }
 
     /// Claim the entry in order to run `retrieve` with the handle; see [`EntryState::claim`].
-    pub(crate) fn claim(&self) -> Result<u64, Status> {
-        self.state.claim().map(|()| self.data.load())
+    pub(crate) fn claim(&mut self) -> Result<u64, Status> {
+        self.state.claim().map(|()| self.data)
     }
 
     /// `retrieve` has succeeded for `flb`, whose owner is pinned, and for the task that claimed the
     /// entry; see [`EntryState::retrieved`].
-    pub(crate) fn retrieved(&self, flb: Flb) -> bool {
-        // INVARIANT: The state is not `Retrieved` yet, and will be.
-        self.data.store(flb.as_ptr() as u64);
+    pub(crate) fn retrieved(&mut self, flb: Flb) -> bool {
+        // INVARIANT: The FLB is such one.
+        self.data = flb.as_ptr() as u64;
         self.state.retrieved()
     }
 
     /// See [`EntryState::failed`].
-    pub(crate) fn failed(&self, error: Error, again: bool) -> bool {
+    pub(crate) fn failed(&mut self, error: Error, again: bool) -> bool {
         self.state.failed(error.to_errno(), again)
     }
 
     /// See [`EntryState::finished`].
-    pub(crate) fn finished(&self) {
+    pub(crate) fn finished(&mut self) {
         self.state.finished();
     }
 
-    /// A file is finished, see [`EntryState::finish_file`].
-    pub(crate) fn finish_file(&self, claim: bool) -> FileFinished {
-        match self.state.finish_file(claim) {
-            state::FileFinished::Held => FileFinished::Held,
-            state::FileFinished::Last => FileFinished::Last,
-            state::FileFinished::Claimed => FileFinished::Claimed(self.data.load()),
-            // SAFETY: By the type invariants this is the address of an FLB. It stays valid: files
-            // hold its object until the caller releases it, as this was the last file.
-            state::FileFinished::Release => {
-                match unsafe { Flb::from_raw(self.data.load() as *mut _) } {
-                    Some(flb) => FileFinished::Release(flb),
-                    None => FileFinished::Held,
-                }
-            }
-        }
+    /// See [`EntryState::finish_file`].
+    pub(crate) fn finish_file(&mut self, error: Option<Error>) -> FileFinished {
+        self.state.finish_file(error.map(Error::to_errno))
     }
-}
 
-/// What follows when a file is finished.
-pub(crate) enum FileFinished {
-    /// Other files are not finished, or there is nothing to finish with them.
-    Held,
-    /// It is the last, and the entry is not retrieved: lock the FLB, and finish it with `claim`.
-    Last,
-    /// It was the last, and the entry is claimed: run `retrieve` with this handle, and `finish`.
-    Claimed(u64),
-    /// It was the last, and files hold the object of this FLB no more.
-    Release(Flb),
+    /// The FLB that has retrieved the entry, until that is finished.
+    pub(crate) fn flb(&self) -> Option<Flb> {
+        if self.state.status() != Status::Retrieved {
+            return None;
+        }
+        // SAFETY: By the type invariants.
+        unsafe { Flb::from_raw(self.data as *mut _) }
+    }
 }
 
 // The layouts of `abi` are those of the C headers.

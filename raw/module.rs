@@ -24,11 +24,7 @@ impl ModuleRef {
         // SAFETY: By the requirements of this function.
         let got = owner.is_null() || unsafe { bindings::luo_flb_shim_module_get(owner) };
         // INVARIANT: There is no module, or the reference has just been taken.
-        if got {
-            Some(Self(owner))
-        } else {
-            None
-        }
+        got.then(|| Self(owner))
     }
 
     /// Wrap a reference that was taken by [`ModuleRef::get`] and then forgotten.
@@ -46,7 +42,7 @@ impl Drop for ModuleRef {
     #[inline]
     fn drop(&mut self) {
         if !self.0.is_null() {
-            // SAFETY: By the invariant there is a reference to put.
+            // SAFETY: By the type invariants there is a reference to put.
             unsafe { bindings::luo_flb_shim_module_put(self.0) };
         }
     }

@@ -6,6 +6,7 @@ use super::support::*;
 use crate::{
     bindings::{EINVAL, ENOENT},
     outgoing, raw,
+    refs::Holder,
 };
 use kernel::{
     liveupdate::{flb::Definition, Flb, Handle, Handover, KhoBox, Owner, Published, Restored},
@@ -143,9 +144,9 @@ mod suite {
         let pages = unsafe { KBox::<Pools>::borrow(first.as_ptr()) }.pages;
         b.finish(0);
         b.finish(0);
-        b.core.incoming.put_object(pools().ready()?);
+        b.core.incoming.release(pools().ready()?, Holder::Reference);
         let before = ended();
-        b.core.incoming.put_object(pools().ready()?);
+        b.core.incoming.release(pools().ready()?, Holder::Reference);
         let after = ended();
         b.unregister_all(0);
         assert_eq!((pages, before, after), (77, 0, FINISH));

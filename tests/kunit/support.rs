@@ -195,6 +195,22 @@ unsafe fn zeroed<T>() -> Result<KBox<T>> {
     Ok(unsafe { new.assume_init() })
 }
 
+/// Gives an FLB its callbacks.
+///
+/// # Safety
+///
+/// Nobody else uses the FLB yet, which is not moved.
+unsafe fn set_callbacks(fake: *mut FakeFlb) {
+    // SAFETY: By the requirements of this function.
+    unsafe {
+        (*fake).ops.preserve = Some(preserve);
+        (*fake).ops.unpreserve = Some(unpreserve);
+        (*fake).ops.retrieve = Some(retrieve);
+        (*fake).ops.finish = Some(finish);
+        (*fake).flb.ops = addr_of!((*fake).ops);
+    }
+}
+
 impl Bench {
     /// A core with an array for the next kernel. Skips the test where there can be none.
     pub(super) fn set_up(handlers: usize, flbs: usize) -> Result<Arc<Self>> {
@@ -256,11 +272,7 @@ impl Bench {
             let fake = bench.fake(index);
             // SAFETY: Nobody else uses the fake yet; an `Arc` does not move what it owns.
             unsafe {
-                (*fake).ops.preserve = Some(preserve);
-                (*fake).ops.unpreserve = Some(unpreserve);
-                (*fake).ops.retrieve = Some(retrieve);
-                (*fake).ops.finish = Some(finish);
-                (*fake).flb.ops = addr_of!((*fake).ops);
+                set_callbacks(fake);
                 (*fake).bench = &*bench;
                 (*fake).index = index;
             }
@@ -517,10 +529,11 @@ impl Bench {
 
     pub(super) fn put(&self, flb: usize) {
         if !self.put_not_last(flb, Direction::Incoming) {
+            let incoming = &self.core.incoming;
             let _ = self
                 .flb(flb)
                 .ready()
-                .map(|flb| self.core.incoming.put_object(flb));
+                .map(|flb| incoming.release(flb, Holder::Reference));
         }
     }
 
@@ -572,6 +585,7 @@ impl Bench {
             addr_of_mut!((*flb).flb.compatible)
                 .cast::<[u8; 9]>()
                 .write(name);
+            set_callbacks(flb);
             Flb::from_raw(flb.cast()).map(|flb| self.core.incoming.get(flb))
         };
         // SAFETY: It was leaked above, and the core keeps no pointer to what it did not find.

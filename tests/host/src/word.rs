@@ -3,7 +3,7 @@
 //! Stand in for the kernel's module of this name, with the atomics of the language.
 
 use std::sync::atomic::{
-    AtomicU32, AtomicU64,
+    AtomicU32,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 
@@ -56,31 +56,5 @@ impl Count {
         self.0
             .compare_exchange(old, new, order, Relaxed)
             .map(|_| ())
-    }
-}
-
-/// A number of 64 bits.
-#[repr(transparent)]
-pub(crate) struct Number(AtomicU64);
-
-impl Number {
-    /// A number to start with.
-    pub(crate) const fn new(value: u64) -> Self {
-        Self(AtomicU64::new(value))
-    }
-
-    /// Read it.
-    pub(crate) fn load(&self) -> u64 {
-        self.0.load(Relaxed)
-    }
-
-    /// Change `old` to `new`, fully ordered; whether it was `old`.
-    pub(crate) fn cmpxchg(&self, old: u64, new: u64) -> bool {
-        self.0.compare_exchange(old, new, AcqRel, Relaxed).is_ok()
-    }
-
-    /// Add to it, fully ordered, and return what it was.
-    pub(crate) fn fetch_add(&self, value: u64) -> u64 {
-        self.0.fetch_add(value, AcqRel)
     }
 }

@@ -3,7 +3,7 @@
 //! What one kernel hands to the next: blocks, trees and pages for the tests.
 
 use super::{data, name, Bench, BLOCK};
-use crate::{bindings, lock};
+use crate::bindings;
 use core::{mem::offset_of, ptr::copy_nonoverlapping};
 use kernel::{page::PAGE_SIZE, prelude::*};
 
@@ -34,8 +34,7 @@ impl Block {
 
     /// A copy of the block for the next kernel; an error if there is none.
     pub(in super::super) fn of(bench: &Bench) -> Result<Self> {
-        let mut token = lock::Registry::lock();
-        let registry = bench.core.registry.get(&mut token);
+        let registry = bench.core.registry.lock();
         let mut copy = KVVec::new();
         let array = registry.array.as_ref().ok_or(ENXIO)?;
         copy.extend_from_slice(array.bytes(), GFP_KERNEL)?;
@@ -44,11 +43,7 @@ impl Block {
 
     /// What [`of`](Self::of) would be if all were handed over now.
     pub(in super::super) fn would_be(bench: &Bench) -> Result<Self> {
-        bench
-            .core
-            .registry
-            .get(&mut lock::Registry::lock())
-            .serialize();
+        bench.core.registry.lock().serialize();
         Self::of(bench)
     }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What several tasks do at a time with `refs.rs` and `state.rs`: the very files that the kernel
-//! build compiles, with atomics of which loom tries all orders of execution, and all values that
-//! the memory model allows to be read.
+//! build compiles, with atomics and locks of which loom tries all orders of execution, and all
+//! values that the memory model allows to be read.
 
 #![cfg(test)]
 

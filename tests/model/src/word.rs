@@ -4,7 +4,7 @@
 //! weakened, to see that the model notices.
 
 use loom::sync::atomic::{
-    AtomicU32, AtomicU64,
+    AtomicU32,
     Ordering::{self, AcqRel, Acquire, Relaxed, Release},
 };
 use std::cell::{Cell, OnceCell};
@@ -27,8 +27,6 @@ pub(crate) enum Order {
 pub(crate) enum Weak {
     /// Where a read-modify-write of a [`Count`] should have the first, it has the second.
     Change(Order, Order),
-    /// Each read-modify-write of a [`Number`] has this.
-    Number(Order),
     /// A store with release is relaxed.
     Store,
     /// A load with acquire is relaxed.
@@ -124,43 +122,5 @@ impl Count {
         self.atomic()
             .compare_exchange(old, new, ordering(order), Relaxed)
             .map(|_| ())
-    }
-}
-
-/// A number of 64 bits. It is made before there is a second task.
-pub(crate) struct Number(AtomicU64);
-
-impl Number {
-    /// A number to start with.
-    pub(crate) fn new(value: u64) -> Self {
-        Self(AtomicU64::new(value))
-    }
-
-    /// Read it.
-    pub(crate) fn load(&self) -> u64 {
-        self.0.load(Relaxed)
-    }
-
-    /// Write it.
-    pub(crate) fn store(&self, value: u64) {
-        self.0.store(value, Relaxed);
-    }
-
-    fn order() -> Ordering {
-        match WEAK.get() {
-            Some(Weak::Number(order)) => ordering(order),
-            _ => AcqRel,
-        }
-    }
-
-    /// Change `old` to `new`, fully ordered; whether it was `old`.
-    pub(crate) fn cmpxchg(&self, old: u64, new: u64) -> bool {
-        let result = self.0.compare_exchange(old, new, Self::order(), Relaxed);
-        result.is_ok()
-    }
-
-    /// Add to it, fully ordered, and return what it was.
-    pub(crate) fn fetch_add(&self, value: u64) -> u64 {
-        self.0.fetch_add(value, Self::order())
     }
 }

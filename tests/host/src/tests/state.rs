@@ -1,30 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What becomes of an entry, one caller at a time. What several do at a time is in `tests/model`.
+//! What becomes of an entry.
 
 use super::config;
-use crate::{
-    state::{EntryState, FileFinished, Status},
-    word::Number,
-};
+use crate::state::{EntryState, FileFinished, Status};
 use proptest::{collection::vec, prelude::*, sample::select};
 use std::collections::BTreeSet;
 
 /// The most files that can be handed over.
 const MOST: u32 = i32::MAX as u32;
 const ERRNO: i32 = -5;
+/// What the attempt to retrieve for the last file has returned.
+const LAST_ERRNO: i32 = -6;
 
 /// The word of an entry, in place.
-struct Word(Number);
+struct Word(u64);
 
 impl Word {
-    fn new(word: u64) -> Self {
-        Self(Number::new(word))
-    }
-
-    fn state(&self) -> &EntryState {
+    fn state(&mut self) -> &mut EntryState {
         // SAFETY: An `EntryState` is transparent: it has the layout of its only field.
-        unsafe { &*(&raw const self.0).cast() }
+        unsafe { &mut *(&raw mut self.0).cast() }
     }
 }
 
@@ -34,7 +29,7 @@ enum Operation {
     Retrieved,
     Failed(i32, bool),
     Finished,
-    FinishFile(bool),
+    FinishFile(Option<i32>),
 }
 
 const OPERATIONS: [Operation; 8] = [
@@ -44,17 +39,18 @@ const OPERATIONS: [Operation; 8] = [
     Operation::Failed(ERRNO, true),
     Operation::Failed(-4095, true),
     Operation::Finished,
-    Operation::FinishFile(false),
-    Operation::FinishFile(true),
+    Operation::FinishFile(None),
+    Operation::FinishFile(Some(LAST_ERRNO)),
 ];
 
-const STATUSES: [Status; 7] = [
+const STATUSES: [Status; 8] = [
     Status::NotRetrieved,
     Status::Retrieving,
     Status::Retrieved,
     Status::Finished,
     Status::Failed(-1),
     Status::Failed(ERRNO),
+    Status::Failed(LAST_ERRNO),
     Status::Failed(-4095),
 ];
 
@@ -68,7 +64,7 @@ enum Returned {
 }
 
 impl Operation {
-    fn run(self, state: &EntryState) -> Returned {
+    fn run(self, state: &mut EntryState) -> Returned {
         match self {
             Self::Claim => Returned::Claim(state.claim()),
             Self::Retrieved => Returned::Done(state.retrieved()),
@@ -77,7 +73,7 @@ impl Operation {
                 state.finished();
                 Returned::Nothing
             }
-            Self::FinishFile(claim) => Returned::File(state.finish_file(claim)),
+            Self::FinishFile(errno) => Returned::File(state.finish_file(errno)),
         }
     }
 }
@@ -121,7 +117,6 @@ impl Model {
 
     fn claim(&mut self) -> Result<(), Status> {
         match self.status {
-            Status::NotRetrieved if self.files == 0 => Err(Status::Retrieving),
             Status::NotRetrieved => {
                 self.status = Status::Retrieving;
                 Ok(())
@@ -130,21 +125,20 @@ impl Model {
         }
     }
 
-    fn finish_file(&mut self, claim: bool) -> FileFinished {
-        match (self.files, self.status) {
-            (0, _) => return FileFinished::Held,
-            (1, Status::NotRetrieved) if !claim => return FileFinished::Last,
-            _ => {}
+    fn finish_file(&mut self, errno: Option<i32>) -> FileFinished {
+        match (self.files, self.status, errno) {
+            (0, ..) => return FileFinished::Held,
+            (1, Status::NotRetrieved, None) => return FileFinished::Last,
+            _ => self.files -= 1,
         }
-        self.files -= 1;
-        match self.status {
-            Status::NotRetrieved if self.files == 0 => {
-                self.status = Status::Retrieving;
-                FileFinished::Claimed
-            }
-            Status::Retrieved if self.files == 0 => FileFinished::Release,
-            _ => FileFinished::Held,
+        if let (0, Status::NotRetrieved, Some(errno)) = (self.files, self.status, errno) {
+            self.status = Status::Failed(errno);
+            return FileFinished::Failed;
         }
+        if self.files == 0 && self.status == Status::Retrieved {
+            return FileFinished::Release;
+        }
+        FileFinished::Held
     }
 
     fn run(&mut self, operation: Operation) -> Returned {
@@ -167,13 +161,13 @@ impl Model {
                 self.status = Status::Finished;
                 Returned::Nothing
             }
-            Operation::FinishFile(claim) => Returned::File(self.finish_file(claim)),
+            Operation::FinishFile(errno) => Returned::File(self.finish_file(errno)),
         }
     }
 }
 
 fn check(mut model: Model, operations: &[Operation]) {
-    let word = Word::new(model.word());
+    let mut word = Word(model.word());
     for operation in operations {
         if !model.allows(*operation) {
             continue;
@@ -182,7 +176,7 @@ fn check(mut model: Model, operations: &[Operation]) {
         let expected = model.run(*operation);
         let returned = operation.run(word.state());
         assert_eq!(returned, expected, "{operation:?} of {before:?}");
-        let now = word.0.load();
+        let now = word.0;
         assert_eq!(
             now,
             model.word(),
@@ -227,11 +221,11 @@ fn reachable(start: Model) -> BTreeSet<u64> {
             .into_iter()
             .filter(|operation| before.allows(*operation));
         for operation in allowed {
-            let word = Word::new(before.word());
+            let mut word = Word(before.word());
             operation.run(word.state());
-            if seen.insert(word.0.load()) {
+            if seen.insert(word.0) {
                 assert!(seen.len() < 100, "there is no end of words");
-                left.push(Model::of(word.0.load()));
+                left.push(Model::of(word.0));
             }
         }
     }
@@ -249,6 +243,7 @@ fn reaches_these_words_and_no_others() {
             .chain(words(0, most, Status::Failed(ERRNO)))
             // May be retrieved again, but not without files.
             .chain(words(0, 0, Status::Failed(-4095)))
+            .chain(words(0, 0, Status::Failed(LAST_ERRNO)))
             .collect();
         let status = Status::NotRetrieved;
         let reached = reachable(Model {
@@ -278,62 +273,79 @@ fn reaches_an_end_from_everywhere() {
 #[test]
 fn reads_what_the_array_says_as_not_retrieved() {
     for files in [1, 2, 0x7fff_ffff] {
-        let word = Word::new(files);
+        let mut word = Word(files);
         assert_eq!(word.state().claim(), Ok(()));
-        assert_eq!(word.0.load(), 1 << 32 | files);
+        assert_eq!(word.0, 1 << 32 | files);
         assert_eq!(word.state().claim(), Err(Status::Retrieving));
     }
 }
 
 #[test]
-fn claims_for_the_last_file() {
-    let word = Word::new(2);
-    assert_eq!(word.state().finish_file(true), FileFinished::Held);
-    assert_eq!(word.state().finish_file(false), FileFinished::Last);
-    assert_eq!(word.0.load(), 1);
-    assert_eq!(word.state().finish_file(true), FileFinished::Claimed);
-    // Nobody else retrieves, and one file too many is none.
-    assert_eq!(word.state().claim(), Err(Status::Retrieving));
-    assert_eq!(word.state().finish_file(false), FileFinished::Held);
-    assert!(!word.state().retrieved());
+fn does_not_finish_the_last_file_before_an_attempt_to_retrieve() {
+    let mut word = Word(2);
+    assert_eq!(word.state().finish_file(None), FileFinished::Held);
+    for _ in 0..2 {
+        assert_eq!(word.state().finish_file(None), FileFinished::Last);
+        assert_eq!(word.0, 1);
+    }
+    assert_eq!(word.state().claim(), Ok(()));
+    assert!(word.state().retrieved());
+    assert_eq!(word.state().finish_file(None), FileFinished::Release);
+    // One file too many is none.
+    assert_eq!(word.state().finish_file(None), FileFinished::Held);
     word.state().finished();
-    assert_eq!(word.0.load(), 3 << 32);
+    assert_eq!(word.0, 3 << 32);
     assert_eq!(word.state().claim(), Err(Status::Finished));
-    assert_eq!(word.state().finish_file(false), FileFinished::Held);
+    assert_eq!(word.state().finish_file(None), FileFinished::Held);
+}
+
+#[test]
+fn fails_with_the_last_file() {
+    let mut word = Word(2);
+    assert_eq!(word.state().finish_file(Some(ERRNO)), FileFinished::Held);
+    assert_eq!(word.0, 1);
+    assert_eq!(word.state().finish_file(Some(ERRNO)), FileFinished::Failed);
+    assert_eq!(word.state().claim(), Err(Status::Failed(ERRNO)));
+    assert_eq!(word.0 as u32, 0);
+    // What another task has retrieved meanwhile is released.
+    let mut word = Word(1);
+    assert_eq!(word.state().claim(), Ok(()));
+    assert!(word.state().retrieved());
+    assert_eq!(word.state().finish_file(Some(ERRNO)), FileFinished::Release);
 }
 
 #[test]
 fn counts_a_file_that_is_finished_during_retrieve() {
-    let word = Word::new(1);
+    let mut word = Word(1);
     assert_eq!(word.state().claim(), Ok(()));
-    assert_eq!(word.state().finish_file(false), FileFinished::Held);
+    assert_eq!(word.state().finish_file(None), FileFinished::Held);
     // Only the caller's reference holds the object.
     assert!(!word.state().retrieved());
     assert_eq!(word.state().claim(), Err(Status::Retrieved));
-    assert_eq!(word.state().finish_file(false), FileFinished::Held);
+    assert_eq!(word.state().finish_file(None), FileFinished::Held);
 }
 
 #[test]
 fn releases_for_the_last_file() {
-    let word = Word::new(2);
+    let mut word = Word(2);
     assert_eq!(word.state().claim(), Ok(()));
-    assert_eq!(word.state().finish_file(false), FileFinished::Held);
+    assert_eq!(word.state().finish_file(None), FileFinished::Held);
     assert!(word.state().retrieved());
-    assert_eq!(word.state().finish_file(false), FileFinished::Release);
-    assert_eq!(word.state().finish_file(false), FileFinished::Held);
+    assert_eq!(word.state().finish_file(None), FileFinished::Release);
+    assert_eq!(word.state().finish_file(None), FileFinished::Held);
 }
 
 #[test]
 fn retries_while_there_are_files() {
-    let word = Word::new(2);
+    let mut word = Word(2);
     for _ in 0..2 {
         assert_eq!(word.state().claim(), Ok(()));
         assert!(word.state().failed(ERRNO, true));
-        assert_eq!(word.0.load(), 2);
+        assert_eq!(word.0, 2);
     }
-    assert_eq!(word.state().finish_file(false), FileFinished::Held);
+    assert_eq!(word.state().finish_file(None), FileFinished::Held);
     assert_eq!(word.state().claim(), Ok(()));
-    assert_eq!(word.state().finish_file(false), FileFinished::Held);
+    assert_eq!(word.state().finish_file(None), FileFinished::Held);
     assert!(!word.state().failed(ERRNO, true));
     assert_eq!(word.state().claim(), Err(Status::Failed(ERRNO)));
 }
@@ -341,13 +353,13 @@ fn retries_while_there_are_files() {
 #[test]
 fn keeps_the_error_while_files_are_finished() {
     for errno in [-1, -22, -4095] {
-        let word = Word::new(2);
+        let mut word = Word(2);
         assert_eq!(word.state().claim(), Ok(()));
         assert!(!word.state().failed(errno, false));
         for _ in 0..3 {
             assert_eq!(word.state().claim(), Err(Status::Failed(errno)));
-            assert_eq!(word.state().finish_file(false), FileFinished::Held);
+            assert_eq!(word.state().finish_file(None), FileFinished::Held);
         }
-        assert_eq!(word.0.load() as u32, 0);
+        assert_eq!(word.0 as u32, 0);
     }
 }

@@ -4,12 +4,12 @@
 
 use super::{
     flb::{Flb, FlbGuard},
-    shared::{bounded, check, run, task, Object, Place, Word},
+    shared::{bounded, check, run, task, Object},
 };
 use crate::{
-    refs::{Holder, Released, Taken},
+    refs::Holder,
     state::{EntryState, FileFinished, Status},
-    word::{Count, Number},
+    word::Count,
 };
 use loom::sync::Mutex;
 use std::{cell::RefCell, rc::Rc};
@@ -18,8 +18,6 @@ use std::{cell::RefCell, rc::Rc};
 const ERRNO: i32 = -5;
 /// What the previous kernel's `preserve` has returned: no FLB.
 const DATA: u64 = 0x1234;
-/// What is in the place of the memory.
-const MEMORY: Object = 0;
 
 /// How often tasks are interrupted where more would take too long.
 const FEWER: usize = 3;
@@ -42,154 +40,199 @@ enum NotGot {
 }
 
 /// An entry in the memory that was handed over.
+#[derive(Clone, Copy)]
 struct Entry {
-    data: Number,
-    state: Number,
+    data: u64,
+    state: u64,
 }
 
 impl Entry {
-    fn state(&self) -> &EntryState {
+    fn state(&mut self) -> &mut EntryState {
         // SAFETY: An `EntryState` is transparent: it has the layout of its only field.
-        unsafe { &*(&raw const self.state).cast() }
+        unsafe { &mut *(&raw mut self.state).cast() }
     }
+
+    /// The FLB that has retrieved it.
+    fn flb(&self) -> usize {
+        assert_ne!(self.data, DATA, "no FLB");
+        self.data as usize
+    }
+}
+
+/// What `HandedOver` is in the kernel.
+struct HandedOver {
+    /// What is at the address, until it is received.
+    came: Option<Vec<Entry>>,
+    array: Option<Vec<Entry>>,
+    unfinished: usize,
+    booted: bool,
+    /// What was freed.
+    freed: Option<Vec<Entry>>,
 }
 
 /// What was handed over, and two FLBs.
 struct Incoming {
-    users: Word,
-    unfinished: Word,
-    registry: Mutex<()>,
-    /// Whether the array was validated.
-    validated: Count,
-    /// Read with each use of the memory, emptied when it is freed.
-    memory: Place,
-    entries: Vec<Entry>,
+    left: Count,
+    handed_over: Mutex<HandedOver>,
     flbs: [Flb; 2],
+    /// The entry that has the name of each.
+    names: [usize; 2],
     /// How often `retrieve` is going to fail, and whether it is called again.
     failures: usize,
     again: bool,
-    /// Whether the tasks that use the memory are counted. If not, it has been validated, and must
-    /// not be freed before they have ended.
-    counted: bool,
     /// Not known to loom: it notes the order of this run.
     callbacks: RefCell<Vec<Callback>>,
 }
 
-/// The array stays while this exists.
-struct Array<'a>(&'a Incoming);
-
 impl Incoming {
     /// Hand over entries with so many files.
     fn new(files: &[u64]) -> Self {
-        let entry = |files: &u64| Entry {
-            data: Number::new(DATA),
-            state: Number::new(*files),
+        let entry = |state: &u64| Entry {
+            data: DATA,
+            state: *state,
         };
-        let incoming = Self {
-            users: Word::new(),
-            unfinished: Word::new(),
-            registry: Mutex::new(()),
-            validated: Count::new(0).begin(),
-            memory: Place::new(Some(MEMORY)),
-            entries: files.iter().map(entry).collect(),
+        Self {
+            left: Count::new(1).begin(),
+            handed_over: Mutex::new(HandedOver {
+                came: Some(files.iter().map(entry).collect()),
+                array: None,
+                unfinished: 0,
+                booted: false,
+                freed: None,
+            }),
             flbs: [Flb::new(), Flb::new()],
+            names: [0, 0],
             failures: 0,
             again: true,
-            counted: true,
             callbacks: RefCell::new(Vec::new()),
-        };
-        // `Incoming::setup`.
-        incoming.users.refs().publish(false, 2);
-        incoming
-    }
-
-    /// Hand over an entry of so many files to tasks that are not counted.
-    fn uncounted(files: u64) -> Self {
-        let incoming = Self::new(&[files]);
-        incoming.validate();
-        incoming.validated.store_release(1);
-        Self {
-            counted: false,
-            ..incoming
         }
     }
 
-    /// Do as `Incoming::array`.
-    fn array(&self) -> Result<Array<'_>, NotGot> {
-        match self.counted && self.users.refs().try_get() != Taken::Counted {
-            true => Err(NotGot::NoArray),
-            false => Ok(Array(self)),
+    /// Do as `Incoming::complete`.
+    fn complete(&self) {
+        let mut handed_over = self.handed_over.lock().unwrap();
+        handed_over.booted = true;
+        self.free_finished(&mut handed_over);
+    }
+
+    /// Do as `Incoming::free_finished`.
+    fn free_finished(&self, handed_over: &mut HandedOver) {
+        if handed_over.unfinished != 0 || handed_over.array.is_none() {
+            return;
+        }
+        self.left.store_release(0);
+        if handed_over.booted {
+            let before = std::mem::replace(&mut handed_over.freed, handed_over.array.take());
+            assert!(before.is_none(), "freed twice");
         }
     }
 
-    /// Do as `Incoming::put`, and `Incoming::complete`.
-    fn put(&self) {
-        if put(&self.users) && self.validated.load_acquire() != 0 {
-            assert_eq!(self.memory.replace(None), Some(MEMORY), "freed twice");
+    /// Do as `Incoming::entry`, `Incoming::entries` and `Incoming::receive`.
+    fn entry<'a>(
+        &self,
+        handed_over: &'a mut HandedOver,
+        flb: usize,
+    ) -> Result<&'a mut Entry, NotGot> {
+        if self.left.load() != 0 && handed_over.array.is_none() {
+            let array = handed_over.came.take().expect("received twice");
+            handed_over.unfinished = array.len();
+            handed_over.array = Some(array);
+            self.free_finished(handed_over);
+        }
+        match &mut handed_over.array {
+            Some(array) if self.left.load() != 0 => {
+                array.get_mut(self.names[flb]).ok_or(NotGot::NoEntry)
+            }
+            _ => Err(NotGot::NoArray),
         }
     }
 
-    /// Do as `Incoming::validate`.
-    fn validate(&self) {
-        self.unfinished
-            .refs()
-            .publish(false, self.entries.len() as u32);
-        if self.entries.is_empty() {
-            self.put();
-        }
-    }
-
-    /// Do as `liveupdate_flb_get_incoming()`.
+    /// Do as `liveupdate_flb_get_incoming()`, and `Incoming::get`.
     fn get(&self, flb: usize) -> Result<Object, NotGot> {
         let side = &self.flbs[flb];
         if let Some(object) = side.try_get() {
             return Ok(object);
         }
-        // `Incoming::get`
-        let array = self.array()?;
-        let entry = array.entry(0)?;
+        if self.left.load() == 0 {
+            return Err(NotGot::NoArray);
+        }
         let mut guard = side.lock();
         if let Some(object) = side.try_get() {
             return Ok(object);
         }
-        array.state(entry).claim().map_err(NotGot::Status)?;
-        array.retrieve(flb, &mut guard, entry)?;
+        self.retrieve(flb, &mut guard)?;
         Ok(side.object())
+    }
+
+    /// Do as `Incoming::retrieve`.
+    fn retrieve(&self, flb: usize, guard: &mut FlbGuard<'_>) -> Result<(), NotGot> {
+        let mut handed_over = self.handed_over.lock().unwrap();
+        let entry = self.entry(&mut handed_over, flb)?;
+        entry.state().claim().map_err(NotGot::Status)?;
+        assert_eq!(entry.data, DATA, "the handle");
+        drop(handed_over);
+        let retrieved = self.run_retrieve(flb);
+        let mut handed_over = self.handed_over.lock().unwrap();
+        let entry = self.entry(&mut handed_over, flb).expect("what is claimed");
+        match retrieved {
+            Ok(object) => guard.begin(object, || {
+                entry.data = flb as u64;
+                (entry.state().retrieved(), 1)
+            }),
+            Err(errno) => {
+                entry.state().failed(errno, self.again);
+                return Err(NotGot::Retrieve);
+            }
+        }
+        Ok(())
     }
 
     /// Do as `liveupdate_flb_put_incoming()`.
     fn put_object(&self, flb: usize) {
         if !self.flbs[flb].refs().put_not_last() {
-            let array = self.array().expect("put, but not handed over");
-            let entry = array.entry(0).unwrap();
-            array.release(flb, Holder::Reference, entry);
+            self.release(flb, Holder::Reference);
         }
     }
 
-    /// Do as `Incoming::finish_file`, for an entry of which `flb` has the name.
-    fn finish_file(&self, flb: usize, index: usize) {
-        let Ok(array) = self.array() else {
+    /// Do as `Incoming::finish_file`, for a handler with one FLB.
+    fn finish_file(&self, flb: usize) {
+        if self.left.load() == 0 {
             return;
-        };
-        let entry = array.entry(index).unwrap();
-        let mut finished = array.state(entry).finish_file(false);
-        let mut retrieved = false;
-        if finished == FileFinished::Last {
-            // `Incoming::finish_last_file`
-            let mut guard = self.flbs[flb].lock();
-            finished = array.state(entry).finish_file(true);
-            if finished == FileFinished::Claimed {
-                retrieved = array.retrieve(flb, &mut guard, entry).is_ok();
+        }
+        if self.finish_entry(flb, None) == FileFinished::Last {
+            let retrieved = self.get(flb);
+            self.finish_entry(flb, retrieved.err().map(|_| ERRNO));
+            if retrieved.is_ok() {
+                self.release(flb, Holder::Reference);
             }
         }
-        if retrieved {
-            array.release(flb, Holder::Reference, entry);
-        } else if finished == FileFinished::Release {
-            // `Incoming::release_files`
-            let live = entry.data.load();
-            assert_ne!(live, DATA, "no FLB");
-            array.release(live as usize, Holder::Handler, entry);
+    }
+
+    /// Do as `Incoming::finish_entry`.
+    fn finish_entry(&self, flb: usize, errno: Option<i32>) -> FileFinished {
+        let mut handed_over = self.handed_over.lock().unwrap();
+        let entry = self.entry(&mut handed_over, flb);
+        let entry = entry.expect("the entry of a file that is not finished");
+        let finished = entry.state().finish_file(errno);
+        let live = (finished == FileFinished::Release).then(|| entry.flb());
+        drop(handed_over);
+        if let Some(live) = live {
+            self.release(live, Holder::Handler);
         }
+        finished
+    }
+
+    /// Do as `Incoming::release`, and `Incoming::finished`.
+    fn release(&self, flb: usize, holder: Holder) {
+        self.flbs[flb].lock().release(holder, |object| {
+            let callback = Callback::Finish(flb, object);
+            self.callbacks.borrow_mut().push(callback);
+            let mut handed_over = self.handed_over.lock().unwrap();
+            let entry = self.entry(&mut handed_over, flb);
+            entry.expect("what was retrieved").state().finished();
+            handed_over.unfinished -= 1;
+            self.free_finished(&mut handed_over);
+        });
     }
 
     /// Use the object, if there is one. It stays the same meanwhile.
@@ -213,18 +256,27 @@ impl Incoming {
     /// Check that nobody holds anything, and return the callbacks that have run.
     fn ended(&self) -> Vec<Callback> {
         assert!(self.flbs.iter().all(|flb| !flb.refs().is_held()), "holders");
-        for entry in &self.entries {
-            let status = entry.state().claim().unwrap_err();
+        let mut handed_over = self.handed_over.lock().unwrap();
+        let HandedOver { array, freed, .. } = &mut *handed_over;
+        for entry in [array, freed].into_iter().flatten().flatten() {
+            let status = entry.state().status();
             let failed = Status::Failed(ERRNO);
             assert!(status == Status::Finished || status == failed, "{status:?}");
         }
         self.callbacks.borrow().clone()
     }
 
+    /// What was freed, in entries.
+    fn freed(&self) -> Option<usize> {
+        let handed_over = self.handed_over.lock().unwrap();
+        handed_over.freed.as_ref().map(Vec::len)
+    }
+
     /// Check that all entries were retrieved once and finished once, and that the memory is free.
     fn check_finished(&self) {
         let callbacks = self.ended();
-        assert_eq!(callbacks.len(), 2 * self.entries.len(), "{callbacks:?}");
+        let entries = self.freed().expect("not freed");
+        assert_eq!(callbacks.len(), 2 * entries, "{callbacks:?}");
         let mut live = Vec::new();
         for callback in callbacks {
             match callback {
@@ -237,73 +289,7 @@ impl Incoming {
                 failed => panic!("{failed:?}"),
             }
         }
-        assert!(!self.users.refs().is_held(), "users");
-        assert_eq!(self.memory.replace(None), None, "not freed");
     }
-}
-
-impl Drop for Array<'_> {
-    fn drop(&mut self) {
-        if self.0.counted {
-            self.0.put();
-        }
-    }
-}
-
-impl Array<'_> {
-    /// Do as `Array::entry`.
-    fn entry(&self, index: usize) -> Result<&Entry, NotGot> {
-        if self.0.counted && self.0.validated.load_acquire() == 0 {
-            let _registry = self.0.registry.lock().unwrap();
-            if self.0.validated.load_acquire() == 0 {
-                self.0.validate();
-                self.0.validated.store_release(1);
-            }
-        }
-        self.0.memory.object();
-        self.0.entries.get(index).ok_or(NotGot::NoEntry)
-    }
-
-    /// Use the word of an entry.
-    fn state<'a>(&self, entry: &'a Entry) -> &'a EntryState {
-        self.0.memory.object();
-        entry.state()
-    }
-
-    /// Do as the function `retrieve`.
-    fn retrieve(&self, flb: usize, guard: &mut FlbGuard<'_>, entry: &Entry) -> Result<(), NotGot> {
-        assert_eq!(entry.data.load(), DATA, "the handle");
-        match self.0.run_retrieve(flb) {
-            Ok(object) => {
-                guard.begin(object, || {
-                    entry.data.store(flb as u64);
-                    (self.state(entry).retrieved(), 1)
-                });
-                Ok(())
-            }
-            Err(errno) => {
-                self.state(entry).failed(errno, self.0.again);
-                Err(NotGot::Retrieve)
-            }
-        }
-    }
-
-    /// Do as `Incoming::release`.
-    fn release(&self, flb: usize, holder: Holder, entry: &Entry) {
-        let finished = self.0.flbs[flb].lock().release(holder, |object| {
-            let callback = Callback::Finish(flb, object);
-            self.0.callbacks.borrow_mut().push(callback);
-            self.state(entry).finished();
-        });
-        if finished && put(&self.0.unfinished) {
-            self.0.put();
-        }
-    }
-}
-
-/// Put a reference; whether it was the last.
-fn put(word: &Word) -> bool {
-    word.refs().release(Holder::Reference) == Released::Last
 }
 
 /// Use the object, which may be finished, or not have been retrieved by this FLB.
@@ -326,13 +312,13 @@ fn user(incoming: &Incoming, flb: usize) {
 /// Users of two FLBs of one name, when the only file is finished.
 fn last_file_and_users_of_two_flbs() {
     check(|| {
-        let incoming = Rc::new(Incoming::uncounted(1));
+        let incoming = Rc::new(Incoming::new(&[1]));
         run([
-            task(&incoming, |incoming| incoming.finish_file(0, 0)),
+            task(&incoming, |incoming| incoming.finish_file(0)),
             task(&incoming, |incoming| user(incoming, 0)),
             task(&incoming, |incoming| user(incoming, 1)),
         ]);
-        incoming.put();
+        incoming.complete();
         incoming.check_finished();
     });
 }
@@ -340,27 +326,27 @@ fn last_file_and_users_of_two_flbs() {
 /// Two users of an FLB, when the only file is finished.
 fn last_file_and_two_users() {
     check(|| {
-        let incoming = Rc::new(Incoming::uncounted(1));
+        let incoming = Rc::new(Incoming::new(&[1]));
         run([
-            task(&incoming, |incoming| incoming.finish_file(0, 0)),
+            task(&incoming, |incoming| incoming.finish_file(0)),
             task(&incoming, |incoming| user(incoming, 0)),
             task(&incoming, |incoming| user(incoming, 0)),
         ]);
-        incoming.put();
+        incoming.complete();
         incoming.check_finished();
     });
 }
 
 /// Two files are finished, with two FLBs of one name, and there is a user.
-pub(super) fn two_files_and_user() {
+fn two_files_and_user() {
     check(|| {
-        let incoming = Rc::new(Incoming::uncounted(2));
+        let incoming = Rc::new(Incoming::new(&[2]));
         run([
-            task(&incoming, |incoming| incoming.finish_file(0, 0)),
-            task(&incoming, |incoming| incoming.finish_file(1, 0)),
+            task(&incoming, |incoming| incoming.finish_file(0)),
+            task(&incoming, |incoming| incoming.finish_file(1)),
             task(&incoming, |incoming| user(incoming, 0)),
         ]);
-        incoming.put();
+        incoming.complete();
         incoming.check_finished();
     });
 }
@@ -368,17 +354,17 @@ pub(super) fn two_files_and_user() {
 /// A reference is put, the only file is finished, and there is another user.
 fn last_put_last_file_and_user() {
     check(|| {
-        let incoming = Rc::new(Incoming::uncounted(1));
+        let incoming = Rc::new(Incoming::new(&[1]));
         let object = incoming.get(0).unwrap();
         run([
             task(&incoming, move |incoming| {
                 assert_eq!(incoming.flbs[0].object(), object);
                 incoming.put_object(0);
             }),
-            task(&incoming, |incoming| incoming.finish_file(0, 0)),
+            task(&incoming, |incoming| incoming.finish_file(0)),
             task(&incoming, |incoming| user(incoming, 0)),
         ]);
-        incoming.put();
+        incoming.complete();
         incoming.check_finished();
     });
 }
@@ -389,10 +375,10 @@ fn failure(again: bool) {
         let incoming = Rc::new(Incoming {
             failures: 1,
             again,
-            ..Incoming::uncounted(1)
+            ..Incoming::new(&[1])
         });
         run([
-            task(&incoming, |incoming| incoming.finish_file(0, 0)),
+            task(&incoming, |incoming| incoming.finish_file(0)),
             task(&incoming, |incoming| {
                 let _ = incoming.user(0);
             }),
@@ -400,17 +386,17 @@ fn failure(again: bool) {
                 let _ = incoming.user(1);
             }),
         ]);
-        incoming.put();
+        incoming.complete();
         match *incoming.ended() {
             [Callback::Retrieve(_, Err(ERRNO))] => {
                 let failed = Err(NotGot::Status(Status::Failed(ERRNO)));
                 assert_eq!(incoming.get(0), failed);
                 // The memory is kept.
-                incoming.memory.object();
+                assert_eq!(incoming.freed(), None);
             }
             [_, Callback::Retrieve(flb, Ok(1)), Callback::Finish(other, 1)] if flb == other => {
                 assert!(again, "called again");
-                assert_eq!(incoming.memory.replace(None), None, "not freed");
+                assert_eq!(incoming.freed(), Some(1), "not freed");
             }
             ref callbacks => panic!("{callbacks:?}"),
         }
@@ -418,15 +404,12 @@ fn failure(again: bool) {
 }
 
 /// The boot is completed when the only file is finished, and there is a user.
-pub(super) fn boot_last_file_and_user(counted: bool) {
-    bounded(FEWER, move || {
-        let incoming = Rc::new(match counted {
-            true => Incoming::new(&[1]),
-            false => Incoming::uncounted(1),
-        });
+fn boot_last_file_and_user() {
+    bounded(FEWER, || {
+        let incoming = Rc::new(Incoming::new(&[1]));
         run([
-            task(&incoming, |incoming| incoming.put()),
-            task(&incoming, |incoming| incoming.finish_file(0, 0)),
+            task(&incoming, |incoming| incoming.complete()),
+            task(&incoming, |incoming| incoming.finish_file(0)),
             task(&incoming, |incoming| user(incoming, 0)),
         ]);
         incoming.check_finished();
@@ -436,11 +419,14 @@ pub(super) fn boot_last_file_and_user(counted: bool) {
 /// The boot is completed when the files of two entries are finished.
 fn boot_and_two_entries() {
     bounded(FEWER, || {
-        let incoming = Rc::new(Incoming::new(&[1, 1]));
+        let incoming = Rc::new(Incoming {
+            names: [0, 1],
+            ..Incoming::new(&[1, 1])
+        });
         run([
-            task(&incoming, |incoming| incoming.put()),
-            task(&incoming, |incoming| incoming.finish_file(0, 0)),
-            task(&incoming, |incoming| incoming.finish_file(1, 1)),
+            task(&incoming, |incoming| incoming.complete()),
+            task(&incoming, |incoming| incoming.finish_file(0)),
+            task(&incoming, |incoming| incoming.finish_file(1)),
         ]);
         incoming.check_finished();
     });
@@ -452,10 +438,10 @@ fn boot_and_no_entry() {
         let incoming = Rc::new(Incoming::new(&[]));
         let user = |incoming: &Incoming| {
             let error = incoming.get(0).unwrap_err();
-            assert!(matches!(error, NotGot::NoEntry | NotGot::NoArray));
+            assert_eq!(error, NotGot::NoArray);
         };
         run([
-            task(&incoming, |incoming| incoming.put()),
+            task(&incoming, |incoming| incoming.complete()),
             task(&incoming, user),
             task(&incoming, user),
         ]);
@@ -495,7 +481,7 @@ fn retrieves_never_again_after_a_failure() {
 
 #[test]
 fn frees_the_memory_once_when_the_boot_is_completed() {
-    boot_last_file_and_user(true);
+    boot_last_file_and_user();
 }
 
 #[test]

@@ -2,10 +2,7 @@
 
 //! Orderings that are too weak, and protocols that are wrong, are noticed.
 
-use super::{
-    files::{self, Protocol},
-    incoming,
-};
+use super::files::{self, Protocol};
 use crate::word::{weakened, Order, Weak};
 use std::{
     any::Any,
@@ -35,10 +32,6 @@ fn files() {
     files::last_file_and_two_files(Protocol::Kernel);
 }
 
-fn memory() {
-    incoming::boot_last_file_and_user(true);
-}
-
 #[test]
 fn notices_a_weak_get() {
     let weak = Weak::Change(Order::Acquire, Order::Relaxed);
@@ -61,7 +54,6 @@ fn notices_a_weak_look_at_the_holders() {
 fn notices_a_weak_put() {
     let weak = Weak::Change(Order::Release, Order::Relaxed);
     fails(RACE, || weakened(weak, files));
-    fails(RACE, || weakened(weak, memory));
 }
 
 #[test]
@@ -69,16 +61,6 @@ fn notices_a_weak_last_release() {
     for order in [Order::Relaxed, Order::Release] {
         let weak = Weak::Change(Order::Full, order);
         fails(RACE, || weakened(weak, files));
-        fails(RACE, || weakened(weak, memory));
-    }
-}
-
-#[test]
-fn notices_a_weak_entry() {
-    // The last file does not see the FLB that has retrieved.
-    for order in [Order::Relaxed, Order::Acquire, Order::Release] {
-        let weak = Weak::Number(order);
-        fails("no FLB", || weakened(weak, incoming::two_files_and_user));
     }
 }
 
@@ -94,9 +76,4 @@ fn notices_a_last_reference_that_is_put_without_the_lock() {
     fails(RACE, || {
         files::last_put_new_file_and_user(Protocol::PutWithoutLock);
     });
-}
-
-#[test]
-fn notices_a_user_of_the_memory_that_is_not_counted() {
-    fails(RACE, || incoming::boot_last_file_and_user(false));
 }
