@@ -336,7 +336,7 @@ impl FileHandler for Notes {
         };
         let entry = Entry::of(file, text.as_ref());
         let text = KBox::new(text, GFP_KERNEL)?;
-        let slot = TABLE.outgoing()?.get().table.lock().add(entry)?;
+        let slot = TABLE.with_outgoing(|shared| shared.table.lock().add(entry))??;
         inner.preserved = true;
         Ok((slot, text))
     }
@@ -345,10 +345,8 @@ impl FileHandler for Notes {
         if let Some(note) = NOTE.private(file) {
             note.inner.lock().preserved = false;
         }
-        let removed = TABLE
-            .outgoing()
-            .and_then(|table| table.get().table.lock().take(slot));
-        if removed.is_err() {
+        let removed = TABLE.with_outgoing(|shared| shared.table.lock().take(slot));
+        if !matches!(removed, Ok(Ok(_))) {
             pr_err!("note {slot} is not in the table\n");
         }
     }

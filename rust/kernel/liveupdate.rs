@@ -89,7 +89,7 @@
 //!     }
 //!
 //!     fn preserve(_file: &OpenFile) -> Result<(u64, ())> {
-//!         Ok((SHARED.outgoing()?.get().files, ()))
+//!         Ok((SHARED.with_outgoing(|shared| shared.files)?, ()))
 //!     }
 //!
 //!     fn unpreserve(_file: &OpenFile, _data: u64, _private: ()) {}

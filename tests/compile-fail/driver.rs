@@ -103,7 +103,7 @@ impl FileHandler for Files {
     }
 
     fn preserve(_file: &OpenFile) -> Result<(Self::Data, Self::Private)> {
-        Ok((TABLE.outgoing()?.get().files, ()))
+        Ok((TABLE.with_outgoing(|table| table.files)?, ()))
     }
 
     fn unpreserve(_file: &OpenFile, _data: Self::Data, _private: Self::Private) {}

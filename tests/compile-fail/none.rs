@@ -81,16 +81,19 @@ pub fn guards() -> Result {
     let table = guard.get();
     pr_info!("{}\n", table.files);
     drop(guard);
-    let guard = TABLE.outgoing()?;
-    pr_info!("{}\n", guard.get().files);
-    Ok(())
+    TABLE.with_outgoing(|table| pr_info!("{}\n", table.files))
+}
+
+/// A module can keep both.
+struct Registrations {
+    files: file::Registration<Others>,
+    dependency: flb::Registration<Other>,
 }
 
 pub fn registrations() -> Result {
     let files = OTHERS.register()?;
     let dependency = OTHER.register(&files)?;
-    drop(dependency);
-    drop(files);
+    drop(Registrations { files, dependency });
     Ok(())
 }
 

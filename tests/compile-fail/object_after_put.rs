@@ -7,7 +7,7 @@
 include!("driver.rs");
 
 pub fn mistake() -> Result {
-    let guard = TABLE.outgoing()?;
+    let guard = TABLE.incoming()?;
     let table = guard.get();
     //~
     drop(guard);

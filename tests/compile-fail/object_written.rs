@@ -7,8 +7,6 @@
 include!("driver.rs");
 
 pub fn mistake() -> Result {
-    let guard = TABLE.outgoing()?;
     //~
-    guard.get().files = 1;
-    Ok(())
+    TABLE.with_outgoing(|table| table.files = 1)
 }

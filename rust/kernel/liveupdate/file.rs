@@ -138,7 +138,7 @@ pub trait FileHandler: Sized + 'static {
     fn freeze(
         _file: &OpenFile,
         _data: Self::Data,
-        _private: <Self::Private as ForeignOwnable>::Borrowed<'_>,
+        _private: <Self::Private as ForeignOwnable>::BorrowedMut<'_>,
     ) -> Result<Self::Data> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
@@ -147,8 +147,18 @@ pub trait FileHandler: Sized + 'static {
     fn unfreeze(
         _file: &OpenFile,
         _data: Self::Data,
-        _private: <Self::Private as ForeignOwnable>::Borrowed<'_>,
+        _private: <Self::Private as ForeignOwnable>::BorrowedMut<'_>,
     ) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Identifies what is preserved, for files of which several are the same thing: a second one of
+    /// an identity that is preserved is refused with `EBUSY`. By default each file has its own.
+    ///
+    /// It must stay the same while the file is preserved, and be no other file's. The address of an
+    /// object that the file keeps alive is such a number.
+    #[cfg(CONFIG_LIVEUPDATE_HAS_GET_ID)]
+    fn id(_file: &OpenFile) -> usize {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -276,6 +286,8 @@ impl<H: FileHandler> Callbacks<H> {
             None
         },
         finish: Some(Self::finish),
+        #[cfg(CONFIG_LIVEUPDATE_HAS_GET_ID)]
+        get_id: if H::HAS_ID { Some(Self::id) } else { None },
         owner: H::OWNER.as_ptr(),
         ..pin_init::zeroed()
     };
@@ -324,12 +336,13 @@ impl<H: FileHandler> Callbacks<H> {
 
     /// # Safety
     ///
-    /// `args` is valid, and holds a preserved file and what `preserve` has left.
+    /// `args` is valid, and holds a preserved file and what `preserve` has left, which nobody else
+    /// uses during the call.
     unsafe extern "C" fn freeze(args: *mut bindings::liveupdate_file_op_args) -> c_int {
         from_result(|| {
             // SAFETY: By the requirements of this function.
             unsafe {
-                let private = H::Private::borrow((*args).private_data);
+                let private = H::Private::borrow_mut((*args).private_data);
                 let data = H::freeze(Self::file(args), Self::data(args), private)?;
                 (*args).serialized_data = data.into_bits();
             }
@@ -339,11 +352,12 @@ impl<H: FileHandler> Callbacks<H> {
 
     /// # Safety
     ///
-    /// `args` is valid, and holds a preserved file and what `preserve` and `freeze` have left.
+    /// `args` is valid, and holds a preserved file and what `preserve` and `freeze` have left, which
+    /// nobody else uses during the call.
     unsafe extern "C" fn unfreeze(args: *mut bindings::liveupdate_file_op_args) {
         // SAFETY: By the requirements of this function.
         unsafe {
-            let private = H::Private::borrow((*args).private_data);
+            let private = H::Private::borrow_mut((*args).private_data);
             H::unfreeze(Self::file(args), Self::data(args), private);
         }
     }
@@ -375,6 +389,15 @@ impl<H: FileHandler> Callbacks<H> {
     unsafe extern "C" fn finish(args: *mut bindings::liveupdate_file_op_args) {
         // SAFETY: By the requirements of this function.
         unsafe { H::finish(Self::status(args), Self::data(args)) }
+    }
+
+    /// # Safety
+    ///
+    /// `file` is a file in use, which was found by its descriptor, or came from `retrieve`.
+    #[cfg(CONFIG_LIVEUPDATE_HAS_GET_ID)]
+    unsafe extern "C" fn id(file: *mut bindings::file) -> usize {
+        // SAFETY: By the requirements of this function; see `can_preserve`.
+        H::id(unsafe { OpenFile::from_raw(file) })
     }
 
     /// # Safety

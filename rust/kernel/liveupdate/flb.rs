@@ -25,15 +25,9 @@ use crate::{
         c_int,
         c_void, //
     },
-    prelude::pr_err,
     str::CStr,
-    sync::atomic::{
-        Atomic,
-        Full, //
-    },
     types::{
         ForeignOwnable,
-        NotThreadSafe,
         Opaque, //
     }, //
 };
@@ -53,6 +47,10 @@ use core::{
 /// for reading: nothing may be registered, and no registration be dropped. All FLBs have one
 /// lockdep class a direction, so lockdep complains of a callback that asks for another FLB,
 /// although that is right if all do it in one order.
+///
+/// The implementation in C counts files and references together, and the FLBs of a file as they are
+/// when it is unpreserved or finished. There an object can end while a guard holds it, unless FLBs
+/// are registered before there are files of the handler, and are unregistered when there are none.
 ///
 /// [`liveupdate_flb!`]: crate::liveupdate_flb
 pub trait Flb: Sized + 'static {
@@ -118,8 +116,6 @@ pub unsafe trait Defined: Flb {
 /// [`liveupdate_flb!`](crate::liveupdate_flb).
 pub struct Definition<F: Flb> {
     inner: Opaque<bindings::liveupdate_flb>,
-    incoming: Kept,
-    outgoing: Kept,
     _flb: PhantomData<F>,
 }
 
@@ -141,25 +137,7 @@ impl<F: Defined> Definition<F> {
                 compatible: name_field(F::COMPATIBLE),
                 ..pin_init::zeroed()
             }),
-            incoming: Kept::new(),
-            outgoing: Kept::new(),
             _flb: PhantomData,
-        }
-    }
-
-    /// There is a guard less; an object that has ended meanwhile is released after the last.
-    fn leave_incoming(&self) {
-        if let Some(object) = self.incoming.leave() {
-            // SAFETY: It came from `retrieve`, has ended, and nobody uses it.
-            F::finish(unsafe { F::Incoming::from_foreign(object.as_ptr()) });
-        }
-    }
-
-    /// As above.
-    fn leave_outgoing(&self) {
-        if let Some(object) = self.outgoing.leave() {
-            // SAFETY: It came from `preserve`, has ended, and nobody uses it.
-            F::unpreserve(unsafe { F::Outgoing::from_foreign(object.as_ptr()) });
         }
     }
 
@@ -180,18 +158,28 @@ impl<F: Defined> Definition<F> {
     /// too many; [`ENOMEM`]; `EOPNOTSUPP` if live update is off. The implementation in Rust says
     /// [`EBUSY`] while files of the handler are preserved, and `EDEADLK` in a callback.
     ///
-    /// Register before there are files, and unregister when there are none: the implementation in C
-    /// counts the FLBs of a file as they are, not as they were when it was preserved, and may then
-    /// end the object too early or never.
+    /// Register before there are files, and unregister when there are none, see [`Flb`].
     ///
     /// Context: process, may sleep. Takes `luo_register_rwlock` for writing.
-    pub fn register<'h, H: FileHandler>(
+    pub fn register<H: FileHandler>(
         &'static self,
-        handler: &'h file::Registration<H>,
-    ) -> Result<Registration<'h, F, H>> {
+        handler: &file::Registration<H>,
+    ) -> Result<Registration<F>> {
         // SAFETY: Both are statics; the handler is registered.
-        to_result(unsafe { bindings::liveupdate_register_flb(handler.as_raw(), self.as_raw()) })?;
-        // INVARIANT: It was just registered.
+        unsafe { self.register_with(handler.as_raw()) }
+    }
+
+    /// Does as [`register`](Self::register), with a handler that may be of C.
+    ///
+    /// # Safety
+    ///
+    /// The handler is registered, and is not freed before the returned value is dropped.
+    pub unsafe fn register_with(
+        &'static self,
+        handler: *mut bindings::liveupdate_file_handler,
+    ) -> Result<Registration<F>> {
+        // SAFETY: By the requirements of this function; the FLB is a static.
+        to_result(unsafe { bindings::liveupdate_register_flb(handler, self.as_raw()) })?;
         Ok(Registration {
             handler,
             _flb: PhantomData,
@@ -213,18 +201,14 @@ impl<F: Defined> Definition<F> {
     /// Context: process, may sleep. Takes the mutex of this FLB for incoming objects.
     pub fn incoming(&'static self) -> Result<Incoming<F>> {
         let mut object = core::ptr::null_mut();
-        self.incoming.enter();
         // SAFETY: The FLB is a static. It gets valid callbacks, even if it is not registered.
-        to_result(unsafe { bindings::liveupdate_flb_get_incoming(self.as_raw(), &mut object) })
-            .and_then(|()| NonNull::new(object).ok_or(ENOENT))
-            // INVARIANT: A reference to the object was taken, which is given to the guard. The
-            // object came from `retrieve` below, so it is not null, and is kept since before it was
-            // asked for.
-            .map(|object| Incoming {
-                object,
-                _flb: PhantomData,
-            })
-            .inspect_err(|_| self.leave_incoming())
+        to_result(unsafe { bindings::liveupdate_flb_get_incoming(self.as_raw(), &mut object) })?;
+        // INVARIANT: A reference to the object was taken, which came from `retrieve` below, so it
+        // is not null.
+        Ok(Incoming {
+            object: NonNull::new(object).ok_or(ENOENT)?,
+            _flb: PhantomData,
+        })
     }
 
     /// The object that will be handed over to the next kernel.
@@ -232,136 +216,107 @@ impl<F: Defined> Definition<F> {
     /// It is there for as long as the returned value is, even if all files are unpreserved
     /// meanwhile.
     ///
+    /// Where the kernel counts no such references (there is no `liveupdate_flb_put_outgoing()`) use
+    /// [`with_outgoing`](Self::with_outgoing).
+    ///
+    /// # Errors
+    ///
+    /// [`ENOENT`] if no file that depends on it is preserved; `EOPNOTSUPP` if live update is off.
+    /// The implementation in Rust also says `EDEADLK` in a callback, and `EOVERFLOW`.
+    ///
+    /// Context: process, may sleep. Takes the mutex of this FLB for outgoing objects.
+    #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING)]
+    pub fn outgoing(&'static self) -> Result<Outgoing<F>> {
+        let mut object = core::ptr::null_mut();
+        // SAFETY: The FLB is a static.
+        to_result(unsafe { bindings::liveupdate_flb_get_outgoing(self.as_raw(), &mut object) })?;
+        // INVARIANT: A reference to the object was taken, which came from `preserve` below, so it
+        // is not null.
+        Ok(Outgoing {
+            object: NonNull::new(object).ok_or(ENOENT)?,
+            _flb: PhantomData,
+        })
+    }
+
+    /// Calls `f` with the object that will be handed over to the next kernel, and returns what it
+    /// does.
+    ///
     /// # Errors
     ///
     /// [`ENOENT`] if no file that depends on it is preserved; `EOPNOTSUPP` if live update is off.
     /// The implementation in Rust also says `EDEADLK` in a callback, and `EOVERFLOW`.
     ///
     /// Context: process, may sleep. Takes the mutex of this FLB for outgoing objects. Where the
-    /// kernel does not count these references (there is no `liveupdate_flb_put_outgoing()`) that
-    /// mutex is held as long as the returned value lives. Be brief, do not ask for a second one
-    /// meanwhile, and neither preserve nor unpreserve files.
-    pub fn outgoing(&'static self) -> Result<Outgoing<F>> {
-        let mut object = core::ptr::null_mut();
-        self.outgoing.enter();
-        // SAFETY: The FLB is a static.
-        to_result(unsafe { bindings::liveupdate_flb_get_outgoing(self.as_raw(), &mut object) })
-            .and_then(|()| {
-                #[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING))]
-                let object = self.lock_outgoing();
-                NonNull::new(object).ok_or(ENOENT)
-            })
-            // INVARIANT: A reference to the object was taken, or the lock that `unpreserve` is
-            // called with; it is given to the guard. The object came from `preserve` below, so it
-            // is not null unless there is none, and is kept since before it was asked for.
-            .map(|object| Outgoing {
-                object,
-                _flb: PhantomData,
-                _not_thread_safe: NotThreadSafe,
-            })
-            .inspect_err(|_| self.leave_outgoing())
+    /// kernel counts no references (there is no `liveupdate_flb_put_outgoing()`) it is held while
+    /// `f` runs, which must be brief, not ask for the object once more, and neither preserve nor
+    /// unpreserve files.
+    #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING)]
+    pub fn with_outgoing<R>(
+        &'static self,
+        f: impl FnOnce(<F::Outgoing as ForeignOwnable>::Borrowed<'_>) -> R,
+    ) -> Result<R> {
+        Ok(f(self.outgoing()?.get()))
     }
 }
 
-/// Keeps an object as long as there are guards, whatever the orchestrator counts.
-///
-/// Not every implementation counts references apart from files, and one that takes a reference for
-/// a file ends an object that is in use. So guards are counted here too, from before they ask for
-/// the object until they no longer use it; an object that ends meanwhile is left to the last of
-/// them.
-///
-/// All is fully ordered: the last guard sees what others have done to the object, and no guard that
-/// may have found it is missed.
-struct Kept {
-    guards: Atomic<usize>,
-    /// The object that has ended while there were guards, or zero.
-    ended: Atomic<usize>,
-}
-
-impl Kept {
-    const fn new() -> Self {
-        Self {
-            guards: Atomic::new(0),
-            ended: Atomic::new(0),
-        }
-    }
-
-    /// There is a guard more. What it will find has not ended yet.
-    fn enter(&self) {
-        self.guards.fetch_add(1, Full);
-    }
-
-    /// There is a guard less; returns what has ended meanwhile if nobody can be using it.
-    fn leave(&self) -> Option<NonNull<c_void>> {
-        if self.guards.fetch_sub(1, Full) != 1 {
-            return None;
-        }
-        let ended = NonNull::new(self.ended.xchg(0, Full) as *mut c_void)?;
-        // It may have ended just now, and a guard that came since may have found it before. Guards
-        // that come from now on have not.
-        if self.guards.fetch_add(0, Full) == 0 {
-            return Some(ended);
-        }
-        self.end(ended.as_ptr())
-    }
-
-    /// The orchestrator has ended an object; returns it if nobody can be using it.
-    fn end(&self, object: *mut c_void) -> Option<NonNull<c_void>> {
-        self.enter();
-        if self.ended.xchg(object as usize, Full) != 0 {
-            // Somebody has been there since before the present object was made.
-            pr_err!("liveupdate: an object in use has ended, and is lost\n");
-        }
-        self.leave()
-    }
-}
-
-/// Stands for a reference where the kernel has none: the lock that `unpreserve` is called with.
+/// Linux 7.1 counts no references to outgoing objects: in their place is the lock that `unpreserve`
+/// is called with.
 #[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING))]
 impl<F: Defined> Definition<F> {
-    /// Takes the lock if there is an object, and returns the object or null.
-    fn lock_outgoing(&self) -> *mut c_void {
-        let state = self.outgoing_state();
-        // SAFETY: `liveupdate_flb_get_outgoing` has initialised the lock, which protects the
-        // object.
-        let object = unsafe {
-            bindings::mutex_lock(&raw mut (*state).lock);
-            (*state).obj
-        };
-        if object.is_null() {
-            self.unlock_outgoing();
-        }
-        object
-    }
-
-    fn unlock_outgoing(&self) {
-        // SAFETY: The caller holds the lock.
-        unsafe { bindings::mutex_unlock(&raw mut (*self.outgoing_state()).lock) };
-    }
-
-    fn outgoing_state(&self) -> *mut bindings::luo_flb_private_state {
+    /// Calls `f` with the object that will be handed over to the next kernel, and returns what it
+    /// does.
+    ///
+    /// # Errors
+    ///
+    /// [`ENOENT`] if no file that depends on it is preserved; `EOPNOTSUPP` if live update is off.
+    /// The implementation in Rust also says `EDEADLK` in a callback.
+    ///
+    /// Context: process, may sleep. Holds the mutex of this FLB for outgoing objects while `f`
+    /// runs, which must be brief, not ask for the object once more, and neither preserve nor
+    /// unpreserve files.
+    pub fn with_outgoing<R>(
+        &'static self,
+        f: impl FnOnce(<F::Outgoing as ForeignOwnable>::Borrowed<'_>) -> R,
+    ) -> Result<R> {
+        let mut object = core::ptr::null_mut();
         // SAFETY: The FLB is a static.
-        unsafe { &raw mut (*self.as_raw()).private.outgoing }
+        to_result(unsafe { bindings::liveupdate_flb_get_outgoing(self.as_raw(), &mut object) })?;
+        // SAFETY: The FLB is a static.
+        let state = unsafe { &raw mut (*self.as_raw()).private.outgoing };
+        // SAFETY: The call above has initialised the lock.
+        unsafe { bindings::mutex_lock(&raw mut (*state).lock) };
+        // SAFETY: The lock protects the object.
+        let object = NonNull::new(unsafe { (*state).obj });
+        // SAFETY: It came from `preserve`, and is there as long as the lock is held.
+        let result = object.map(|object| f(unsafe { F::Outgoing::borrow(object.as_ptr()) }));
+        // SAFETY: It is held.
+        unsafe { bindings::mutex_unlock(&raw mut (*state).lock) };
+        result.ok_or(ENOENT)
     }
 }
 
-/// The registration of an [`Flb`] with a file handler, which is in force until this is dropped.
+/// The registration of an [`Flb`] with a file handler, which is in force until this is dropped, or
+/// the handler is unregistered.
 ///
 /// # Invariants
 ///
-/// The FLB is registered with the handler, which is registered too.
+/// The FLB was registered with the handler, which has not been freed.
 #[must_use = "the FLB is unregistered when this is dropped"]
-pub struct Registration<'h, F: Defined, H: FileHandler> {
-    handler: &'h file::Registration<H>,
+pub struct Registration<F: Defined> {
+    handler: *mut bindings::liveupdate_file_handler,
     _flb: PhantomData<&'static Definition<F>>,
 }
 
-impl<F: Defined, H: FileHandler> Drop for Registration<'_, F, H> {
+// SAFETY: An FLB may be unregistered by any thread.
+unsafe impl<F: Defined> Send for Registration<F> {}
+// SAFETY: Nothing can be done with a shared registration.
+unsafe impl<F: Defined> Sync for Registration<F> {}
+
+impl<F: Defined> Drop for Registration<F> {
     fn drop(&mut self) {
-        // SAFETY: By the invariant; both are statics.
-        unsafe {
-            bindings::liveupdate_unregister_flb(self.handler.as_raw(), F::definition().as_raw())
-        };
+        // SAFETY: By the invariant; the FLB is a static. If it is not registered any more this has
+        // no effect.
+        unsafe { bindings::liveupdate_unregister_flb(self.handler, F::definition().as_raw()) };
     }
 }
 
@@ -369,7 +324,7 @@ impl<F: Defined, H: FileHandler> Drop for Registration<'_, F, H> {
 ///
 /// # Invariants
 ///
-/// `object` is what [`Flb::retrieve`] has returned. This owns a reference to it, and keeps it.
+/// `object` is what [`Flb::retrieve`] has returned. This owns a reference to it.
 #[must_use = "the reference is put when this is dropped"]
 pub struct Incoming<F: Defined> {
     object: NonNull<c_void>,
@@ -391,7 +346,6 @@ impl<F: Defined> Incoming<F> {
 
 impl<F: Defined> Drop for Incoming<F> {
     fn drop(&mut self) {
-        F::definition().leave_incoming();
         // SAFETY: By the invariant there is a reference to this FLB.
         unsafe { bindings::liveupdate_flb_put_incoming(F::definition().as_raw()) };
     }
@@ -401,15 +355,22 @@ impl<F: Defined> Drop for Incoming<F> {
 ///
 /// # Invariants
 ///
-/// `object` is what [`Flb::preserve`] has returned. This owns a reference to it, and keeps it.
+/// `object` is what [`Flb::preserve`] has returned. This owns a reference to it.
+#[cfg(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING)]
 #[must_use = "the reference is put when this is dropped"]
 pub struct Outgoing<F: Defined> {
     object: NonNull<c_void>,
     _flb: PhantomData<F::Outgoing>,
-    /// It may be a lock.
-    _not_thread_safe: NotThreadSafe,
 }
 
+#[cfg(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING)]
+// SAFETY: The reference may be put by any thread; the object is `Send` and `Sync`.
+unsafe impl<F: Defined> Send for Outgoing<F> {}
+#[cfg(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING)]
+// SAFETY: The object is `Sync`.
+unsafe impl<F: Defined> Sync for Outgoing<F> {}
+
+#[cfg(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING)]
 impl<F: Defined> Outgoing<F> {
     /// The object.
     pub fn get(&self) -> <F::Outgoing as ForeignOwnable>::Borrowed<'_> {
@@ -418,16 +379,11 @@ impl<F: Defined> Outgoing<F> {
     }
 }
 
+#[cfg(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING)]
 impl<F: Defined> Drop for Outgoing<F> {
     fn drop(&mut self) {
-        F::definition().leave_outgoing();
-        #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING)]
         // SAFETY: By the invariant there is a reference to this FLB.
-        unsafe {
-            bindings::liveupdate_flb_put_outgoing(F::definition().as_raw())
-        };
-        #[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING))]
-        F::definition().unlock_outgoing();
+        unsafe { bindings::liveupdate_flb_put_outgoing(F::definition().as_raw()) };
     }
 }
 
@@ -460,14 +416,10 @@ impl<F: Defined> Callbacks<F> {
 
     /// # Safety
     ///
-    /// `args` is valid, and holds what `preserve` has left, which only guards still use.
+    /// `args` is valid, and holds what `preserve` has left, which nobody uses any more.
     unsafe extern "C" fn unpreserve(args: *mut bindings::liveupdate_flb_op_args) {
         // SAFETY: By the requirements of this function.
-        let object = unsafe { (*args).obj };
-        if let Some(object) = F::definition().outgoing.end(object) {
-            // SAFETY: It came from `preserve`, and nobody uses it.
-            F::unpreserve(unsafe { F::Outgoing::from_foreign(object.as_ptr()) });
-        }
+        F::unpreserve(unsafe { F::Outgoing::from_foreign((*args).obj) });
     }
 
     /// # Safety
@@ -485,14 +437,10 @@ impl<F: Defined> Callbacks<F> {
 
     /// # Safety
     ///
-    /// `args` is valid, and holds what `retrieve` has left, which only guards still use.
+    /// `args` is valid, and holds what `retrieve` has left, which nobody uses any more.
     unsafe extern "C" fn finish(args: *mut bindings::liveupdate_flb_op_args) {
         // SAFETY: By the requirements of this function.
-        let object = unsafe { (*args).obj };
-        if let Some(object) = F::definition().incoming.end(object) {
-            // SAFETY: It came from `retrieve`, and nobody uses it.
-            F::finish(unsafe { F::Incoming::from_foreign(object.as_ptr()) });
-        }
+        F::finish(unsafe { F::Incoming::from_foreign((*args).obj) });
     }
 }
 
@@ -517,55 +465,4 @@ macro_rules! liveupdate_flb {
             }
         }
     };
-}
-
-#[cfg(CONFIG_RUST_LIVEUPDATE_KUNIT_TEST)]
-#[crate::macros::kunit_tests(rust_liveupdate_kept)]
-mod tests {
-    use super::*;
-
-    /// What stands for objects: addresses that nobody looks at.
-    const A: *mut c_void = 8 as *mut c_void;
-    const B: *mut c_void = 16 as *mut c_void;
-
-    #[test]
-    fn ends_at_once_without_guards() {
-        let kept = Kept::new();
-        assert!(kept.end(A) == NonNull::new(A));
-        assert!(kept.end(B) == NonNull::new(B));
-        kept.enter();
-        assert!(kept.leave().is_none());
-    }
-
-    #[test]
-    fn ends_with_the_last_guard() {
-        let kept = Kept::new();
-        kept.enter();
-        kept.enter();
-        assert!(kept.end(A).is_none());
-        assert!(kept.leave().is_none());
-        assert!(kept.leave() == NonNull::new(A));
-        assert!(kept.end(B) == NonNull::new(B));
-    }
-
-    #[test]
-    fn object_in_use_is_rather_lost() {
-        let kept = Kept::new();
-        kept.enter();
-        assert!(kept.end(A).is_none());
-        // The guard may be of A.
-        assert!(kept.end(B).is_none());
-        assert!(kept.leave() == NonNull::new(B));
-        kept.enter();
-        assert!(kept.leave().is_none());
-    }
-
-    #[test]
-    fn no_object_is_none() {
-        let kept = Kept::new();
-        assert!(kept.end(core::ptr::null_mut()).is_none());
-        kept.enter();
-        assert!(kept.end(core::ptr::null_mut()).is_none());
-        assert!(kept.leave().is_none());
-    }
 }

@@ -242,17 +242,24 @@ impl FileHandler for Full {
         }
     }
 
-    fn freeze(_file: &OpenFile, data: u64, private: &Object) -> Result<u64> {
-        match private.0 {
-            8 => Ok(data + 100),
-            _ => Err(EBUSY),
+    fn freeze(_file: &OpenFile, data: u64, private: &mut Object) -> Result<u64> {
+        if private.0 != 8 {
+            return Err(EBUSY);
+        }
+        private.0 += 100;
+        Ok(data + 100)
+    }
+
+    fn unfreeze(_file: &OpenFile, data: u64, private: &mut Object) {
+        if (data, private.0) == (107, 108) {
+            private.0 = 8;
+            UNPRESERVED.up();
         }
     }
 
-    fn unfreeze(_file: &OpenFile, data: u64, private: &Object) {
-        if (data, private.0) == (7, 8) {
-            UNPRESERVED.up();
-        }
+    #[cfg(CONFIG_LIVEUPDATE_HAS_GET_ID)]
+    fn id(file: &OpenFile) -> usize {
+        DEVICE.private(file).map_or(0, |device| device.0 as usize)
     }
 
     fn retrieve(data: u64) -> Result<ARef<OpenFile>> {

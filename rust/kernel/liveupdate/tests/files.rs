@@ -71,15 +71,28 @@ mod suite {
         let mut args = file_args(Some(&file), 0);
         call_file(ops.preserve, &mut args)?;
         assert_eq!(args.serialized_data, 7);
-        // SAFETY: What `preserve` has left.
-        unsafe { ops.unfreeze.ok_or(ENXIO)?(&mut args) };
-        assert_eq!(UNPRESERVED.take(), 1);
         call_file(ops.freeze, &mut args)?;
         assert_eq!(args.serialized_data, 107);
+        // What `freeze` has changed is there.
+        // SAFETY: What `preserve` and `freeze` have left.
+        unsafe { ops.unfreeze.ok_or(ENXIO)?(&mut args) };
+        assert_eq!(UNPRESERVED.take(), 1);
         args.serialized_data = 7;
         // SAFETY: What `preserve` has left.
         unsafe { ops.unpreserve.ok_or(ENXIO)?(&mut args) };
         assert_eq!((UNPRESERVED.take(), DROPPED.take()), (1, 1));
+        Ok(())
+    }
+
+    #[cfg(CONFIG_LIVEUPDATE_HAS_GET_ID)]
+    #[test]
+    fn files_of_one_identity_are_preserved_once() -> Result {
+        assert!(file_ops(&PLAIN).get_id.is_none());
+        let id = file_ops(&FULL).get_id.ok_or(ENXIO)?;
+        let files = [device_file(7)?, device_file(7)?, device_file(8)?];
+        // SAFETY: The files are in use.
+        let ids = files.map(|file| unsafe { id(file.as_ptr()) });
+        assert_eq!(ids, [7, 7, 8]);
         Ok(())
     }
 

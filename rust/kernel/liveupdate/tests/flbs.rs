@@ -11,11 +11,9 @@ mod suite {
     #[test]
     fn guards_are_a_pointer() {
         assert_eq!(size_of::<flb::Incoming<Shared>>(), size_of::<usize>());
+        #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING)]
         assert_eq!(size_of::<flb::Outgoing<Shared>>(), size_of::<usize>());
-        assert_eq!(
-            size_of::<flb::Registration<'_, Shared, Full>>(),
-            size_of::<usize>()
-        );
+        assert_eq!(size_of::<flb::Registration<Shared>>(), size_of::<usize>());
         assert_eq!(size_of::<file::Registration<Full>>(), size_of::<usize>());
     }
 
@@ -78,7 +76,7 @@ mod suite {
     #[test]
     fn nothing_is_preserved() {
         needs_liveupdate();
-        let got = SHARED.outgoing().map(|object| object.get().0);
+        let got = SHARED.with_outgoing(|object| object.0);
         assert!(got == Err(ENOENT));
     }
 
@@ -94,20 +92,37 @@ mod suite {
     }
 
     #[test]
+    fn registration_may_outlive_that_of_the_handler() -> Result {
+        needs_liveupdate();
+        let handler = PLAIN.register()?;
+        let dependency = SHARED.register(&handler)?;
+        drop(handler);
+        drop(dependency);
+        // Of a handler of C only the address is known.
+        let handler = PLAIN.register()?;
+        // SAFETY: The handler is a static, and registered.
+        let dependency = unsafe { SHARED.register_with(PLAIN.as_raw()) }?;
+        let again = SHARED.register(&handler).err();
+        drop(dependency);
+        assert!(again == Some(EEXIST));
+        Ok(())
+    }
+
+    #[test]
     fn object_of_the_first_file() -> Result {
         needs_liveupdate();
         let handler = FULL.register()?.with(&SHARED)?;
         reset();
         let file = Preserved::new(&FULL)?;
         let second = Preserved::new(&FULL)?;
-        let seen = SHARED.outgoing()?.get().0;
-        let again = SHARED.outgoing()?.get().0;
+        let seen = SHARED.with_outgoing(|object| object.0)?;
+        let again = SHARED.with_outgoing(|object| object.0)?;
         drop(second);
-        let last = SHARED.outgoing()?.get().0;
+        let last = SHARED.with_outgoing(|object| object.0)?;
         let before = (PRESERVED.take(), UNPRESERVED.take(), DROPPED.take());
         drop(file);
         let after = (PRESERVED.take(), UNPRESERVED.take(), DROPPED.take());
-        let gone = SHARED.outgoing().err();
+        let gone = SHARED.with_outgoing(|_| ()).err();
         drop(handler);
         assert_eq!((seen, again, last), (43, 43, 43));
         assert_eq!((before, after), ((1, 0, 0), (0, 1, 1)));
@@ -136,7 +151,7 @@ mod suite {
         reset();
         let (one, two) = (Preserved::new(&FULL)?, Preserved::new(&PLAIN)?);
         drop(one);
-        let seen = SHARED.outgoing()?.get().0;
+        let seen = SHARED.with_outgoing(|object| object.0)?;
         let before = (PRESERVED.take(), UNPRESERVED.take());
         drop(two);
         let after = UNPRESERVED.take();
@@ -180,11 +195,13 @@ mod locked {
         let file = Preserved::new(&FULL)?;
         let held = [
             is_locked(),
-            SHARED.outgoing().is_ok_and(|_held| is_locked()),
+            SHARED
+                .with_outgoing(|_| is_locked())
+                .is_ok_and(|locked| locked),
             is_locked(),
         ];
         drop(file);
-        let nothing = (SHARED.outgoing().err(), is_locked());
+        let nothing = (SHARED.with_outgoing(|_| ()).err(), is_locked());
         drop(handler);
         assert_eq!(held, [false, true, false]);
         assert!(nothing == (Some(ENOENT), false));
