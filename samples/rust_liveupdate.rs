@@ -26,23 +26,23 @@ use kernel::{
         IovIterDest,
         IovIterSource, //
     },
-    liveupdate::{
-        self,
-        file,
-        kho::{
-            SliceHandle,
-            State, //
-        },
-        misc,
-        FileHandler,
-        Flb,
+    kho::{
         Handle,
         KhoBox,
         KhoSlice,
-        OpenFile,
-        Owner,
         Published,
         Restored,
+        SliceHandle,
+        State, //
+    },
+    liveupdate::{
+        self,
+        file,
+        misc,
+        FileHandler,
+        Flb,
+        OpenFile,
+        Owner,
         RetrieveStatus, //
     },
     liveupdate_flb, liveupdate_misc, liveupdate_owner,

@@ -12,7 +12,8 @@ set -euo pipefail
 # What is placed, by the names in this repository.
 PATTERNS=(Kbuild Kconfig '*.rs' '*.[ch]' 'abi/*.rs' 'raw/*.rs' 'tests/kunit/*.rs'
 	'tests/kunit/*/*.rs' 'tests/kunit/*.[ch]' 'tests/client/*.[ch]' 'tests/bench/*.[ch]'
-	'Documentation/*.rst' rust/kernel/liveupdate.rs 'rust/kernel/liveupdate/**/*.rs'
+	'Documentation/*.rst' rust/kernel/kho.rs 'rust/kernel/kho/*.rs' rust/kernel/liveupdate.rs
+	'rust/kernel/liveupdate/**/*.rs'
 	rust/helpers/liveupdate.c samples/rust_liveupdate.rs)
 
 # The files of the kernel tree that get a block at their end, and its text. Make variables are for
@@ -36,7 +37,9 @@ endif'
 #include <linux/liveupdate.h>
 #include <linux/vmalloc.h>'
 [rust/helpers/helpers.c]='#include "liveupdate.c"'
-[rust/kernel/lib.rs]='#[cfg(CONFIG_LIVEUPDATE)]
+[rust/kernel/lib.rs]='#[cfg(CONFIG_KEXEC_HANDOVER)]
+pub mod kho;
+#[cfg(CONFIG_LIVEUPDATE)]
 pub mod liveupdate;'
 [samples/rust/Makefile]='obj-$(CONFIG_SAMPLE_RUST_LIVEUPDATE) += rust_liveupdate.o'
 [samples/rust/Kconfig]='config SAMPLE_RUST_LIVEUPDATE
@@ -56,7 +59,7 @@ NO_NEWLINE=' (no newline before)'
 
 FLB=kernel/liveupdate/flb
 # Directories of the kernel tree that are there for us alone.
-DIRS=("$FLB" rust/kernel/liveupdate)
+DIRS=("$FLB" rust/kernel/kho rust/kernel/liveupdate)
 # What was placed: a line "SUM  FILE" for each file, "block:TEXT  FILE" for each block.
 STAMP=$FLB/.luo-flb-overlay
 # What is about to be placed.

@@ -6,7 +6,7 @@
 //! needs for that is a [`FileHandler`]. State that several files share, such as a table of which
 //! each file owns an entry, is a *File-Lifecycle-Bound object*, [`Flb`]: saved once, with the
 //! first file, restored once, and released once, with the last file. Memory that stays in place
-//! while the kernel is replaced is a [`KhoBox`] or a [`KhoSlice`].
+//! while the kernel is replaced is a box of [`kho`](crate::kho).
 //!
 //! ```text
 //!      this kernel                                    the next kernel
@@ -22,8 +22,7 @@
 //! It adds no allocation and no lock to a call of the orchestrator or of a callback, its guards are
 //! one pointer wide, and the tables of callbacks are constants.
 //!
-//! C headers: [`include/linux/liveupdate.h`](srctree/include/linux/liveupdate.h),
-//! [`include/linux/kexec_handover.h`](srctree/include/linux/kexec_handover.h)
+//! C header: [`include/linux/liveupdate.h`](srctree/include/linux/liveupdate.h)
 //!
 //! # Examples
 //!
@@ -33,10 +32,8 @@
 //! ```
 //! use kernel::{
 //!     fs::File,
-//!     liveupdate::{
-//!         file, FileHandler, Flb, Handle, KhoBox, OpenFile, Owner, Published, Restored,
-//!         RetrieveStatus,
-//!     },
+//!     kho::{Handle, KhoBox, Published, Restored},
+//!     liveupdate::{file, FileHandler, Flb, OpenFile, Owner, RetrieveStatus},
 //!     liveupdate_flb, liveupdate_owner, preserved_data,
 //!     prelude::*,
 //!     sync::aref::ARef,
@@ -117,7 +114,6 @@
 
 pub mod file;
 pub mod flb;
-pub mod kho;
 pub mod misc;
 #[cfg(CONFIG_RUST_LIVEUPDATE_KUNIT_TEST)]
 mod tests;
@@ -128,19 +124,17 @@ pub use self::{
         OpenFile,
         RetrieveStatus, //
     },
-    flb::Flb,
-    kho::{
-        Handle,
-        KhoBox,
-        KhoSlice,
-        Published,
-        Restored, //
-    },
+    flb::Flb, //
 };
 
 use crate::{
     bindings,
     ffi::c_char,
+    kho::{
+        Content,
+        Handle,
+        SliceHandle, //
+    },
     str::CStr,
     ThisModule, //
 };
@@ -187,6 +181,30 @@ impl Handover for () {
 
     #[inline]
     fn from_bits(_: u64) -> Self {}
+}
+
+impl<T: Content> Handover for Handle<T> {
+    #[inline]
+    fn into_bits(self) -> u64 {
+        self.into_bits()
+    }
+
+    #[inline]
+    fn from_bits(bits: u64) -> Self {
+        Self::from_bits(bits)
+    }
+}
+
+impl<T: Content> Handover for SliceHandle<T> {
+    #[inline]
+    fn into_bits(self) -> u64 {
+        self.into_bits()
+    }
+
+    #[inline]
+    fn from_bits(bits: u64) -> Self {
+        Self::from_bits(bits)
+    }
 }
 
 /// How long the fields of names are, with the terminating NUL.

@@ -10,6 +10,6 @@ include!("driver.rs");
 struct Mine;
 
 //~
-impl kernel::liveupdate::kho::State for Mine {
+impl kernel::kho::State for Mine {
     const RESTORED: bool = false;
 }

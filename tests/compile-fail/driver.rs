@@ -4,23 +4,24 @@
 
 use kernel::{
     fs::File,
+    kho::{
+        Content,
+        Fresh,
+        Handle,
+        KhoBox,
+        KhoFolio,
+        KhoSlice,
+        Published,
+        Restored,
+        SliceHandle, //
+    },
     liveupdate::{
         file,
         flb,
-        kho::{
-            Content,
-            Fresh,
-            SliceHandle, //
-        },
         FileHandler,
         Flb,
-        Handle,
-        KhoBox,
-        KhoSlice,
         OpenFile,
         Owner,
-        Published,
-        Restored,
         RetrieveStatus, //
     },
     liveupdate_flb, liveupdate_owner,

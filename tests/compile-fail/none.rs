@@ -100,6 +100,9 @@ pub fn registrations() -> Result {
 fn send<T: Send + Sync>(_: T) {}
 
 pub fn memory(data: Handle<Table>) -> Result {
+    let folio = KhoFolio::<[u64; 512]>::zeroed()?;
+    let _ = folio.address();
+    send(folio.unpreserve().preserve()?);
     let fresh: KhoBox<u64, Fresh> = KhoBox::new(7)?;
     let published = fresh.publish();
     let _ = published.handle();

@@ -9,7 +9,8 @@ use crate::{
     refs::Holder,
 };
 use kernel::{
-    liveupdate::{flb::Definition, Flb, Handle, Handover, KhoBox, Owner, Published, Restored},
+    kho::{Handle, KhoBox, Published, Restored},
+    liveupdate::{flb::Definition, Flb, Owner},
     liveupdate_flb, liveupdate_owner,
     prelude::*,
     preserved_data,

@@ -111,7 +111,7 @@ pub trait FileHandler: Sized + 'static {
     /// [`liveupdate_owner!`]: crate::liveupdate_owner
     const OWNER: Owner;
 
-    /// What is handed over: for anything larger than 64 bits a [`Handle`](super::Handle).
+    /// What is handed over: for anything larger than 64 bits a [`Handle`](crate::kho::Handle).
     type Data: Handover;
 
     /// What belongs to a preserved file in this kernel only. It owns the memory that is handed
@@ -352,8 +352,8 @@ impl<H: FileHandler> Callbacks<H> {
 
     /// # Safety
     ///
-    /// `args` is valid, and holds a preserved file and what `preserve` and `freeze` have left, which
-    /// nobody else uses during the call.
+    /// `args` is valid, and holds a preserved file and what `preserve` and `freeze` have left,
+    /// which nobody else uses during the call.
     unsafe extern "C" fn unfreeze(args: *mut bindings::liveupdate_file_op_args) {
         // SAFETY: By the requirements of this function.
         unsafe {

@@ -66,7 +66,7 @@ pub trait Flb: Sized + 'static {
     /// [`liveupdate_owner!`]: crate::liveupdate_owner
     const OWNER: Owner;
 
-    /// What is handed over: for anything larger than 64 bits a [`Handle`](super::Handle).
+    /// What is handed over: for anything larger than 64 bits a [`Handle`](crate::kho::Handle).
     type Data: Handover;
 
     /// The live object of the kernel that hands over, from [`preserve`](Self::preserve) to

@@ -12,6 +12,7 @@ mod flbs;
 use super::{
     file,
     flb,
+    is_enabled,
     FileHandler,
     Flb,
     OpenFile,
@@ -29,6 +30,7 @@ use crate::{
         file::flags,
         File, //
     },
+    kho::tests::skip_unless,
     liveupdate_flb, liveupdate_misc, liveupdate_owner,
     miscdevice::{
         MiscDevice,
@@ -52,36 +54,9 @@ extern "C" {
     fn luo_flb_file_unpreserve(handler: *mut bindings::liveupdate_file_handler);
 }
 
-/// Skips the test if there is no Kexec HandOver.
-pub(super) fn needs_kho() {
-    // SAFETY: The function reads a flag.
-    let is_on = unsafe { bindings::kho_is_enabled() };
-    skip_unless(is_on, c"KHO is off");
-}
-
 /// Skips the test if live update is off.
 pub(super) fn needs_liveupdate() {
-    // SAFETY: The function reads a flag.
-    let is_on = unsafe { bindings::liveupdate_enabled() };
-    skip_unless(is_on, c"live update is off");
-}
-
-/// Skips the test unless `condition`. No destructors run then, so this comes first.
-fn skip_unless(condition: bool, reason: &CStr) {
-    if condition {
-        return;
-    }
-    // SAFETY: This task runs a test, which nobody else uses meanwhile. Of this function nothing is
-    // left to be dropped.
-    unsafe {
-        let test = bindings::kunit_get_current_test();
-        let comment = &mut (*test).status_comment;
-        for (to, from) in comment.iter_mut().zip(reason.to_bytes_with_nul()) {
-            *to = *from;
-        }
-        (*test).status = bindings::kunit_status_KUNIT_SKIPPED;
-        bindings::kunit_try_catch_throw(&raw mut (*test).try_catch);
-    }
+    skip_unless(is_enabled(), c"live update is off");
 }
 
 /// How often a callback ran.

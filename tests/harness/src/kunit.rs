@@ -31,12 +31,12 @@ const CORE: Kind = Kind {
 };
 const API: Kind = Kind {
     name: "api",
-    glob: "rust_liveupdate*",
-    sources: &["rust/kernel/liveupdate"],
+    glob: "rust_[kl][hi]*",
+    sources: &["rust/kernel/kho", "rust/kernel/liveupdate"],
 };
 const DOCS: Kind = Kind {
     name: "docs",
-    glob: "rust_doctests_kernel.*_liveupdate_*",
+    glob: "rust_doctests_kernel.*_[kl][hi][ov]*",
     sources: &[],
 };
 

@@ -13,7 +13,7 @@ use std::slice;
 
 /// Text of the core and the shim, to that of luo_flb.o of the same build, in per
 /// mille: what is reached, and 3 %.
-const SIZE_LIMIT: u64 = 3170;
+const SIZE_LIMIT: u64 = 2960;
 /// Bytes of data that is written, of the same objects.
 const DATA_LIMIT: u64 = 500;
 
@@ -24,9 +24,14 @@ const UNSAFE_OK: &[&str] = &[
     "raw/",
     "lock.rs",
     "tests/",
+    "rust/kernel/kho.rs",
+    "rust/kernel/kho/",
     "rust/kernel/liveupdate.rs",
     "rust/kernel/liveupdate/",
 ];
+
+/// Where the kernel crate is ours.
+const API: &[&str] = &["rust/kernel/kho", "rust/kernel/liveupdate"];
 
 /// The files of the project that match, committed or about to be.
 fn sources(patterns: &[&str]) -> Result<Vec<String>, Failed> {
@@ -241,7 +246,7 @@ fn as_tool(build: &Build, object: &str, tool: &str) -> Result<(String, String), 
 }
 
 /// Runs such a command. What it says of files of ours is a failure.
-fn judge(build: &Build, name: &str, command: &str, ours: &str) -> Result<(), Failed> {
+fn judge(build: &Build, name: &str, command: &str, ours: &[&str]) -> Result<(), Failed> {
     let tree = cache().join("tree").join(&build.tree);
     let mut shell = Command::new("sh");
     shell
@@ -253,9 +258,9 @@ fn judge(build: &Build, name: &str, command: &str, ours: &str) -> Result<(), Fai
     let log = run_file(&format!("lint/{}-{name}.log", build.tree));
     fs::write(&log, &text)?;
     let lines: Vec<&str> = text.lines().collect();
-    let place = lines
-        .iter()
-        .position(|line| line.trim_start().starts_with("--> ") && line.contains(ours));
+    let place = lines.iter().position(|line| {
+        line.trim_start().starts_with("--> ") && ours.iter().any(|ours| line.contains(ours))
+    });
     if let Some(at) = place {
         let what = lines[..at].last().unwrap_or(&"");
         return Err(format!("{what} {}; see {}", lines[at].trim(), log.display()).into());
@@ -266,22 +271,22 @@ fn judge(build: &Build, name: &str, command: &str, ours: &str) -> Result<(), Fai
     }
 }
 
-/// An object, and the path of what is ours in it.
-const OBJECTS: &[(&str, &str, &str)] = &[
+/// An object, and the paths of what is ours in it.
+const OBJECTS: &[(&str, &str, &[&str])] = &[
     (
         "core",
         "kernel/liveupdate/flb/luo_flb.o",
-        "kernel/liveupdate/flb",
+        &["kernel/liveupdate/flb"],
     ),
-    ("api", "rust/kernel.o", "rust/kernel/liveupdate"),
+    ("api", "rust/kernel.o", API),
     (
         "sample",
         "samples/rust/rust_liveupdate.o",
-        "samples/rust/rust_liveupdate",
+        &["samples/rust/rust_liveupdate"],
     ),
 ];
 
-fn clippy(build: &Build, (name, object, ours): (&str, &str, &str)) -> Outcome {
+fn clippy(build: &Build, (name, object, ours): (&str, &str, &[&str])) -> Outcome {
     if !has_clippy() {
         return Ok(Completion::ignored_with("no clippy of Rust 1.95 or later"));
     }
@@ -296,7 +301,7 @@ fn api_docs(build: &Build) -> Result<(), Failed> {
     let out = run_file(&format!("lint/{}-docs", build.tree));
     let (command, _) = as_tool(build, "rust/kernel.o", "rustdoc")?;
     let command = format!("{command} --check --output {}", out.display());
-    judge(build, "api-docs", &command, "rust/kernel/liveupdate")
+    judge(build, "api-docs", &command, API)
 }
 
 /// Bytes of code and read-only data, unwind tables included, and of data that is written.
@@ -330,7 +335,7 @@ fn without_tests(build: &Build) -> Result<PathBuf, Failed> {
     );
     let tables = tables.replace(object, &out.display().to_string());
     let command = format!("{command} --emit=obj={} && {tables}", out.display());
-    judge(build, "size", &command, "kernel/liveupdate/flb")?;
+    judge(build, "size", &command, &["kernel/liveupdate/flb"])?;
     Ok(out)
 }
 

@@ -3,7 +3,8 @@
 //! Many values in preserved memory, of many pages.
 
 use super::{
-    super::Handover,
+    boxed::Versioned,
+    folio,
     Content,
     Fresh,
     Handle,
@@ -42,7 +43,9 @@ use core::{
 
 preserved_data! {
     /// What the next kernel needs to know of a slice.
-    pub(super) struct Description: version 1 {
+    ///
+    /// It takes two pages, see [`folio::DESCRIPTION`].
+    pub(super) struct Description: version 2 {
         /// `struct kho_vmalloc`: which pages there are.
         first: u64,
         total_pages: u32,
@@ -56,6 +59,7 @@ preserved_data! {
         len: u64,
         size: u32,
         version: u32,
+        spare: [u8; PAGE_SIZE],
     }
 }
 
@@ -63,6 +67,8 @@ preserved_data! {
 const PAGES_IN_ONE: usize = PAGE_SIZE / size_of::<u64>() - 1;
 
 const _: () = {
+    assert!(size_of::<Versioned<Description>>() > PAGE_SIZE);
+    assert!(size_of::<Versioned<Description>>() <= folio::DESCRIPTION);
     assert!(size_of::<bindings::kho_vmalloc_chunk>() == PAGE_SIZE);
     assert!(offset_of!(bindings::kho_vmalloc_chunk, phys) == size_of::<u64>());
     assert!(offset_of!(Description, values) == size_of::<bindings::kho_vmalloc>());
@@ -98,7 +104,7 @@ impl Description {
             || self.size as usize != size_of::<T>()
         {
             pr_err!(
-                "liveupdate: values of version {} with {} bytes are handed over, not {} with {}\n",
+                "kho: values of version {} with {} bytes are handed over, not {} with {}\n",
                 self.version,
                 self.size,
                 T::VERSION,
@@ -110,7 +116,7 @@ impl Description {
             .map_err(|_| EINVAL)?
             .div_ceil(PAGE_SIZE);
         if self.total_pages as usize != pages || self.order != 0 || !self.list_is_sound(pages) {
-            pr_err!("liveupdate: the pages of {} values are damaged\n", self.len);
+            pr_err!("kho: the pages of {} values are damaged\n", self.len);
             return Err(EINVAL);
         }
         Ok(())
@@ -160,9 +166,9 @@ impl Description {
 /// # Examples
 ///
 /// ```
-/// use kernel::liveupdate::KhoSlice;
+/// use kernel::kho::KhoSlice;
 ///
-/// # if kernel::liveupdate::kho::is_enabled() {
+/// # if kernel::kho::is_enabled() {
 /// let mut bytes = KhoSlice::<u8>::zeroed(100_000)?;
 /// bytes[99_999] = 1;
 /// let bytes = bytes.publish();
@@ -190,7 +196,9 @@ impl<T: Content> KhoSlice<T> {
     /// [`EINVAL`] for no values, [`E2BIG`] for too many, [`ENOMEM`], and `EOPNOTSUPP` if memory
     /// cannot be preserved.
     ///
-    /// Context: process, may sleep.
+    /// # Context
+    ///
+    /// Process, may sleep.
     pub fn zeroed(len: usize) -> Result<Self> {
         let bytes = Description::bytes::<T>(len as u64)?;
         let mut description = KhoBox::<Description>::zeroed()?;
@@ -223,7 +231,9 @@ impl<T: Content> KhoSlice<T> {
     ///
     /// Those of [`zeroed`](Self::zeroed).
     ///
-    /// Context: process, may sleep.
+    /// # Context
+    ///
+    /// Process, may sleep.
     pub fn copy_of(values: &[T]) -> Result<Self>
     where
         T: Copy,
@@ -366,27 +376,27 @@ impl<T: Content> Content for SliceHandle<T> {
     const VERSION: u32 = 0;
 }
 
-impl<T: Content> Handover for SliceHandle<T> {
-    #[inline]
-    fn into_bits(self) -> u64 {
-        self.description.into_bits()
-    }
-
-    #[inline]
-    fn from_bits(bits: u64) -> Self {
-        Self {
-            description: Handle::from_bits(bits),
-            _values: PhantomData,
-        }
-    }
-}
-
 impl<T: Content> SliceHandle<T> {
     /// Leads nowhere, like one that is zero.
     pub const NOWHERE: Self = Self {
         description: Handle::NOWHERE,
         _values: PhantomData,
     };
+
+    /// The 64 bits that are handed over.
+    #[inline]
+    pub const fn into_bits(self) -> u64 {
+        self.description.into_bits()
+    }
+
+    /// What was handed over.
+    #[inline]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self {
+            description: Handle::from_bits(bits),
+            _values: PhantomData,
+        }
+    }
 
     /// Takes over the values that the previous kernel has published, without copying them.
     ///
@@ -397,7 +407,9 @@ impl<T: Content> SliceHandle<T> {
     /// Those of [`Handle::restore`], and [`ENOENT`] too if some of the pages are not there, or if
     /// there is no memory to map them. What was there is lost then.
     ///
-    /// Context: process, may sleep.
+    /// # Context
+    ///
+    /// Process, may sleep.
     pub fn restore(self) -> Result<KhoSlice<T, Restored>> {
         let mut description = self.description.restore()?;
         let values = match description.check::<T>() {
@@ -409,12 +421,12 @@ impl<T: Content> SliceHandle<T> {
                 unsafe { bindings::kho_restore_vmalloc(description.as_kho_vmalloc()) }
             }
             Err(error) => {
-                forget(description);
+                description.folio.forget();
                 return Err(error);
             }
         };
         if values.is_null() {
-            forget(description);
+            description.folio.forget();
             return Err(ENOENT);
         }
         description.values = values as u64;
@@ -427,10 +439,10 @@ impl<T: Content> SliceHandle<T> {
 }
 
 #[cfg(CONFIG_RUST_LIVEUPDATE_KUNIT_TEST)]
-#[crate::macros::kunit_tests(rust_liveupdate_slice)]
+#[crate::macros::kunit_tests(rust_kho_slice)]
 mod tests {
     use super::*;
-    use crate::liveupdate::tests::needs_kho;
+    use crate::kho::tests::needs_kho;
 
     /// Changes a description of three pages that is right, and looks whether it is refused.
     fn refused(change: impl FnOnce(&mut Description)) -> Result<bool> {

@@ -2,10 +2,18 @@
 
 //! Preserved memory, as far as one kernel can tell.
 
-use super::*;
+use super::{
+    boxed::{
+        Header,
+        Versioned, //
+    },
+    *, //
+};
 use crate::{
-    liveupdate::tests::needs_kho,
-    preserved_data, //
+    page::PAGE_SIZE,
+    prelude::*,
+    preserved_data,
+    types::ForeignOwnable, //
 };
 
 preserved_data! {
@@ -18,6 +26,9 @@ preserved_data! {
         bytes: [u8; 1 << 21],
     }
 }
+
+/// Of another layout than a box.
+type Raw = [u64; 512];
 
 mod before {
     super::preserved_data! {
@@ -43,18 +54,35 @@ preserved_data! {
 
 /// What the next kernel would have after [`Handle::restore`], but for its checks.
 fn handed_over<T: Content>(published: KhoBox<T, Published>) -> KhoBox<T, Restored> {
-    let memory = published.memory;
-    forget(published);
-    // SAFETY: By the invariant it came from `kho_alloc_preserve()`: without its preservation it is
-    // a folio as any other.
-    unsafe { bindings::kho_unpreserve_folio(bindings::virt_to_folio(memory.as_ptr().cast())) };
     KhoBox {
-        memory,
-        _content: PhantomData,
+        folio: published.folio.into_state::<Preserved>().unpreserve(),
     }
 }
 
-#[kunit_tests(rust_liveupdate_kho)]
+/// Skips the test unless `condition`. No destructors run then, so this comes first.
+pub(crate) fn skip_unless(condition: bool, reason: &CStr) {
+    if condition {
+        return;
+    }
+    // SAFETY: This task runs a test, which nobody else uses meanwhile. Of this function nothing is
+    // left to be dropped.
+    unsafe {
+        let test = bindings::kunit_get_current_test();
+        let comment = &mut (*test).status_comment;
+        for (to, from) in comment.iter_mut().zip(reason.to_bytes_with_nul()) {
+            *to = *from;
+        }
+        (*test).status = bindings::kunit_status_KUNIT_SKIPPED;
+        bindings::kunit_try_catch_throw(&raw mut (*test).try_catch);
+    }
+}
+
+/// Skips the test if there is no Kexec HandOver.
+pub(super) fn needs_kho() {
+    skip_unless(is_enabled(), c"KHO is off");
+}
+
+#[kunit_tests(rust_kho)]
 mod suite {
     use super::*;
 
@@ -138,8 +166,7 @@ mod suite {
     }
 
     fn header<T: Content, S: State>(of: &KhoBox<T, S>) -> &Header {
-        // SAFETY: By the invariant there is a header, which is not written to meanwhile.
-        unsafe { of.memory.as_ref() }
+        &of.folio.header
     }
 
     #[test]
@@ -275,6 +302,71 @@ mod suite {
             drop(KhoSlice::<u8>::zeroed(32 << 20)?);
         }
         Ok(())
+    }
+
+    #[test]
+    fn folio_has_its_value_at_the_beginning() -> Result {
+        needs_kho();
+        assert_eq!(size_of::<KhoFolio<Raw>>(), size_of::<usize>());
+        let mut folio = KhoFolio::<Raw>::zeroed()?;
+        assert_eq!(folio.address() % PAGE_SIZE as u64, 0);
+        assert!(folio.iter().all(|word| *word == 0));
+        folio[0] = 0x1234;
+        // SAFETY: The memory is in the linear mapping, and nobody writes to it.
+        let first = unsafe { *bindings::phys_to_virt(folio.address()).cast::<u64>() };
+        assert_eq!(first, 0x1234);
+        let again = folio.unpreserve();
+        let address = again.address();
+        let again = again.preserve()?;
+        assert_eq!((again[0], again.address()), (0x1234, address));
+        Ok(())
+    }
+
+    #[test]
+    fn folio_of_a_driver_is_preserved_where_it_is() -> Result {
+        needs_kho();
+        let mut folio = KhoFolio::<Raw>::zeroed()?.unpreserve();
+        folio[511] = 7;
+        let address = folio.address();
+        let raw = folio.into_raw();
+        // SAFETY: It is ours.
+        let too_small = unsafe { KhoFolio::<[u64; 1 << 20]>::from_raw(raw) }.err();
+        // SAFETY: It is ours, and initialised.
+        let folio = unsafe { KhoFolio::<Raw>::from_raw(raw) }?;
+        assert!(too_small == Some(EINVAL));
+        assert_eq!((folio.address(), folio[511]), (address, 7));
+        Ok(())
+    }
+
+    #[test]
+    fn no_folio_is_as_large_as_a_description() -> Result {
+        needs_kho();
+        // Any bytes at the beginning of two pages would be a description.
+        let folio = KhoFolio::<[u8; 2 * PAGE_SIZE]>::zeroed()?.unpreserve();
+        let raw = folio.into_raw();
+        // SAFETY: It is ours.
+        let size = unsafe { bindings::folio_size(raw) };
+        // SAFETY: As above, and initialised.
+        drop(unsafe { KhoFolio::<[u8; 2 * PAGE_SIZE]>::from_raw(raw) }?);
+        assert_eq!(size, 4 * PAGE_SIZE);
+        let pages = KhoBox::<slice::Description>::zeroed()?.folio.into_state();
+        let raw =
+            KhoFolio::<Versioned<slice::Description>, Preserved>::unpreserve(pages).into_raw();
+        // SAFETY: It is ours, and initialised.
+        let refused = unsafe { KhoFolio::<Raw>::from_raw(raw) }.err();
+        // SAFETY: It is ours still.
+        unsafe { bindings::folio_put(raw) };
+        assert!(refused == Some(EINVAL));
+        Ok(())
+    }
+
+    #[test]
+    fn folio_that_is_not_there() {
+        for (address, error) in [(0, EINVAL), (8, EINVAL), (!0 << 20, ENOENT)] {
+            // SAFETY: Nobody has memory there.
+            let folio = unsafe { KhoFolio::<Raw, Restored>::restore(address) };
+            assert!(folio.err() == Some(error));
+        }
     }
 
     #[test]

@@ -3,26 +3,24 @@
 //! Where preserved memory is, for the next kernel.
 
 use super::{
-    super::Handover,
-    box_size,
+    boxed::{
+        is_description,
+        Versioned, //
+    },
+    folio,
     Content,
     KhoBox,
-    Restored,
-    Restoring, //
+    Restored, //
 };
 use crate::{
-    bindings,
-    page::PAGE_SIZE,
     prelude::*,
     transmute::{
         AsBytes,
         FromBytes, //
-    }, //
+    },
+    types::ForeignOwnable, //
 };
-use core::{
-    marker::PhantomData,
-    ptr::NonNull, //
-};
+use core::marker::PhantomData;
 
 /// Where a published [`KhoBox`] is: its physical address, which fits into the 64 bits that
 /// callbacks hand over, and into preserved data.
@@ -53,21 +51,6 @@ impl<T: Content> Content for Handle<T> {
     const VERSION: u32 = 0;
 }
 
-impl<T: Content> Handover for Handle<T> {
-    #[inline]
-    fn into_bits(self) -> u64 {
-        self.address
-    }
-
-    #[inline]
-    fn from_bits(bits: u64) -> Self {
-        Self {
-            address: bits,
-            _content: PhantomData,
-        }
-    }
-}
-
 impl<T: Content> Handle<T> {
     /// Leads nowhere, like one that is zero.
     pub const NOWHERE: Self = Self {
@@ -86,36 +69,44 @@ impl<T: Content> Handle<T> {
     /// knows whose it is. [`ENOENT`] if there is no preserved memory, or no longer, of which KHO
     /// warns once.
     ///
-    /// Context: process, may sleep.
+    /// # Context
+    ///
+    /// Process, may sleep.
     pub fn restore(self) -> Result<KhoBox<T, Restored>> {
-        if self.address == 0 || self.address % PAGE_SIZE as u64 != 0 {
-            pr_err!(
-                "liveupdate: {:#x} is handed over as an address\n",
-                self.address
-            );
-            return Err(EINVAL);
-        }
-        let restoring = Restoring::lock();
-        // SAFETY: The function takes any address: it looks whether there is memory, and whether it
-        // was preserved and not restored yet, which nobody else does meanwhile.
-        let folio = unsafe { bindings::kho_restore_folio(self.address) };
-        drop(restoring);
-        if folio.is_null() {
-            return Err(ENOENT);
-        }
-        // SAFETY: The folio is ours.
-        let (size, memory) =
-            unsafe { (bindings::folio_size(folio), bindings::folio_address(folio)) };
-        if size < const { box_size::<T>() } {
-            pr_err!("liveupdate: too little memory is handed over: {size} bytes\n");
-            return Err(EINVAL);
-        }
-        let memory = NonNull::new(memory.cast()).ok_or(EINVAL)?;
-        // INVARIANT: Nobody else has this folio, it is large enough, and any bytes are a `T`.
-        KhoBox::<T, Restored> {
-            memory,
+        let most = match is_description::<T>() {
+            true => folio::DESCRIPTION,
+            false => usize::MAX,
+        };
+        let value = folio::take(self.address, size_of::<Versioned<T>>(), most)?;
+        // SAFETY: Nobody else has this folio, it is large enough, and any bytes are a value.
+        unsafe { KhoBox::<T, Restored>::from_foreign(value.as_ptr()) }.checked()
+    }
+
+    /// Gives back what the previous kernel has published, without a look at it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`restore`](Self::restore).
+    ///
+    /// # Context
+    ///
+    /// Process, may sleep.
+    pub fn release(self) -> Result {
+        self.restore().map(drop)
+    }
+
+    /// The 64 bits that are handed over.
+    #[inline]
+    pub const fn into_bits(self) -> u64 {
+        self.address
+    }
+
+    /// What was handed over.
+    #[inline]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self {
+            address: bits,
             _content: PhantomData,
         }
-        .checked()
     }
 }

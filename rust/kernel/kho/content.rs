@@ -7,11 +7,16 @@ use crate::transmute::{
     FromBytes, //
 };
 
-/// Plain old data that may cross a kexec: any bytes are a value, and there is nothing in it that
-/// has a meaning in one kernel only, such as a reference.
+/// Plain old data: any bytes are a value.
+pub trait Plain: AsBytes + FromBytes + Send + Sync + Sized + 'static {}
+
+impl<T: AsBytes + FromBytes + Send + Sync + Sized + 'static> Plain for T {}
+
+/// Plain old data that may cross a kexec with a version: there is nothing in it that has a meaning
+/// in one kernel only, such as a reference.
 ///
 /// [`preserved_data!`](crate::preserved_data) makes structures of this kind.
-pub trait Content: AsBytes + FromBytes + Send + Sync + Sized + 'static {
+pub trait Content: Plain {
     /// The version of the layout and of the meaning of the fields. Change it with them: data of
     /// another version, or with a part of another version, are refused by
     /// [`Handle::restore`](super::Handle::restore).
@@ -63,7 +68,7 @@ pub const fn plain_size<T: Content>() -> usize {
 /// # Examples
 ///
 /// ```
-/// use kernel::{liveupdate::Handle, preserved_data};
+/// use kernel::{kho::Handle, preserved_data};
 ///
 /// preserved_data! {
 ///     /// The queue of a device.
@@ -93,7 +98,7 @@ macro_rules! preserved_data {
         }
 
         const _: () = ::core::assert!(
-            0 $(+ $crate::liveupdate::kho::plain_size::<$ty>())* == ::core::mem::size_of::<$name>(),
+            0 $(+ $crate::kho::plain_size::<$ty>())* == ::core::mem::size_of::<$name>(),
             "there is padding: add spare fields"
         );
 
@@ -108,14 +113,14 @@ macro_rules! preserved_data {
         // SAFETY: All fields are, as `plain_size` requires it, and there is nothing else in it.
         unsafe impl $crate::transmute::AsBytes for $name {}
 
-        impl $crate::liveupdate::kho::Content for $name {
+        impl $crate::kho::Content for $name {
             const VERSION: u32 = $version;
             const VERSIONS: u64 = {
-                let versions = $crate::liveupdate::kho::mix(0, $version);
+                let versions = $crate::kho::mix(0, $version);
                 $(
-                    let versions = $crate::liveupdate::kho::mix(
+                    let versions = $crate::kho::mix(
                         versions,
-                        <$ty as $crate::liveupdate::kho::Content>::VERSIONS,
+                        <$ty as $crate::kho::Content>::VERSIONS,
                     );
                 )*
                 versions
