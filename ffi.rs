@@ -142,7 +142,11 @@ export! {
     /// See [`Incoming::release`](crate::incoming::Incoming::release).
     fn luo_flb_put_incoming_slowpath(flb: *mut bindings::liveupdate_flb) {
         // SAFETY: By the requirements of this function.
-        unsafe { put(flb, Direction::Incoming, |flb| LUO_FLB.incoming.release(flb, Holder::Reference)) }
+        unsafe {
+            put(flb, Direction::Incoming, |flb| {
+                LUO_FLB.incoming.release(flb, Holder::Reference)
+            })
+        }
     }
 }
 

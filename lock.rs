@@ -175,12 +175,12 @@ impl<T> ByRegistry<T> {
     }
 }
 
-/// A direction of an FLB is locked. While something holds the object, what a callback of the FLB has
-/// left is stored; otherwise nothing is.
+/// A direction of an FLB is locked. While something holds the object, what a callback of the FLB
+/// has left is stored; otherwise nothing is.
 pub(crate) type FlbGuard = Guard<(Ready, Direction)>;
 
-// SAFETY: By the type invariants of `Ready` the mutex is initialised; it is valid as long as the FLB
-// is.
+// SAFETY: By the type invariants of `Ready` the mutex is initialised; it is valid as long as the
+// FLB is.
 unsafe impl Lockable for (Ready, Direction) {
     type Data = ();
 

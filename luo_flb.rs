@@ -52,8 +52,8 @@
 //! From the outermost to the innermost:
 //!
 //! ```text
-//! luo_register_rwlock      The handler list. Held for writing by the orchestrator when it registers
-//!                          and unregisters handlers, for reading when a state is attached to one.
+//! luo_register_rwlock      The handler list. Held for writing by the orchestrator when it
+//!                          (un)registers handlers, for reading when a state is attached to one.
 //!   HandlerState::mutex    The FLBs of a handler and its files. Held across callbacks.
 //!     outgoing.lock        Of an FLB. Held across preserve and unpreserve.
 //!     incoming.lock        Of an FLB. Held across retrieve and finish.

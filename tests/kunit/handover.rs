@@ -3,7 +3,7 @@
 //! What is written for the next kernel, and what is accepted from the previous one.
 
 use super::support::{Call::*, *};
-use crate::bindings::{self, EINVAL, ENODATA, ENOENT};
+use crate::bindings::{self, EINVAL, ENODATA};
 use kernel::{page::PAGE_SIZE, prelude::*, sync::Arc};
 
 /// A new core refuses this memory, and says so to whoever asks for an entry.
