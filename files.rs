@@ -14,7 +14,7 @@
 //!   off. Until then it is *leaving*.
 //!
 //! Files that were handed over, and are not finished, do not keep the FLBs of their handler: like
-//! in C, what is unregistered before they are finished is not finished with them.
+//! in C, what has left before they are finished is not finished with them.
 
 #![forbid(unsafe_code)]
 
@@ -92,7 +92,7 @@ impl LuoFlb {
         if links.state().files.is_held() {
             flb.log(c"unregistered while preserved, used until unpreserved", 0);
         } else {
-            self.unlink(&mut links);
+            self.unlink(handler, &mut links);
         }
         Ok(())
     }
@@ -104,16 +104,15 @@ impl LuoFlb {
             return;
         };
         links.flbs.iter_mut().for_each(|flb| flb.leaving = true);
+        links.unregistered = true;
         if !links.state().files.is_held() {
-            self.unlink(&mut links);
-            let _registry = self.registry.lock();
-            handler.detach(links.state());
+            self.unlink(handler, &mut links);
         }
     }
 
-    /// Remove what is leaving. There are no files.
+    /// Remove what is leaving, and detach the state if the handler is. There are no files.
     #[inline(never)]
-    fn unlink(&self, links: &mut HandlerGuard) {
+    fn unlink(&self, handler: Handler, links: &mut HandlerGuard) {
         let mut registry = self.registry.lock();
         let state = links.state();
         let mut index = 0;
@@ -124,6 +123,9 @@ impl LuoFlb {
             }
             registry.remove(dependency.flb, state);
             let _ = links.flbs.remove(index);
+        }
+        if core::mem::take(&mut links.unregistered) {
+            handler.detach(state);
         }
     }
 
@@ -165,8 +167,8 @@ impl LuoFlb {
             Released::Last => {
                 unpreserve_all(&links.flbs);
                 // INVARIANT: The handler holds no FLB.
-                if links.flbs.iter().any(|flb| flb.leaving) {
-                    self.unlink(&mut links);
+                if links.unregistered || links.flbs.iter().any(|flb| flb.leaving) {
+                    self.unlink(handler, &mut links);
                 }
             }
         }
@@ -185,7 +187,8 @@ impl LuoFlb {
     ///
     /// Errors: [`EINVAL`] if it is not; [`ENOMEM`]; `EDEADLK` from a callback of the handler.
     fn lock_or_attach(&self, handler: Handler, registered: bool) -> Result<HandlerGuard> {
-        lock_state(handler).map_or_else(|| self.attach(handler, registered), Ok)
+        let locked = lock_state(handler).filter(|links| !(registered && links.unregistered));
+        locked.map_or_else(|| self.attach(handler, registered), Ok)
     }
 
     #[cold]
@@ -202,9 +205,15 @@ impl LuoFlb {
             raw::warn();
             return Err(EINVAL);
         }
-        self.registry.lock().attach(handler)?;
-        // It is not detached while the lock is held for reading.
-        lock_state(handler).ok_or(EINVAL)
+        // The last file from before the handler was registered again may detach the state once.
+        for _ in 0..2 {
+            self.registry.lock().attach(handler)?;
+            if let Some(mut links) = lock_state(handler) {
+                links.unregistered &= !registered;
+                return Ok(links);
+            }
+        }
+        Err(EBUSY)
     }
 }
 

@@ -94,7 +94,8 @@ impl Incoming {
 
     /// Whether nothing came, or all of it is finished. Takes no lock.
     fn is_empty(&self) -> bool {
-        self.left.load() == 0
+        // Who is told so sees what `finish` has done: pairs with the release below.
+        self.left.load_acquire() == 0
     }
 
     /// If all entries are finished, free the array, unless the boot is not over.
@@ -229,12 +230,17 @@ impl Incoming {
     #[cold]
     fn finish_last_file(&self, dependency: &mut Dependency) {
         let flb = dependency.flb;
-        let retrieved = self.get(*flb);
-        let finished = self.finish_entry(dependency, retrieved.err());
-        match retrieved {
-            Ok(_) => self.release(flb, Holder::Reference),
-            Err(error) if finished == FileFinished::Failed => log_failure(flb, error),
-            Err(_) => {}
+        // Another FLB of the name may be retrieving, and fail.
+        for again in [true, false] {
+            let retrieved = self.get(*flb);
+            let error = retrieved.err().filter(|error| !again || *error != EBUSY);
+            match (self.finish_entry(dependency, error), retrieved) {
+                (FileFinished::Last, _) => continue,
+                (_, Ok(_)) => self.release(flb, Holder::Reference),
+                (FileFinished::Failed, Err(error)) => log_failure(flb, error),
+                _ => {}
+            }
+            return;
         }
     }
 

@@ -151,7 +151,7 @@ impl Refs {
         })
     }
 
-    /// Remove a holder. Under the lock, unless there is no object after this one.
+    /// Remove a holder. Under the lock.
     pub(crate) fn release(&self, holder: Holder) -> Released {
         let left = |word| match holder {
             Holder::Handler => (word & HANDLERS != 0).then(|| word - HANDLER),

@@ -32,7 +32,7 @@
 /* Into so many classes FLBs fall for lockdep, in a direction. */
 #define LUO_FLB_SHIM_CLASSES	1024
 
-/* Protects who is registered, and the FLB array. Defined here to be there from the start. */
+/* Protects who is registered, the FLB array, and what came. Here, to be there from the start. */
 DEFINE_MUTEX(luo_flb_shim_registry_lock);
 
 /*
@@ -358,7 +358,7 @@ static __always_inline struct luo_flb_shim_handler *state_of(struct liveupdate_f
 
 /*
  * The orchestrator has pinned the module of @fh, so that @fh is not unregistered meanwhile, and its
- * state stays its own.
+ * state stays its own. A handler that is built in must not be unregistered while files may come.
  */
 int luo_flb_file_preserve(struct liveupdate_file_handler *fh)
 {

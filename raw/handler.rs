@@ -47,14 +47,15 @@ impl Dependency {
 pub(crate) struct Links {
     /// In the order of registration.
     pub(crate) flbs: KVec<Dependency>,
+    /// The handler was unregistered while there were files.
+    pub(crate) unregistered: bool,
 }
 
 /// What the core knows of a handler.
 ///
 /// # Invariants
 ///
-/// - `node` is the only one in the `flb_list` of the handler, or in no list if there is no handler;
-///   but when the orchestrator registers a handler again whose files have kept the state, it makes
+/// - `node` is the only one in the `flb_list` of the handler, if there is one; but when the orchestrator registers a handler again whose files have kept the state, it makes
 ///   the list empty, and the state is attached again at the first need.
 /// - States are never freed. A state of no handler is used again for any.
 #[pin_data]
@@ -93,7 +94,10 @@ impl HandlerState {
                 mutex <- Opaque::ffi_init(|mutex| unsafe {
                     bindings::luo_flb_shim_mutex_init(mutex)
                 }),
-                links: UnsafeCell::new(Links { flbs: KVec::new() }),
+                links: UnsafeCell::new(Links {
+                    flbs: KVec::new(),
+                    unregistered: false,
+                }),
             }),
             GFP_KERNEL,
         )?;

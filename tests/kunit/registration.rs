@@ -64,6 +64,24 @@ mod suite {
     }
 
     #[test]
+    fn handler_that_has_left_its_files_is_einval_warns() -> Result {
+        let b = Bench::new(1, 2)?;
+        b.register(0, 0)?;
+        b.preserve(0)?;
+        b.unregister_all(0);
+        b.link(0, Link::Poisoned);
+        // Neither one that is leaving nor a new one.
+        assert_eq!(b.register(0, 0), err(EINVAL));
+        assert_eq!(b.register(0, 1), err(EINVAL));
+        b.unpreserve(0);
+        assert_eq!(b.calls(), [P(0), U(0)]);
+        assert_eq!(b.register(0, 1), err(EINVAL));
+        b.link(0, Link::Registered);
+        assert_eq!(b.register(0, 0), Ok(()));
+        Ok(())
+    }
+
+    #[test]
     fn same_handler_twice_is_eexist() -> Result {
         let b = Bench::new(1, 1)?;
         assert_eq!(b.register(0, 0), Ok(()));

@@ -16,6 +16,8 @@ use std::{cell::RefCell, rc::Rc};
 
 /// What `retrieve` returns when it fails.
 const ERRNO: i32 = -5;
+/// What is said while another FLB has the entry. It is no reason to give up the entry.
+const BUSY: i32 = -16;
 /// What the previous kernel's `preserve` has returned: no FLB.
 const DATA: u64 = 0x1234;
 
@@ -133,14 +135,14 @@ impl Incoming {
         handed_over: &'a mut HandedOver,
         flb: usize,
     ) -> Result<&'a mut Entry, NotGot> {
-        if self.left.load() != 0 && handed_over.array.is_none() {
+        if self.left.load_acquire() != 0 && handed_over.array.is_none() {
             let array = handed_over.came.take().expect("received twice");
             handed_over.unfinished = array.len();
             handed_over.array = Some(array);
             self.free_finished(handed_over);
         }
         match &mut handed_over.array {
-            Some(array) if self.left.load() != 0 => {
+            Some(array) if self.left.load_acquire() != 0 => {
                 array.get_mut(self.names[flb]).ok_or(NotGot::NoEntry)
             }
             _ => Err(NotGot::NoArray),
@@ -153,7 +155,7 @@ impl Incoming {
         if let Some(object) = side.try_get() {
             return Ok(object);
         }
-        if self.left.load() == 0 {
+        if self.left.load_acquire() == 0 {
             return Err(NotGot::NoArray);
         }
         let mut guard = side.lock();
@@ -196,15 +198,28 @@ impl Incoming {
 
     /// Do as `Incoming::finish_file`, for a handler with one FLB.
     fn finish_file(&self, flb: usize) {
-        if self.left.load() == 0 {
+        if self.left.load_acquire() == 0 {
             return;
         }
-        if self.finish_entry(flb, None) == FileFinished::Last {
+        if self.finish_entry(flb, None) != FileFinished::Last {
+            return;
+        }
+        // `Incoming::finish_last_file`
+        for again in [true, false] {
             let retrieved = self.get(flb);
-            self.finish_entry(flb, retrieved.err().map(|_| ERRNO));
+            let busy = matches!(
+                retrieved,
+                Err(NotGot::Status(Status::Retrieving | Status::Retrieved))
+            );
+            let error = retrieved.err().filter(|_| !again || !busy);
+            let errno = error.map(|_| if busy { BUSY } else { ERRNO });
+            if self.finish_entry(flb, errno) == FileFinished::Last {
+                continue;
+            }
             if retrieved.is_ok() {
                 self.release(flb, Holder::Reference);
             }
+            return;
         }
     }
 
