@@ -37,7 +37,13 @@ use kernel::{
     },
     liveupdate::{
         self,
-        file,
+        file::{
+            self,
+            Finish,
+            Preserve,
+            Retrieve,
+            Unpreserve, //
+        },
         misc,
         FileHandler,
         Flb,
@@ -326,23 +332,24 @@ impl FileHandler for Notes {
         NOTE.private(file).is_some()
     }
 
-    fn preserve(file: &OpenFile) -> Result<(Self::Data, Self::Private)> {
-        let note = NOTE.private(file).ok_or(EINVAL)?;
+    fn preserve(args: Preserve<'_>) -> Result<(Self::Data, Self::Private)> {
+        let note = NOTE.private(args.file).ok_or(EINVAL)?;
         let mut inner = note.inner.lock();
         let text = if inner.text.is_empty() {
             None
         } else {
             Some(KhoSlice::copy_of(&inner.text)?.publish())
         };
-        let entry = Entry::of(file, text.as_ref());
+        let entry = Entry::of(args.file, text.as_ref());
         let text = KBox::new(text, GFP_KERNEL)?;
         let slot = TABLE.with_outgoing(|shared| shared.table.lock().add(entry))??;
         inner.preserved = true;
         Ok((slot, text))
     }
 
-    fn unpreserve(file: &OpenFile, slot: Self::Data, _text: Self::Private) {
-        if let Some(note) = NOTE.private(file) {
+    fn unpreserve(args: Unpreserve<'_, Self>) {
+        let slot = args.data;
+        if let Some(note) = NOTE.private(args.file) {
             note.inner.lock().preserved = false;
         }
         let removed = TABLE.with_outgoing(|shared| shared.table.lock().take(slot));
@@ -351,8 +358,8 @@ impl FileHandler for Notes {
         }
     }
 
-    fn retrieve(slot: Self::Data) -> Result<ARef<OpenFile>> {
-        let entry = TABLE.incoming()?.get().table.lock().take(slot)?;
+    fn retrieve(args: Retrieve<Self>) -> Result<ARef<OpenFile>> {
+        let entry = TABLE.incoming()?.get().table.lock().take(args.data)?;
         if entry.flags & !Entry::FLAGS != 0 {
             return Err(EINVAL);
         }
@@ -360,14 +367,14 @@ impl FileHandler for Notes {
         NOTE.restored_file(c"rust-liveupdate", note, entry.flags)
     }
 
-    fn finish(status: RetrieveStatus<'_>, slot: Self::Data) {
-        if let RetrieveStatus::Retrieved(_) = status {
+    fn finish(args: Finish<'_, Self>) {
+        if let RetrieveStatus::Retrieved(_) = args.status {
             return;
         }
         // Not there any more, if it could not be retrieved.
         let entry = TABLE
             .incoming()
-            .and_then(|shared| shared.get().table.lock().take(slot));
+            .and_then(|shared| shared.get().table.lock().take(args.data));
         if let Ok(entry) = entry {
             entry.release();
         }

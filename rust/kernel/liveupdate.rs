@@ -19,8 +19,9 @@
 //! ```
 //!
 //! Everything here is a thin layer over the C interface: it works with any implementation of it.
-//! It adds no allocation and no lock to a call of the orchestrator or of a callback, its guards are
-//! one pointer wide, and the tables of callbacks are constants.
+//! It adds no allocation and no lock to a call of the orchestrator or of a callback (but see
+//! [`with_outgoing`](flb::Definition::with_outgoing)), its guards are one pointer wide, and the
+//! tables of callbacks are constants.
 //!
 //! C header: [`include/linux/liveupdate.h`](srctree/include/linux/liveupdate.h)
 //!
@@ -33,7 +34,10 @@
 //! use kernel::{
 //!     fs::File,
 //!     kho::{Handle, KhoBox, Published, Restored},
-//!     liveupdate::{file, FileHandler, Flb, OpenFile, Owner, RetrieveStatus},
+//!     liveupdate::{
+//!         file::{self, Finish, Preserve, Retrieve, Unpreserve},
+//!         FileHandler, Flb, OpenFile, Owner,
+//!     },
 //!     liveupdate_flb, liveupdate_owner, preserved_data,
 //!     prelude::*,
 //!     sync::aref::ARef,
@@ -85,17 +89,17 @@
 //!         false
 //!     }
 //!
-//!     fn preserve(_file: &OpenFile) -> Result<(u64, ())> {
+//!     fn preserve(_args: Preserve<'_>) -> Result<(u64, ())> {
 //!         Ok((SHARED.with_outgoing(|shared| shared.files)?, ()))
 //!     }
 //!
-//!     fn unpreserve(_file: &OpenFile, _data: u64, _private: ()) {}
+//!     fn unpreserve(_args: Unpreserve<'_, Self>) {}
 //!
-//!     fn retrieve(_data: u64) -> Result<ARef<OpenFile>> {
+//!     fn retrieve(_args: Retrieve<Self>) -> Result<ARef<OpenFile>> {
 //!         Err(ENODEV)
 //!     }
 //!
-//!     fn finish(_status: RetrieveStatus<'_>, _data: u64) {}
+//!     fn finish(_args: Finish<'_, Self>) {}
 //! }
 //!
 //! static FILES: file::Definition<Files> = file::Definition::new();

@@ -16,7 +16,13 @@ use kernel::{
         SliceHandle, //
     },
     liveupdate::{
-        file,
+        file::{
+            self,
+            Finish,
+            Preserve,
+            Retrieve,
+            Unpreserve, //
+        },
         flb,
         FileHandler,
         Flb,
@@ -103,15 +109,15 @@ impl FileHandler for Files {
         false
     }
 
-    fn preserve(_file: &OpenFile) -> Result<(Self::Data, Self::Private)> {
+    fn preserve(_args: Preserve<'_>) -> Result<(Self::Data, Self::Private)> {
         Ok((TABLE.with_outgoing(|table| table.files)?, ()))
     }
 
-    fn unpreserve(_file: &OpenFile, _data: Self::Data, _private: Self::Private) {}
+    fn unpreserve(_args: Unpreserve<'_, Self>) {}
 
-    fn retrieve(_data: Self::Data) -> Result<ARef<OpenFile>> {
+    fn retrieve(_args: Retrieve<Self>) -> Result<ARef<OpenFile>> {
         Err(ENODEV)
     }
 
-    fn finish(_status: RetrieveStatus<'_>, _data: Self::Data) {}
+    fn finish(_args: Finish<'_, Self>) {}
 }

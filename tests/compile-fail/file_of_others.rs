@@ -23,18 +23,18 @@ impl FileHandler for Other {
         false
     }
 
-    fn preserve(_file: &OpenFile) -> Result<(u64, ())> {
+    fn preserve(_args: Preserve<'_>) -> Result<(u64, ())> {
         Err(ENODEV)
     }
 
-    fn unpreserve(_file: &OpenFile, _data: u64, _private: ()) {}
+    fn unpreserve(_args: Unpreserve<'_, Self>) {}
 
-    fn retrieve(_data: u64) -> Result<ARef<OpenFile>> {
+    fn retrieve(_args: Retrieve<Self>) -> Result<ARef<OpenFile>> {
         //~
         Ok(kept())
     }
 
-    fn finish(_status: RetrieveStatus<'_>, _data: u64) {}
+    fn finish(_args: Finish<'_, Self>) {}
 }
 
 fn kept() -> ARef<File> {

@@ -24,13 +24,13 @@ impl FileHandler for Others {
         false
     }
 
-    fn preserve(_file: &OpenFile) -> Result<(Self::Data, Self::Private)> {
+    fn preserve(_args: Preserve<'_>) -> Result<(Self::Data, Self::Private)> {
         Ok((0, ()))
     }
 
-    fn unpreserve(_file: &OpenFile, _data: Self::Data, _private: Self::Private) {}
+    fn unpreserve(_args: Unpreserve<'_, Self>) {}
 
-    fn retrieve(_data: Self::Data) -> Result<ARef<OpenFile>> {
+    fn retrieve(_args: Retrieve<Self>) -> Result<ARef<OpenFile>> {
         Err(ENODEV)
     }
 }

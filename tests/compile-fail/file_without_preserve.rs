@@ -24,11 +24,11 @@ impl FileHandler for Others {
         false
     }
 
-    fn unpreserve(_file: &OpenFile, _data: Self::Data, _private: Self::Private) {}
+    fn unpreserve(_args: Unpreserve<'_, Self>) {}
 
-    fn retrieve(_data: Self::Data) -> Result<ARef<OpenFile>> {
+    fn retrieve(_args: Retrieve<Self>) -> Result<ARef<OpenFile>> {
         Err(ENODEV)
     }
 
-    fn finish(_status: RetrieveStatus<'_>, _data: Self::Data) {}
+    fn finish(_args: Finish<'_, Self>) {}
 }

@@ -115,8 +115,8 @@ pub(super) struct Versioned<T> {
 
 // SAFETY: Any bytes are a header, and a `T`.
 unsafe impl<T: Content> FromBytes for Versioned<T> {}
-// SAFETY: So are they of both. What is between them was zero when the memory was allocated, and
-// stays so: both are written one by one.
+// SAFETY: So are they of both. What is between and behind them was zero when the memory was
+// allocated, and stays so: both are written one by one, and none of these is ever on the stack.
 unsafe impl<T: Content> AsBytes for Versioned<T> {}
 
 /// A value in preserved memory, owned by this box alone.
@@ -231,7 +231,8 @@ impl<T: Content> KhoBox<T, Restored> {
     ///
     /// # Errors
     ///
-    /// [`ENOMEM`]; the box is dropped then, and its memory given back.
+    /// [`ENOMEM`]; `EOPNOTSUPP` if memory cannot be preserved. The box is dropped then, and its
+    /// memory given back.
     ///
     /// # Context
     ///

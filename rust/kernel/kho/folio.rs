@@ -73,14 +73,14 @@ pub(super) const DESCRIPTION: usize = 2 * PAGE_SIZE;
 
 /// Takes over a folio of `least` to `most` bytes that the previous kernel has preserved; see
 /// [`KhoFolio::restore`].
-pub(super) fn take(address: u64, least: usize, most: usize) -> Result<NonNull<c_void>> {
+fn take(address: u64, least: usize, most: usize) -> Result<NonNull<c_void>> {
     if address == 0 || address % PAGE_SIZE as u64 != 0 {
         pr_err!("kho: {address:#x} is handed over as an address\n");
         return Err(EINVAL);
     }
     let restoring = Restoring::lock();
     // SAFETY: The function takes any address: it looks whether there is memory, and whether it was
-    // preserved and not restored yet, which nobody else does meanwhile.
+    // preserved and not restored yet. Code of C restores what is its own meanwhile.
     let folio = unsafe { bindings::kho_restore_folio(address) };
     drop(restoring);
     if folio.is_null() {
@@ -146,8 +146,10 @@ impl<T: Plain> KhoFolio<T> {
     ///
     /// # Safety
     ///
-    /// `folio` is in the linear mapping, and a reference to it is the caller's and is given to this
-    /// if it succeeds. Its bytes are initialised, and accessed through this alone from then on.
+    /// - `folio` is in the linear mapping, in no memory that KHO takes for the next kernel
+    ///   ("scratch"), and not preserved.
+    /// - A reference to it is the caller's and is given to this if it succeeds.
+    /// - Its bytes are initialised, and accessed through this alone from then on; its order stays.
     pub unsafe fn from_raw(folio: *mut bindings::folio) -> Result<Self> {
         // SAFETY: By the requirements of this function.
         let size = unsafe { bindings::folio_size(folio) };
@@ -156,9 +158,9 @@ impl<T: Plain> KhoFolio<T> {
         }
         is_up()?;
         // SAFETY: By the requirements of this function.
-        to_result(unsafe { bindings::kho_preserve_folio(folio) })?;
-        // SAFETY: As above.
         let value = NonNull::new(unsafe { bindings::folio_address(folio) }.cast()).ok_or(EINVAL)?;
+        // SAFETY: As above.
+        to_result(unsafe { bindings::kho_preserve_folio(folio) })?;
         // INVARIANT: By the requirements of this function, and what was checked.
         Ok(Self {
             value,
@@ -167,6 +169,10 @@ impl<T: Plain> KhoFolio<T> {
     }
 
     /// Preserves it no more. It is like one that was restored then.
+    ///
+    /// # Context
+    ///
+    /// Process, may sleep.
     pub fn unpreserve(self) -> KhoFolio<T, Restored> {
         // SAFETY: By the type invariants it is preserved.
         unsafe { bindings::kho_unpreserve_folio(self.folio()) };
@@ -199,7 +205,12 @@ impl<T: Plain> KhoFolio<T, Restored> {
     /// to the orchestrator, or in memory that was restored like this. With another address another
     /// one's memory could be taken, as there is nothing in it that says whose it is.
     pub unsafe fn restore(address: u64) -> Result<Self> {
-        let value = take(address, size_of::<T>(), usize::MAX)?.cast();
+        Self::take(address, usize::MAX)
+    }
+
+    /// Takes over a folio of at most so many bytes, whoever has preserved it.
+    pub(super) fn take(address: u64, most: usize) -> Result<Self> {
+        let value = take(address, size_of::<T>(), most)?.cast();
         // INVARIANT: Nobody else has this folio, it is large enough, and any bytes are a `T`.
         Ok(Self {
             value,
@@ -211,12 +222,17 @@ impl<T: Plain> KhoFolio<T, Restored> {
     ///
     /// # Errors
     ///
-    /// [`ENOMEM`]; it is dropped then, and its memory given back.
+    /// [`ENOMEM`]; [`EINVAL`] if it has two pages, which descriptions of slices have; `EOPNOTSUPP`
+    /// if memory cannot be preserved. It is dropped then, and its memory given back.
     ///
     /// # Context
     ///
     /// Process, may sleep.
     pub fn preserve(self) -> Result<KhoFolio<T>> {
+        // SAFETY: By the type invariants this is a folio.
+        if unsafe { bindings::folio_size(self.folio()) } == DESCRIPTION {
+            return Err(EINVAL);
+        }
         self.preserve_as()
     }
 
@@ -229,6 +245,7 @@ impl<T: Plain> KhoFolio<T, Restored> {
 
     pub(super) fn preserve_as<N: State>(self) -> Result<KhoFolio<T, N>> {
         const { assert!(!N::RESTORED) };
+        is_up()?;
         // SAFETY: By the type invariants this is a folio, and ours.
         to_result(unsafe { bindings::kho_preserve_folio(self.folio()) })?;
         // INVARIANT: It is preserved now.

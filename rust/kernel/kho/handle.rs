@@ -10,6 +10,7 @@ use super::{
     folio,
     Content,
     KhoBox,
+    KhoFolio,
     Restored, //
 };
 use crate::{
@@ -17,8 +18,7 @@ use crate::{
     transmute::{
         AsBytes,
         FromBytes, //
-    },
-    types::ForeignOwnable, //
+    }, //
 };
 use core::marker::PhantomData;
 
@@ -77,12 +77,11 @@ impl<T: Content> Handle<T> {
             true => folio::DESCRIPTION,
             false => usize::MAX,
         };
-        let value = folio::take(self.address, size_of::<Versioned<T>>(), most)?;
-        // SAFETY: Nobody else has this folio, it is large enough, and any bytes are a value.
-        unsafe { KhoBox::<T, Restored>::from_foreign(value.as_ptr()) }.checked()
+        let folio = KhoFolio::<Versioned<T>, Restored>::take(self.address, most)?;
+        KhoBox { folio }.checked()
     }
 
-    /// Gives back what the previous kernel has published, without a look at it.
+    /// Gives back what the previous kernel has published, which is not used.
     ///
     /// # Errors
     ///

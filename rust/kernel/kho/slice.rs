@@ -416,8 +416,8 @@ impl<T: Content> SliceHandle<T> {
             Ok(()) => {
                 let _restoring = Restoring::lock();
                 // SAFETY: The list of pages is in memory, and has an end. The function looks
-                // whether what it names was preserved and not restored yet, which nobody else does
-                // meanwhile.
+                // whether what it names was preserved and not restored yet. Code of C restores what
+                // is its own meanwhile.
                 unsafe { bindings::kho_restore_vmalloc(description.as_kho_vmalloc()) }
             }
             Err(error) => {

@@ -356,7 +356,12 @@ mod suite {
         let refused = unsafe { KhoFolio::<Raw>::from_raw(raw) }.err();
         // SAFETY: It is ours still.
         unsafe { bindings::folio_put(raw) };
+        let restored = KhoBox::<slice::Description>::zeroed()?
+            .folio
+            .into_state::<Preserved>();
+        let again = restored.unpreserve().preserve().err();
         assert!(refused == Some(EINVAL));
+        assert!(again == Some(EINVAL));
         Ok(())
     }
 

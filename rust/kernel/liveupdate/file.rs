@@ -53,11 +53,13 @@ use core::{
 pub struct OpenFile(File);
 
 impl OpenFile {
+    /// A file that a driver knows to be open, such as one that it has restored by a function of C.
+    ///
     /// # Safety
     ///
     /// The file is one that [`File::from_raw_file`] can be called with. It was opened, with
     /// success, and stays referenced for `'a`.
-    pub(super) unsafe fn from_raw<'a>(file: *mut bindings::file) -> &'a Self {
+    pub unsafe fn from_raw<'a>(file: *mut bindings::file) -> &'a Self {
         // SAFETY: By the requirements of this function; it is transparent.
         unsafe { &*core::ptr::from_ref(File::from_raw_file(file)).cast() }
     }
@@ -81,6 +83,51 @@ impl Deref for OpenFile {
     fn deref(&self) -> &File {
         &self.0
     }
+}
+
+/// What [`FileHandler::preserve`] is called with. Later kernels may add to this and to those below.
+#[non_exhaustive]
+pub struct Preserve<'a> {
+    /// The file.
+    pub file: &'a OpenFile,
+}
+
+/// What [`FileHandler::unpreserve`] is called with.
+#[non_exhaustive]
+pub struct Unpreserve<'a, H: FileHandler> {
+    /// The file.
+    pub file: &'a OpenFile,
+    /// What would have been handed over.
+    pub data: H::Data,
+    /// What belongs to it.
+    pub private: H::Private,
+}
+
+/// What [`FileHandler::freeze`] and [`FileHandler::unfreeze`] are called with.
+#[non_exhaustive]
+pub struct Freeze<'a, H: FileHandler> {
+    /// The file.
+    pub file: &'a OpenFile,
+    /// What is to be handed over so far.
+    pub data: H::Data,
+    /// What belongs to it.
+    pub private: <H::Private as ForeignOwnable>::BorrowedMut<'a>,
+}
+
+/// What [`FileHandler::retrieve`] is called with.
+#[non_exhaustive]
+pub struct Retrieve<H: FileHandler> {
+    /// What was handed over.
+    pub data: H::Data,
+}
+
+/// What [`FileHandler::can_finish`] and [`FileHandler::finish`] are called with.
+#[non_exhaustive]
+pub struct Finish<'a, H: FileHandler> {
+    /// What has become of the file.
+    pub status: RetrieveStatus<'a>,
+    /// What was handed over.
+    pub data: H::Data,
 }
 
 /// What has become of a file that was handed over.
@@ -128,35 +175,29 @@ pub trait FileHandler: Sized + 'static {
     ///
     /// The file may be used until the kexec: what can change must be saved or refused by then, see
     /// [`freeze`](Self::freeze).
-    fn preserve(file: &OpenFile) -> Result<(Self::Data, Self::Private)>;
+    fn preserve(args: Preserve<'_>) -> Result<(Self::Data, Self::Private)>;
 
     /// Undoes [`preserve`](Self::preserve); never called if the kexec takes place.
-    fn unpreserve(file: &OpenFile, data: Self::Data, private: Self::Private);
+    fn unpreserve(args: Unpreserve<'_, Self>);
 
     /// Saves what has changed since, and returns what is to be handed over now. Called in the
-    /// `reboot()` system call; an error aborts the live update.
-    fn freeze(
-        _file: &OpenFile,
-        _data: Self::Data,
-        _private: <Self::Private as ForeignOwnable>::BorrowedMut<'_>,
-    ) -> Result<Self::Data> {
+    /// `reboot()` system call; an error aborts the live update. It may be called again, with what
+    /// it has returned.
+    fn freeze(_args: Freeze<'_, Self>) -> Result<Self::Data> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Undoes [`freeze`](Self::freeze), as the live update was aborted.
-    fn unfreeze(
-        _file: &OpenFile,
-        _data: Self::Data,
-        _private: <Self::Private as ForeignOwnable>::BorrowedMut<'_>,
-    ) {
+    /// Undoes [`freeze`](Self::freeze), which has succeeded, as the live update was aborted.
+    fn unfreeze(_args: Freeze<'_, Self>) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Identifies what is preserved, for files of which several are the same thing: a second one of
-    /// an identity that is preserved is refused with `EBUSY`. By default each file has its own.
+    /// Identifies what a file is of, where several files can be of one thing: while one of them is
+    /// preserved or retrieved, another is refused with `EBUSY`. By default each file is its own.
     ///
-    /// It must stay the same while the file is preserved, and be no other file's. The address of an
-    /// object that the file keeps alive is such a number.
+    /// It is the same for all files of the thing, as long as they are open, and that of nothing
+    /// else, of no other handler either. The address of an object that the files keep alive is such
+    /// a number.
     #[cfg(CONFIG_LIVEUPDATE_HAS_GET_ID)]
     fn id(_file: &OpenFile) -> usize {
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -167,17 +208,17 @@ pub trait FileHandler: Sized + 'static {
     /// Called at most once for a file, if it succeeds or not. The data are what the previous kernel
     /// says they are: check what you rely on. [`misc`](super::misc) makes files of
     /// misc devices.
-    fn retrieve(data: Self::Data) -> Result<ARef<OpenFile>>;
+    fn retrieve(args: Retrieve<Self>) -> Result<ARef<OpenFile>>;
 
     /// Whether [`finish`](Self::finish) can be called. If not, `EBUSY` is returned to user space,
     /// which has to do something about the files of this session first.
-    fn can_finish(_status: RetrieveStatus<'_>, _data: Self::Data) -> bool {
+    fn can_finish(_args: Finish<'_, Self>) -> bool {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
     /// Ends the live update of a file, and releases what it had in memory if the file was not
     /// retrieved.
-    fn finish(status: RetrieveStatus<'_>, data: Self::Data);
+    fn finish(args: Finish<'_, Self>);
 }
 
 /// The static through which a [`FileHandler`] is registered.
@@ -219,7 +260,9 @@ impl<H: FileHandler> Definition<H> {
     /// `EEXIST` if there is a handler of this name, maybe this one; `EOPNOTSUPP` if live update is
     /// off.
     ///
-    /// Context: process, may sleep. Takes `luo_register_rwlock` for writing.
+    /// # Context
+    ///
+    /// Process, may sleep. Takes `luo_register_rwlock` for writing.
     pub fn register(&'static self) -> Result<Registration<H>> {
         // SAFETY: It is a static. A second registration is refused before anything is written.
         to_result(unsafe { bindings::liveupdate_register_file_handler(self.as_raw()) })?;
@@ -245,6 +288,26 @@ impl<H: FileHandler> Registration<H> {
     pub fn with<F: Defined>(self, flb: &'static flb::Definition<F>) -> Result<Self> {
         // The orchestrator unregisters the FLBs of a handler with the handler.
         forget(flb.register(&self)?);
+        Ok(self)
+    }
+
+    /// Does as [`with`](Self::with), with an FLB of C.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`flb::Definition::register`]; the handler is unregistered then.
+    ///
+    /// # Context
+    ///
+    /// Process, may sleep. Takes `luo_register_rwlock` for writing.
+    ///
+    /// # Safety
+    ///
+    /// The FLB is one that `liveupdate_register_flb()` can be called with, and is not freed before
+    /// the handler is unregistered and no file of it is preserved.
+    pub unsafe fn with_raw(self, flb: *mut bindings::liveupdate_flb) -> Result<Self> {
+        // SAFETY: The handler is registered; by the requirements of this function.
+        to_result(unsafe { bindings::liveupdate_register_flb(self.as_raw(), flb) })?;
         Ok(self)
     }
 
@@ -312,7 +375,8 @@ impl<H: FileHandler> Callbacks<H> {
     unsafe extern "C" fn preserve(args: *mut bindings::liveupdate_file_op_args) -> c_int {
         from_result(|| {
             // SAFETY: By the requirements of this function.
-            let (data, private) = H::preserve(unsafe { Self::file(args) })?;
+            let file = unsafe { Self::file(args) };
+            let (data, private) = H::preserve(Preserve { file })?;
             // SAFETY: As above.
             unsafe {
                 (*args).serialized_data = data.into_bits();
@@ -328,10 +392,13 @@ impl<H: FileHandler> Callbacks<H> {
     /// which nobody uses any more.
     unsafe extern "C" fn unpreserve(args: *mut bindings::liveupdate_file_op_args) {
         // SAFETY: By the requirements of this function.
-        unsafe {
-            let private = H::Private::from_foreign((*args).private_data);
-            H::unpreserve(Self::file(args), Self::data(args), private);
-        }
+        H::unpreserve(unsafe {
+            Unpreserve {
+                file: Self::file(args),
+                data: Self::data(args),
+                private: H::Private::from_foreign((*args).private_data),
+            }
+        });
     }
 
     /// # Safety
@@ -341,11 +408,9 @@ impl<H: FileHandler> Callbacks<H> {
     unsafe extern "C" fn freeze(args: *mut bindings::liveupdate_file_op_args) -> c_int {
         from_result(|| {
             // SAFETY: By the requirements of this function.
-            unsafe {
-                let private = H::Private::borrow_mut((*args).private_data);
-                let data = H::freeze(Self::file(args), Self::data(args), private)?;
-                (*args).serialized_data = data.into_bits();
-            }
+            let data = H::freeze(unsafe { Self::frozen(args) })?;
+            // SAFETY: As above.
+            unsafe { (*args).serialized_data = data.into_bits() };
             Ok(0)
         })
     }
@@ -356,10 +421,7 @@ impl<H: FileHandler> Callbacks<H> {
     /// which nobody else uses during the call.
     unsafe extern "C" fn unfreeze(args: *mut bindings::liveupdate_file_op_args) {
         // SAFETY: By the requirements of this function.
-        unsafe {
-            let private = H::Private::borrow_mut((*args).private_data);
-            H::unfreeze(Self::file(args), Self::data(args), private);
-        }
+        H::unfreeze(unsafe { Self::frozen(args) });
     }
 
     /// # Safety
@@ -368,7 +430,8 @@ impl<H: FileHandler> Callbacks<H> {
     unsafe extern "C" fn retrieve(args: *mut bindings::liveupdate_file_op_args) -> c_int {
         from_result(|| {
             // SAFETY: By the requirements of this function.
-            let file = H::retrieve(unsafe { Self::data(args) })?;
+            let data = unsafe { Self::data(args) };
+            let file = H::retrieve(Retrieve { data })?;
             // SAFETY: As above. The orchestrator gets our reference to the file.
             unsafe { (*args).file = ARef::into_raw(file).cast().as_ptr() };
             Ok(0)
@@ -377,18 +440,18 @@ impl<H: FileHandler> Callbacks<H> {
 
     /// # Safety
     ///
-    /// As for [`Self::status`].
+    /// As for [`Self::finished`].
     unsafe extern "C" fn can_finish(args: *mut bindings::liveupdate_file_op_args) -> bool {
         // SAFETY: By the requirements of this function.
-        unsafe { H::can_finish(Self::status(args), Self::data(args)) }
+        H::can_finish(unsafe { Self::finished(args) })
     }
 
     /// # Safety
     ///
-    /// As for [`Self::status`].
+    /// As for [`Self::finished`].
     unsafe extern "C" fn finish(args: *mut bindings::liveupdate_file_op_args) {
         // SAFETY: By the requirements of this function.
-        unsafe { H::finish(Self::status(args), Self::data(args)) }
+        H::finish(unsafe { Self::finished(args) })
     }
 
     /// # Safety
@@ -420,15 +483,35 @@ impl<H: FileHandler> Callbacks<H> {
 
     /// # Safety
     ///
+    /// `args` is valid, and holds a preserved file and what `preserve` has left, which nobody else
+    /// uses for `'a`.
+    unsafe fn frozen<'a>(args: *const bindings::liveupdate_file_op_args) -> Freeze<'a, H> {
+        // SAFETY: By the requirements of this function.
+        unsafe {
+            Freeze {
+                file: Self::file(args),
+                data: Self::data(args),
+                private: H::Private::borrow_mut((*args).private_data),
+            }
+        }
+    }
+
+    /// # Safety
+    ///
     /// `args` is valid; if its status is that of success its file is the one that `retrieve` has
     /// left, and it stays in use for `'a`.
-    unsafe fn status<'a>(args: *const bindings::liveupdate_file_op_args) -> RetrieveStatus<'a> {
+    unsafe fn finished<'a>(args: *const bindings::liveupdate_file_op_args) -> Finish<'a, H> {
         // SAFETY: By the requirements of this function.
-        match unsafe { (*args).retrieve_status } {
+        let status = match unsafe { (*args).retrieve_status } {
             0 => RetrieveStatus::NotRetrieved,
             // SAFETY: As above.
             1.. => RetrieveStatus::Retrieved(unsafe { Self::file(args) }),
             errno => RetrieveStatus::Failed(Error::from_errno(errno)),
+        };
+        Finish {
+            status,
+            // SAFETY: As above.
+            data: unsafe { Self::data(args) },
         }
     }
 }

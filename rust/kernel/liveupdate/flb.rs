@@ -50,7 +50,8 @@ use core::{
 ///
 /// The implementation in C counts files and references together, and the FLBs of a file as they are
 /// when it is unpreserved or finished. There an object can end while a guard holds it, unless FLBs
-/// are registered before there are files of the handler, and are unregistered when there are none.
+/// are registered before there are files of the handler, and are unregistered when there are none,
+/// and the handler has the same FLBs in the next kernel.
 ///
 /// [`liveupdate_flb!`]: crate::liveupdate_flb
 pub trait Flb: Sized + 'static {
@@ -160,7 +161,9 @@ impl<F: Defined> Definition<F> {
     ///
     /// Register before there are files, and unregister when there are none, see [`Flb`].
     ///
-    /// Context: process, may sleep. Takes `luo_register_rwlock` for writing.
+    /// # Context
+    ///
+    /// Process, may sleep. Takes `luo_register_rwlock` for writing.
     pub fn register<H: FileHandler>(
         &'static self,
         handler: &file::Registration<H>,
@@ -170,6 +173,14 @@ impl<F: Defined> Definition<F> {
     }
 
     /// Does as [`register`](Self::register), with a handler that may be of C.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`register`](Self::register).
+    ///
+    /// # Context
+    ///
+    /// Process, may sleep. Takes `luo_register_rwlock` for writing.
     ///
     /// # Safety
     ///
@@ -198,7 +209,9 @@ impl<F: Defined> Definition<F> {
     /// refused, [`EBUSY`] if another FLB of this name has the object, `EDEADLK` in a callback, and
     /// `EOVERFLOW`.
     ///
-    /// Context: process, may sleep. Takes the mutex of this FLB for incoming objects.
+    /// # Context
+    ///
+    /// Process, may sleep. Takes the mutex of this FLB for incoming objects.
     pub fn incoming(&'static self) -> Result<Incoming<F>> {
         let mut object = core::ptr::null_mut();
         // SAFETY: The FLB is a static. It gets valid callbacks, even if it is not registered.
@@ -224,7 +237,9 @@ impl<F: Defined> Definition<F> {
     /// [`ENOENT`] if no file that depends on it is preserved; `EOPNOTSUPP` if live update is off.
     /// The implementation in Rust also says `EDEADLK` in a callback, and `EOVERFLOW`.
     ///
-    /// Context: process, may sleep. Takes the mutex of this FLB for outgoing objects.
+    /// # Context
+    ///
+    /// Process, may sleep. Takes the mutex of this FLB for outgoing objects.
     #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING)]
     pub fn outgoing(&'static self) -> Result<Outgoing<F>> {
         let mut object = core::ptr::null_mut();
@@ -246,7 +261,9 @@ impl<F: Defined> Definition<F> {
     /// [`ENOENT`] if no file that depends on it is preserved; `EOPNOTSUPP` if live update is off.
     /// The implementation in Rust also says `EDEADLK` in a callback, and `EOVERFLOW`.
     ///
-    /// Context: process, may sleep. Takes the mutex of this FLB for outgoing objects. Where the
+    /// # Context
+    ///
+    /// Process, may sleep. Takes the mutex of this FLB for outgoing objects. Where the
     /// kernel counts no references (there is no `liveupdate_flb_put_outgoing()`) it is held while
     /// `f` runs, which must be brief, not ask for the object once more, and neither preserve nor
     /// unpreserve files.
@@ -271,7 +288,9 @@ impl<F: Defined> Definition<F> {
     /// [`ENOENT`] if no file that depends on it is preserved; `EOPNOTSUPP` if live update is off.
     /// The implementation in Rust also says `EDEADLK` in a callback.
     ///
-    /// Context: process, may sleep. Holds the mutex of this FLB for outgoing objects while `f`
+    /// # Context
+    ///
+    /// Process, may sleep. Holds the mutex of this FLB for outgoing objects while `f`
     /// runs, which must be brief, not ask for the object once more, and neither preserve nor
     /// unpreserve files.
     pub fn with_outgoing<R>(
@@ -298,6 +317,9 @@ impl<F: Defined> Definition<F> {
 /// The registration of an [`Flb`] with a file handler, which is in force until this is dropped, or
 /// the handler is unregistered.
 ///
+/// Drop it before that of the handler. Later it ends the registration of the two that there is by
+/// then, and if there is none the kernel log says so.
+///
 /// # Invariants
 ///
 /// The FLB was registered with the handler, which has not been freed.
@@ -314,8 +336,7 @@ unsafe impl<F: Defined> Sync for Registration<F> {}
 
 impl<F: Defined> Drop for Registration<F> {
     fn drop(&mut self) {
-        // SAFETY: By the invariant; the FLB is a static. If it is not registered any more this has
-        // no effect.
+        // SAFETY: By the invariant; the FLB is a static.
         unsafe { bindings::liveupdate_unregister_flb(self.handler, F::definition().as_raw()) };
     }
 }

@@ -78,7 +78,9 @@ impl<T: Defined> Definition<T> {
     ///
     /// Those of `misc_register()`.
     ///
-    /// Context: process, may sleep.
+    /// # Context
+    ///
+    /// Process, may sleep.
     pub fn register(
         &'static self,
         options: MiscDeviceOptions,
@@ -128,7 +130,9 @@ impl<T: Defined> Definition<T> {
     ///
     /// `ENOMEM`, `ENFILE`, and what else files cannot be made for. `device` is dropped then.
     ///
-    /// Context: process, may sleep.
+    /// # Context
+    ///
+    /// Process, may sleep.
     pub fn restored_file(
         &'static self,
         name: &'static CStr,

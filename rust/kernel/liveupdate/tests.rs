@@ -10,7 +10,14 @@ mod files;
 mod flbs;
 
 use super::{
-    file,
+    file::{
+        self,
+        Finish,
+        Freeze,
+        Preserve,
+        Retrieve,
+        Unpreserve, //
+    },
     flb,
     is_enabled,
     FileHandler,
@@ -206,28 +213,28 @@ impl FileHandler for Full {
         DEVICE.private(file).is_some()
     }
 
-    fn preserve(file: &OpenFile) -> Result<(u64, KBox<Object>)> {
-        let number = DEVICE.private(file).ok_or(EBADF)?.0.into();
+    fn preserve(args: Preserve<'_>) -> Result<(u64, KBox<Object>)> {
+        let number = DEVICE.private(args.file).ok_or(EBADF)?.0.into();
         Ok((number, KBox::new(Object(number + 1), GFP_KERNEL)?))
     }
 
-    fn unpreserve(_file: &OpenFile, data: u64, private: KBox<Object>) {
-        if data + 1 == private.0 {
+    fn unpreserve(args: Unpreserve<'_, Self>) {
+        if args.data + 1 == args.private.0 {
             UNPRESERVED.up();
         }
     }
 
-    fn freeze(_file: &OpenFile, data: u64, private: &mut Object) -> Result<u64> {
-        if private.0 != 8 {
+    fn freeze(args: Freeze<'_, Self>) -> Result<u64> {
+        if args.private.0 != 8 {
             return Err(EBUSY);
         }
-        private.0 += 100;
-        Ok(data + 100)
+        args.private.0 += 100;
+        Ok(args.data + 100)
     }
 
-    fn unfreeze(_file: &OpenFile, data: u64, private: &mut Object) {
-        if (data, private.0) == (107, 108) {
-            private.0 = 8;
+    fn unfreeze(args: Freeze<'_, Self>) {
+        if (args.data, args.private.0) == (107, 108) {
+            args.private.0 = 8;
             UNPRESERVED.up();
         }
     }
@@ -237,22 +244,22 @@ impl FileHandler for Full {
         DEVICE.private(file).map_or(0, |device| device.0 as usize)
     }
 
-    fn retrieve(data: u64) -> Result<ARef<OpenFile>> {
-        device_file(u32::try_from(data)?)
+    fn retrieve(args: Retrieve<Self>) -> Result<ARef<OpenFile>> {
+        device_file(u32::try_from(args.data)?)
     }
 
-    fn can_finish(status: RetrieveStatus<'_>, _data: u64) -> bool {
-        matches!(status, RetrieveStatus::Retrieved(_))
+    fn can_finish(args: Finish<'_, Self>) -> bool {
+        matches!(args.status, RetrieveStatus::Retrieved(_))
     }
 
-    fn finish(status: RetrieveStatus<'_>, data: u64) {
-        let count = match status {
+    fn finish(args: Finish<'_, Self>) {
+        let count = match args.status {
             RetrieveStatus::NotRetrieved => &PRESERVED,
             RetrieveStatus::Failed(error) if error == EIO => &UNPRESERVED,
             RetrieveStatus::Failed(_) => return,
             RetrieveStatus::Retrieved(_) => &DROPPED,
         };
-        if data == 5 {
+        if args.data == 5 {
             count.up();
         }
     }
@@ -274,17 +281,17 @@ impl FileHandler for Plain {
         false
     }
 
-    fn preserve(_file: &OpenFile) -> Result<((), ())> {
+    fn preserve(_args: Preserve<'_>) -> Result<((), ())> {
         Err(ENODEV)
     }
 
-    fn unpreserve(_file: &OpenFile, _data: (), _private: ()) {}
+    fn unpreserve(_args: Unpreserve<'_, Self>) {}
 
-    fn retrieve(_data: ()) -> Result<ARef<OpenFile>> {
+    fn retrieve(_args: Retrieve<Self>) -> Result<ARef<OpenFile>> {
         Err(ENODEV)
     }
 
-    fn finish(_status: RetrieveStatus<'_>, _data: ()) {}
+    fn finish(_args: Finish<'_, Self>) {}
 }
 
 /// The callbacks as C sees them.
