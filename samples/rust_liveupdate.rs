@@ -48,10 +48,9 @@ use kernel::{
         FileHandler,
         Flb,
         OpenFile,
-        Owner,
         RetrieveStatus, //
     },
-    liveupdate_flb, liveupdate_misc, liveupdate_owner,
+    liveupdate_flb, liveupdate_misc,
     miscdevice::{
         MiscDevice,
         MiscDeviceOptions,
@@ -186,9 +185,9 @@ liveupdate_flb! {
     static TABLE: Table;
 }
 
+#[vtable]
 impl Flb for Table {
     const COMPATIBLE: &'static CStr = c"rust-sample-table-v1";
-    const OWNER: Owner = liveupdate_owner!();
 
     type Data = Handle<Table>;
     type Outgoing = Pin<KBox<Shared<Published>>>;
@@ -322,7 +321,6 @@ static NOTES: file::Definition<Notes> = file::Definition::new();
 #[vtable]
 impl FileHandler for Notes {
     const COMPATIBLE: &'static CStr = c"rust-sample-note-v1";
-    const OWNER: Owner = liveupdate_owner!();
 
     type Data = u64;
     /// The text in preserved memory.

@@ -36,18 +36,18 @@
 //!     kho::{Handle, KhoBox, Published, Restored},
 //!     liveupdate::{
 //!         file::{self, Finish, Preserve, Retrieve, Unpreserve},
-//!         FileHandler, Flb, OpenFile, Owner,
+//!         FileHandler, Flb, OpenFile,
 //!     },
-//!     liveupdate_flb, liveupdate_owner, preserved_data,
+//!     liveupdate_flb, preserved_data,
 //!     prelude::*,
 //!     sync::aref::ARef,
 //! };
 //!
 //! preserved_data! {
 //!     /// What all files share.
-//!     pub struct Shared: version 1 {
+//!     struct Shared: version 1 {
 //!         /// How many there were.
-//!         pub files: u64,
+//!         files: u64,
 //!     }
 //! }
 //!
@@ -55,9 +55,9 @@
 //!     static SHARED: Shared;
 //! }
 //!
+//! #[vtable]
 //! impl Flb for Shared {
 //!     const COMPATIBLE: &'static CStr = c"doc-shared-v1";
-//!     const OWNER: Owner = liveupdate_owner!();
 //!     type Data = Handle<Shared>;
 //!     type Outgoing = KhoBox<Shared, Published>;
 //!     type Incoming = KhoBox<Shared, Restored>;
@@ -81,7 +81,6 @@
 //! #[vtable]
 //! impl FileHandler for Files {
 //!     const COMPATIBLE: &'static CStr = c"doc-files-v1";
-//!     const OWNER: Owner = liveupdate_owner!();
 //!     type Data = u64;
 //!     type Private = ();
 //!
@@ -139,8 +138,7 @@ use crate::{
         Handle,
         SliceHandle, //
     },
-    str::CStr,
-    ThisModule, //
+    str::CStr, //
 };
 
 /// Whether live update is on, which is decided on the command line (`liveupdate=`).
@@ -233,51 +231,16 @@ const fn name_field(name: &CStr) -> [c_char; NAME_LENGTH] {
 
 const _: () = assert!(NAME_LENGTH == bindings::LIVEUPDATE_HNDL_COMPAT_LENGTH as usize);
 
-/// The module that callbacks are part of, which [`liveupdate_owner!`](crate::liveupdate_owner)
-/// finds.
-///
-/// # Invariants
-///
-/// It is null in code that is never unloaded, and else the module that it was made in.
-#[derive(Clone, Copy)]
-pub struct Owner(*mut bindings::module);
-
-impl Owner {
-    /// For [`liveupdate_owner!`](crate::liveupdate_owner).
-    ///
-    /// # Safety
-    ///
-    /// The caller is part of this module, or was built in if there is none.
-    #[doc(hidden)]
-    pub const unsafe fn new(module: Option<&ThisModule>) -> Self {
-        match module {
-            Some(module) => Self(module.as_ptr()),
-            None => Self(core::ptr::null_mut()),
-        }
-    }
-
-    const fn as_ptr(self) -> *mut bindings::module {
-        self.0
-    }
-}
-
-/// The module that this is used in, for [`Flb::OWNER`] and [`FileHandler::OWNER`].
-///
-/// The crate root must have the [`module!`](crate::macros::module) if it can be a module.
-// It is the crate of the one who uses it that is meant.
-#[allow(clippy::crate_in_macro_def)]
-#[macro_export]
-macro_rules! liveupdate_owner {
-    () => {{
-        #[cfg(not(MODULE))]
-        let module = ::core::option::Option::None;
-        #[cfg(all(MODULE, CONFIG_LIVEUPDATE_RUST_HAS_THIS_MODULE))]
-        let module = ::core::option::Option::Some(
-            &<crate::LocalModule as $crate::ModuleMetadata>::THIS_MODULE,
-        );
-        #[cfg(all(MODULE, not(CONFIG_LIVEUPDATE_RUST_HAS_THIS_MODULE)))]
-        let module = ::core::option::Option::Some(&crate::THIS_MODULE);
-        // SAFETY: It is the module that this is used in.
-        unsafe { $crate::liveupdate::Owner::new(module) }
+/// The module that callbacks are part of, which stays loaded while they are needed; null in code
+/// that is never unloaded.
+macro_rules! owner {
+    ($t:ident) => {{
+        #[cfg(CONFIG_LIVEUPDATE_RUST_HAS_THIS_MODULE)]
+        let owner = crate::module::this_module::<$t::OwnerModule>().as_ptr();
+        // No module can call the orchestrator there.
+        #[cfg(not(CONFIG_LIVEUPDATE_RUST_HAS_THIS_MODULE))]
+        let owner = core::ptr::null_mut();
+        owner
     }};
 }
+use owner;

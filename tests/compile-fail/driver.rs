@@ -27,10 +27,9 @@ use kernel::{
         FileHandler,
         Flb,
         OpenFile,
-        Owner,
         RetrieveStatus, //
     },
-    liveupdate_flb, liveupdate_owner,
+    liveupdate_flb,
     prelude::*,
     preserved_data,
     str::CStr,
@@ -45,7 +44,7 @@ module! {
     license: "GPL",
 }
 
-struct Driver {
+pub struct Driver {
     _files: file::Registration<Files>,
 }
 
@@ -71,9 +70,9 @@ liveupdate_flb! {
     static TABLE: Table;
 }
 
+#[vtable]
 impl Flb for Table {
     const COMPATIBLE: &'static CStr = c"compile-fail-table-v1";
-    const OWNER: Owner = liveupdate_owner!();
 
     type Data = Handle<Table>;
     type Outgoing = KhoBox<Table, Published>;
@@ -100,7 +99,6 @@ static FILES: file::Definition<Files> = file::Definition::new();
 #[vtable]
 impl FileHandler for Files {
     const COMPATIBLE: &'static CStr = c"compile-fail-file-v1";
-    const OWNER: Owner = liveupdate_owner!();
 
     type Data = u64;
     type Private = ();

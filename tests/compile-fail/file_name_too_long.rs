@@ -14,7 +14,6 @@ static OTHERS: file::Definition<Others> = file::Definition::new();
 #[vtable]
 impl FileHandler for Others {
     const COMPATIBLE: &'static CStr = c"123456789012345678901234567890123456789012345678";
-    const OWNER: Owner = liveupdate_owner!();
 
     type Data = u64;
     type Private = ();

@@ -14,7 +14,6 @@ struct Other;
 #[vtable]
 impl FileHandler for Other {
     const COMPATIBLE: &'static CStr = c"compile-fail-other-v1";
-    const OWNER: Owner = liveupdate_owner!();
 
     type Data = u64;
     type Private = ();

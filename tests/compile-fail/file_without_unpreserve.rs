@@ -15,7 +15,6 @@ static OTHERS: file::Definition<Others> = file::Definition::new();
 //~
 impl FileHandler for Others {
     const COMPATIBLE: &'static CStr = c"compile-fail-others-v1";
-    const OWNER: Owner = liveupdate_owner!();
 
     type Data = u64;
     type Private = ();

@@ -13,9 +13,9 @@ liveupdate_flb! {
     static OTHER: Other;
 }
 
+#[vtable]
 impl Flb for Other {
     const COMPATIBLE: &'static CStr = c"123456789012345678901234567890123456789012345678";
-    const OWNER: Owner = liveupdate_owner!();
 
     type Data = u64;
     type Outgoing = ();

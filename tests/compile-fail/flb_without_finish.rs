@@ -13,10 +13,10 @@ liveupdate_flb! {
     static OTHER: Other;
 }
 
+#[vtable]
 //~
 impl Flb for Other {
     const COMPATIBLE: &'static CStr = c"compile-fail-other-v1";
-    const OWNER: Owner = liveupdate_owner!();
 
     type Data = u64;
     type Outgoing = ();

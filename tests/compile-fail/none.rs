@@ -13,9 +13,9 @@ liveupdate_flb! {
     static OTHER: Other;
 }
 
+#[vtable]
 impl Flb for Other {
     const COMPATIBLE: &'static CStr = c"12345678901234567890123456789012345678901234567";
-    const OWNER: Owner = liveupdate_owner!();
 
     type Data = u64;
     type Outgoing = ();
@@ -41,7 +41,6 @@ static OTHERS: file::Definition<Others> = file::Definition::new();
 #[vtable]
 impl FileHandler for Others {
     const COMPATIBLE: &'static CStr = c"12345678901234567890123456789012345678901234567";
-    const OWNER: Owner = liveupdate_owner!();
 
     type Data = u64;
     type Private = ();

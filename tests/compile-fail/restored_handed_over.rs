@@ -12,9 +12,9 @@ liveupdate_flb! {
     static OTHER: Other;
 }
 
+#[vtable]
 impl Flb for Other {
     const COMPATIBLE: &'static CStr = c"compile-fail-other-v1";
-    const OWNER: Owner = liveupdate_owner!();
 
     type Data = Handle<Table>;
     type Outgoing = KhoBox<Table, Published>;

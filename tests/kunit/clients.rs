@@ -10,8 +10,8 @@ use crate::{
 };
 use kernel::{
     kho::{Handle, KhoBox, Published, Restored},
-    liveupdate::{flb::Definition, Flb, Owner},
-    liveupdate_flb, liveupdate_owner,
+    liveupdate::{flb::Definition, Flb},
+    liveupdate_flb,
     prelude::*,
     preserved_data,
     sync::atomic::{Atomic, Relaxed},
@@ -31,14 +31,27 @@ liveupdate_flb! {
 
 const NAME: &[u8] = b"kunit-pools-v1";
 
+/// The core is no module.
+#[cfg(CONFIG_LIVEUPDATE_RUST_HAS_THIS_MODULE)]
+struct BuiltIn;
+
+#[cfg(CONFIG_LIVEUPDATE_RUST_HAS_THIS_MODULE)]
+impl kernel::ModuleMetadata for BuiltIn {
+    const NAME: &'static CStr = c"luo_flb";
+    // SAFETY: Null stands for what is never unloaded.
+    const THIS_MODULE: ThisModule = unsafe { ThisModule::from_ptr(core::ptr::null_mut()) };
+}
+
 /// Which callbacks have ended an object since this was asked last.
 static ENDED: Atomic<i32> = Atomic::new(0);
 const UNPRESERVE: i32 = 1;
 const FINISH: i32 = 100;
 
+#[vtable]
 impl Flb for Pools {
     const COMPATIBLE: &'static CStr = c"kunit-pools-v1";
-    const OWNER: Owner = liveupdate_owner!();
+    #[cfg(CONFIG_LIVEUPDATE_RUST_HAS_THIS_MODULE)]
+    type OwnerModule = BuiltIn;
     type Data = Handle<Pools>;
     type Outgoing = KhoBox<Pools, Published>;
     type Incoming = KBox<Pools>;

@@ -10,8 +10,8 @@ use super::{
         Defined, //
     },
     name_field,
-    Handover,
-    Owner, //
+    owner,
+    Handover, //
 };
 use crate::{
     bindings,
@@ -151,12 +151,6 @@ pub trait FileHandler: Sized + 'static {
     /// At most 47 bytes, not empty, and unique among handlers. By convention it ends in a version,
     /// like `"memfd-v1"`.
     const COMPATIBLE: &'static CStr;
-
-    /// The module that this is part of, [`liveupdate_owner!`]. It stays loaded while there are
-    /// preserved files.
-    ///
-    /// [`liveupdate_owner!`]: crate::liveupdate_owner
-    const OWNER: Owner;
 
     /// What is handed over: for anything larger than 64 bits a [`Handle`](crate::kho::Handle).
     type Data: Handover;
@@ -351,7 +345,7 @@ impl<H: FileHandler> Callbacks<H> {
         finish: Some(Self::finish),
         #[cfg(CONFIG_LIVEUPDATE_HAS_GET_ID)]
         get_id: if H::HAS_ID { Some(Self::id) } else { None },
-        owner: H::OWNER.as_ptr(),
+        owner: owner!(H),
         ..pin_init::zeroed()
     };
 

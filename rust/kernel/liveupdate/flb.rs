@@ -10,8 +10,8 @@ use super::{
         FileHandler, //
     },
     name_field,
-    Handover,
-    Owner, //
+    owner,
+    Handover, //
 };
 use crate::{
     bindings,
@@ -25,6 +25,7 @@ use crate::{
         c_int,
         c_void, //
     },
+    macros::vtable,
     str::CStr,
     types::{
         ForeignOwnable,
@@ -54,18 +55,13 @@ use core::{
 /// and the handler has the same FLBs in the next kernel.
 ///
 /// [`liveupdate_flb!`]: crate::liveupdate_flb
+#[vtable]
 pub trait Flb: Sized + 'static {
     /// Identifies the object and the format of its data to the next kernel.
     ///
     /// At most 47 bytes, not empty, and unique among FLBs. By convention it ends in a version, like
     /// `"iommu-core-v1"`: a kernel that understands another version only does not find the object.
     const COMPATIBLE: &'static CStr;
-
-    /// The module that this is part of, [`liveupdate_owner!`]. It stays loaded while there is a
-    /// live object.
-    ///
-    /// [`liveupdate_owner!`]: crate::liveupdate_owner
-    const OWNER: Owner;
 
     /// What is handed over: for anything larger than 64 bits a [`Handle`](crate::kho::Handle).
     type Data: Handover;
@@ -417,7 +413,7 @@ impl<F: Defined> Callbacks<F> {
         unpreserve: Some(Self::unpreserve),
         retrieve: Some(Self::retrieve),
         finish: Some(Self::finish),
-        owner: F::OWNER.as_ptr(),
+        owner: owner!(F),
     };
 
     /// # Safety

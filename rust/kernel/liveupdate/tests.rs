@@ -23,7 +23,6 @@ use super::{
     FileHandler,
     Flb,
     OpenFile,
-    Owner,
     RetrieveStatus, //
 };
 use crate::{
@@ -38,7 +37,7 @@ use crate::{
         File, //
     },
     kho::tests::skip_unless,
-    liveupdate_flb, liveupdate_misc, liveupdate_owner,
+    liveupdate_flb, liveupdate_misc,
     miscdevice::{
         MiscDevice,
         MiscDeviceRegistration, //
@@ -104,9 +103,9 @@ liveupdate_flb! {
     static SHARED: Shared;
 }
 
+#[vtable]
 impl Flb for Shared {
     const COMPATIBLE: &'static CStr = c"kunit-shared-v1";
-    const OWNER: Owner = liveupdate_owner!();
     type Data = u64;
     type Outgoing = KBox<Object>;
     type Incoming = KBox<Object>;
@@ -138,10 +137,10 @@ liveupdate_flb! {
     static BROKEN: Broken;
 }
 
+#[vtable]
 impl Flb for Broken {
     // As long as a name can be.
     const COMPATIBLE: &'static CStr = c"kunit-broken-0123456789-0123456789-0123456-v001";
-    const OWNER: Owner = liveupdate_owner!();
     type Data = ();
     type Outgoing = ();
     type Incoming = ();
@@ -205,7 +204,6 @@ static FULL: file::Definition<Full> = file::Definition::new();
 #[vtable]
 impl FileHandler for Full {
     const COMPATIBLE: &'static CStr = c"kunit-full-v1";
-    const OWNER: Owner = liveupdate_owner!();
     type Data = u64;
     type Private = KBox<Object>;
 
@@ -273,7 +271,6 @@ static PLAIN: file::Definition<Plain> = file::Definition::new();
 #[vtable]
 impl FileHandler for Plain {
     const COMPATIBLE: &'static CStr = c"kunit-plain-v1";
-    const OWNER: Owner = liveupdate_owner!();
     type Data = ();
     type Private = ();
 
