@@ -56,8 +56,8 @@ pub(crate) struct Links {
 /// # Invariants
 ///
 /// - `node` is the only one in the `flb_list` of the handler, if there is one; but when the
-/// orchestrator registers a handler again whose files have kept the state, it makes
-///   the list empty, and the state is attached again at the first need.
+///   orchestrator registers a handler again whose files have kept the state, it makes the list
+///   empty, and the state is attached again at the first need.
 /// - States are never freed. A state of no handler is used again for any.
 #[pin_data]
 #[repr(C)]
