@@ -169,10 +169,17 @@ impl Incoming {
     /// is missing; [`EBUSY`] if another FLB of the name has claimed the entry; [`EOVERFLOW`];
     /// `EDEADLK` from its own callback; [`ENODEV`] if the owner is going away; or what `retrieve`
     /// returned.
+    #[inline(always)]
     pub(crate) fn get(&self, flb: Flb) -> Result<Object> {
-        if self.is_empty() {
-            return Err(errno(ENODATA));
+        match self.is_empty() {
+            true => Err(errno(ENODATA)),
+            false => self.get_left(flb),
         }
+    }
+
+    /// Do as [`Incoming::get`], if something is left of what came.
+    #[inline(never)]
+    fn get_left(&self, flb: Flb) -> Result<Object> {
         let flb = flb.ready()?;
         let mut guard = FlbGuard::lock((flb, Direction::Incoming)).ok_or_else(deadlock)?;
         if let Some(vacant) = guard.vacant() {
@@ -232,7 +239,7 @@ impl Incoming {
         let flb = dependency.flb;
         // Another FLB of the name may be retrieving, and fail.
         for again in [true, false] {
-            let retrieved = self.get(*flb);
+            let retrieved = self.get_left(*flb);
             let error = retrieved.err().filter(|error| !again || *error != EBUSY);
             match (self.finish_entry(dependency, error), retrieved) {
                 (FileFinished::Last, _) => continue,

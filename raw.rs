@@ -19,14 +19,25 @@ pub(crate) use crate::bindings::{ENODATA, EOPNOTSUPP};
 
 use crate::{abi::name::Field, bindings};
 use core::ffi::CStr;
+#[cfg(CONFIG_LIVEUPDATE_FLB_HAS_ERROR_CODES)]
+use kernel::error::code;
 use kernel::{error::Error, str::CStrExt as _};
 
 /// Whether a `retrieve` callback that has failed is never tried again.
 pub(crate) const RETRIEVES_ONCE: bool = cfg!(CONFIG_LIVEUPDATE_FLB_HAS_RETRIEVE_STATUS);
 
 /// An errno that not every kernel's `kernel::error::code` has.
+#[inline(always)]
 pub(crate) fn errno(number: u32) -> Error {
-    Error::from_errno(-(number as i32))
+    match number {
+        #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_ERROR_CODES)]
+        ENODATA => code::ENODATA,
+        #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_ERROR_CODES)]
+        EOPNOTSUPP => code::EOPNOTSUPP,
+        #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_ERROR_CODES)]
+        EDEADLK => code::EDEADLK,
+        _ => Error::from_errno(-(number as i32)),
+    }
 }
 
 /// `EDEADLK`.
