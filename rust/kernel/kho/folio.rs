@@ -106,7 +106,7 @@ impl<T: Plain> KhoFolio<T> {
     ///
     /// # Context
     ///
-    /// Process, may sleep.
+    /// Process, may sleep. Not before `fs_initcall()`s, by which KHO is set up; it warns.
     pub fn zeroed() -> Result<Self> {
         let size = match size_of::<T>() {
             size if size > PAGE_SIZE && size <= DESCRIPTION => DESCRIPTION + 1,

@@ -142,8 +142,9 @@ pub enum RetrieveStatus<'a> {
 
 /// A kind of files that survive a kexec.
 ///
-/// All callbacks run in process context and may sleep. A file is handed over by the first handler
-/// that can.
+/// All callbacks run in process context and may sleep. Those that end something may run for a task
+/// that is exiting, or in a kworker: there are no files of `current`. A file is handed over by the
+/// first handler that can.
 #[vtable]
 pub trait FileHandler: Sized + 'static {
     /// Identifies the kind of files and the format of their data to the next kernel.
@@ -247,7 +248,8 @@ impl<H: FileHandler> Definition<H> {
     /// Offers files of this kind to be preserved, until the returned value is dropped.
     ///
     /// Files that are preserved then are unpreserved or finished all the same. The owner of the
-    /// handler stays loaded as long as there are such files.
+    /// handler stays loaded as long as there are such files. If the returned value is forgotten the
+    /// handler stays registered, and its module must not be unloaded.
     ///
     /// # Errors
     ///

@@ -48,7 +48,8 @@ pub unsafe trait Defined: MiscDevice + 'static {
 
 /// The static of a misc device, made by [`liveupdate_misc!`](crate::liveupdate_misc).
 pub struct Definition<T: MiscDevice + 'static> {
-    /// As it might be written to, nothing else has this address.
+    /// As the compiler thinks that it might be written to, nothing else has this address. After
+    /// boot it is read-only.
     operations: Opaque<bindings::file_operations>,
     _device: PhantomData<T>,
 }
@@ -219,6 +220,7 @@ impl<T: MiscDevice + 'static> PinnedDrop for Registration<T> {
 macro_rules! liveupdate_misc {
     ($(#[$meta:meta])* $vis:vis static $name:ident: $device:ty;) => {
         $(#[$meta])*
+        #[link_section = ".data..ro_after_init"]
         $vis static $name: $crate::liveupdate::misc::Definition<$device> =
             // SAFETY: It is a static; a second one would have the second implementation below.
             unsafe { $crate::liveupdate::misc::Definition::new() };

@@ -64,6 +64,16 @@ mod suite {
     }
 
     #[test]
+    fn operations_are_read_only() {
+        extern "C" {
+            static __start_ro_after_init: u8;
+            static __end_ro_after_init: u8;
+        }
+        let section = &raw const __start_ro_after_init..&raw const __end_ro_after_init;
+        assert!(section.contains(&(&raw const DEVICE).cast()));
+    }
+
+    #[test]
     fn preserve_and_back() -> Result {
         reset();
         let file = device_file(7)?;
