@@ -279,9 +279,9 @@ fn interrupted(name: &str, signal: &str, qemu: &str) -> Result<(), Failed> {
     equal("success", false, child.wait()?.success())?;
     // Of one that nobody has waited for yet the command line is empty.
     let gone = || fs::read(format!("/proc/{process}/cmdline")).map_or(true, |line| line.is_empty());
-    // Without a chance to end it, soon after.
+    // Without a chance to end it, soon after; else when the machine has noticed.
     let soon = ["killed", "kunit-ended"].contains(&name);
-    within(if soon { 10 } else { 0 }, "an end of QEMU", gone)?;
+    within(if soon { 10 } else { 2 }, "an end of QEMU", gone)?;
     machine.expect(&accel, "")?;
     machine.write("kvm", WORKS)?;
     machine.write("tcg", WORKS)?;

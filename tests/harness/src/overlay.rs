@@ -95,7 +95,7 @@ older-files     => older_files  => 4 applied (outdated)
 older-blocks    => older_blocks => 4 applied (outdated)
 older-stamp     => older_stamp  => 4 applied (outdated)
 git-checkout    => each 'cp ../orig/$file $file' => 5 half-applied
-git-clean       => rm -r $FLB {rust/{kernel,helpers},samples/rust}/*liveupdate* rust/kernel/kho* => 5 half-applied
+git-clean       => rm -r $FLB rust/*/{kho,liveupdate}* samples/rust/*liveupdate* => 5 half-applied
 half-the-blocks => cp ../orig/samples/rust/* samples/rust => 5 half-applied
 half-the-files  => rm $FLB/raw.rs rust/helpers/liveupdate.c => 5 half-applied
 "#;
