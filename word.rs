@@ -2,8 +2,8 @@
 
 //! Atomic words, by the kernel's atomics.
 //!
-//! The protocol is in [`refs`](crate::refs), which the host tests and the model compile with atomics
-//! of their own, so this module is all that they have to stand in for.
+//! The protocol is in [`refs`](crate::refs), which the host tests and the model compile with
+//! atomics of their own, so this module is all that they have to stand in for.
 
 #![forbid(unsafe_code)]
 
