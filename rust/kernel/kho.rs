@@ -39,7 +39,10 @@ pub use self::{
         Plain, //
     },
     folio::KhoFolio,
-    handle::Handle,
+    handle::{
+        Handle,
+        Target, //
+    },
     slice::{
         KhoSlice,
         SliceHandle, //

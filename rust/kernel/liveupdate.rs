@@ -134,9 +134,8 @@ use crate::{
     bindings,
     ffi::c_char,
     kho::{
-        Content,
         Handle,
-        SliceHandle, //
+        Target, //
     },
     str::CStr, //
 };
@@ -185,19 +184,7 @@ impl Handover for () {
     fn from_bits(_: u64) -> Self {}
 }
 
-impl<T: Content> Handover for Handle<T> {
-    #[inline]
-    fn into_bits(self) -> u64 {
-        self.into_bits()
-    }
-
-    #[inline]
-    fn from_bits(bits: u64) -> Self {
-        Self::from_bits(bits)
-    }
-}
-
-impl<T: Content> Handover for SliceHandle<T> {
+impl<T: Target + ?Sized> Handover for Handle<T> {
     #[inline]
     fn into_bits(self) -> u64 {
         self.into_bits()

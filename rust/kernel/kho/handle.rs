@@ -22,42 +22,62 @@ use crate::{
 };
 use core::marker::PhantomData;
 
-/// Where a published [`KhoBox`] is: its physical address, which fits into the 64 bits that
-/// callbacks hand over, and into preserved data.
+/// What a [`Handle`] can lead to: a value, or values.
+pub trait Target: 'static {}
+
+impl<T: Content> Target for T {}
+impl<T: Content> Target for [T] {}
+
+/// Where a published [`KhoBox`] is, or of a `[T]` a published [`KhoSlice`](super::KhoSlice): its
+/// physical address, which fits into the 64 bits that callbacks hand over, and into preserved data.
 ///
 /// Any 64 bits are a handle. What does not lead to a published `T` is refused, and what was
 /// restored once is not there a second time.
 #[repr(transparent)]
-pub struct Handle<T: Content> {
+pub struct Handle<T: Target + ?Sized> {
     address: u64,
-    _content: PhantomData<fn() -> T>,
+    _content: PhantomData<fn() -> *const T>,
 }
 
-impl<T: Content> Clone for Handle<T> {
+impl<T: Target + ?Sized> Clone for Handle<T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T: Content> Copy for Handle<T> {}
+impl<T: Target + ?Sized> Copy for Handle<T> {}
 
 // SAFETY: A number and nothing else.
-unsafe impl<T: Content> FromBytes for Handle<T> {}
+unsafe impl<T: Target + ?Sized> FromBytes for Handle<T> {}
 // SAFETY: A number and nothing else.
-unsafe impl<T: Content> AsBytes for Handle<T> {}
+unsafe impl<T: Target + ?Sized> AsBytes for Handle<T> {}
 
 // What it leads to has a header of its own.
-impl<T: Content> Content for Handle<T> {
+impl<T: Target + ?Sized> Content for Handle<T> {
     const VERSION: u32 = 0;
 }
 
-impl<T: Content> Handle<T> {
+impl<T: Target + ?Sized> Handle<T> {
     /// Leads nowhere, like one that is zero.
-    pub const NOWHERE: Self = Self {
-        address: 0,
-        _content: PhantomData,
-    };
+    pub const NOWHERE: Self = Self::from_bits(0);
 
+    /// The 64 bits that are handed over.
+    #[inline]
+    pub const fn into_bits(self) -> u64 {
+        self.address
+    }
+
+    /// What was handed over.
+    #[inline]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self {
+            address: bits,
+            _content: PhantomData,
+        }
+    }
+}
+
+impl<T: Content> Handle<T> {
     /// Takes over what the previous kernel has published, without copying it.
     ///
     /// What is in it is what that kernel says: check what you rely on.
@@ -92,20 +112,5 @@ impl<T: Content> Handle<T> {
     /// Process, may sleep.
     pub fn release(self) -> Result {
         self.restore().map(drop)
-    }
-
-    /// The 64 bits that are handed over.
-    #[inline]
-    pub const fn into_bits(self) -> u64 {
-        self.address
-    }
-
-    /// What was handed over.
-    #[inline]
-    pub const fn from_bits(bits: u64) -> Self {
-        Self {
-            address: bits,
-            _content: PhantomData,
-        }
     }
 }

@@ -15,16 +15,7 @@ use super::{
     State, //
 };
 use crate::{
-    bindings,
-    error::to_result,
-    ffi::c_void,
-    page::PAGE_SIZE,
-    prelude::*,
-    preserved_data,
-    transmute::{
-        AsBytes,
-        FromBytes, //
-    },
+    bindings, error::to_result, ffi::c_void, page::PAGE_SIZE, prelude::*, preserved_data,
     types::ForeignOwnable,
 };
 use core::{
@@ -258,10 +249,7 @@ impl<T: Content> KhoSlice<T> {
 impl<T: Content> KhoSlice<T, Published> {
     /// What the next kernel needs to find it. It must be kept until then.
     pub fn handle(&self) -> SliceHandle<T> {
-        SliceHandle {
-            description: self.description.handle(),
-            _values: PhantomData,
-        }
+        Handle::from_bits(self.description.handle().into_bits())
     }
 
     /// Takes it back: no handle leads to it any more.
@@ -351,53 +339,10 @@ unsafe impl<T: Content, S: State> ForeignOwnable for KhoSlice<T, S> {
     }
 }
 
-/// Where a published [`KhoSlice`] is; as a [`Handle`].
-#[repr(transparent)]
-pub struct SliceHandle<T: Content> {
-    description: Handle<Description>,
-    _values: PhantomData<fn() -> T>,
-}
+/// Where a published [`KhoSlice`] is.
+pub type SliceHandle<T> = Handle<[T]>;
 
-impl<T: Content> Clone for SliceHandle<T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T: Content> Copy for SliceHandle<T> {}
-
-// SAFETY: A number and nothing else.
-unsafe impl<T: Content> FromBytes for SliceHandle<T> {}
-// SAFETY: A number and nothing else.
-unsafe impl<T: Content> AsBytes for SliceHandle<T> {}
-
-// What it leads to has a header of its own.
-impl<T: Content> Content for SliceHandle<T> {
-    const VERSION: u32 = 0;
-}
-
-impl<T: Content> SliceHandle<T> {
-    /// Leads nowhere, like one that is zero.
-    pub const NOWHERE: Self = Self {
-        description: Handle::NOWHERE,
-        _values: PhantomData,
-    };
-
-    /// The 64 bits that are handed over.
-    #[inline]
-    pub const fn into_bits(self) -> u64 {
-        self.description.into_bits()
-    }
-
-    /// What was handed over.
-    #[inline]
-    pub const fn from_bits(bits: u64) -> Self {
-        Self {
-            description: Handle::from_bits(bits),
-            _values: PhantomData,
-        }
-    }
-
+impl<T: Content> Handle<[T]> {
     /// Takes over the values that the previous kernel has published, without copying them.
     ///
     /// What is in them is what that kernel says: check what you rely on.
@@ -411,7 +356,7 @@ impl<T: Content> SliceHandle<T> {
     ///
     /// Process, may sleep.
     pub fn restore(self) -> Result<KhoSlice<T, Restored>> {
-        let mut description = self.description.restore()?;
+        let mut description = Handle::<Description>::from_bits(self.into_bits()).restore()?;
         let values = match description.check::<T>() {
             Ok(()) => {
                 let _restoring = Restoring::lock();
