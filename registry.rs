@@ -53,17 +53,23 @@ impl Registry {
         }
         let (mut found, mut next) = (None, self.handlers);
         while let Some(state) = next {
-            let is_its_own = state.is_of(Some(handler));
-            if is_its_own || state.is_of(None) {
+            if state.is_of(Some(handler)) {
+                found = next;
+                break;
+            }
+            if state.is_of(None) {
                 found = next;
             }
-            next = state.next.filter(|_| !is_its_own);
+            next = state.next;
         }
         let state = match found {
             Some(state) => state,
-            None => HandlerState::new(self.handlers)?,
+            None => {
+                let state = HandlerState::new(self.handlers)?;
+                self.handlers = Some(state);
+                state
+            }
         };
-        self.handlers = found.map_or(Some(state), |_| self.handlers);
         handler.attach(state);
         Ok(())
     }
