@@ -11,7 +11,7 @@ use crate::{
     bindings,
     files::LuoFlb,
     outgoing,
-    raw::{self, errno, Direction, Flb, Handler, Object, Ready, EOPNOTSUPP},
+    raw::{self, errno, Direction, Flb, Handler, EOPNOTSUPP},
     refs::Holder,
 };
 use core::ffi::{c_int, c_void};
@@ -53,7 +53,8 @@ fn to_errno(result: Result) -> c_int {
     }
 }
 
-/// Store the object that `get` returns for the caller. On error the caller's pointer is left alone.
+/// Count a reference by `get`, and store the object for the caller. On error the caller's pointer
+/// is left alone.
 ///
 /// # Safety
 ///
@@ -61,30 +62,33 @@ fn to_errno(result: Result) -> c_int {
 unsafe fn get(
     flb: *mut bindings::liveupdate_flb,
     objp: *mut *mut c_void,
-    get: fn(Flb) -> Result<Object>,
+    direction: Direction,
+    get: fn(Flb) -> Result,
 ) -> c_int {
     if !raw::liveupdate_enabled() {
         return errno(EOPNOTSUPP).to_errno();
     }
     // SAFETY: By the requirements of this function.
     let flb = unsafe { Flb::from_raw(flb) }.filter(|_| !objp.is_null());
-    to_errno(flb.ok_or(EINVAL).and_then(get).map(|obj| {
+    to_errno(flb.ok_or(EINVAL).and_then(|flb| {
+        get(flb)?;
         // SAFETY: The pointer is not null, so by the requirements of this function it is valid.
-        unsafe { *objp = obj.as_ptr() }
+        unsafe { *objp = flb.side(direction).object() };
+        Ok(())
     }))
 }
 
-/// Put a reference to an object by `put`. If live update is off there may be one from before.
+/// Put a reference to an object. If live update is off there may be one from before.
 ///
 /// # Safety
 ///
 /// As for the entry points.
-unsafe fn put(flb: *mut bindings::liveupdate_flb, direction: Direction, put: fn(Ready)) {
+unsafe fn put(flb: *mut bindings::liveupdate_flb, direction: Direction) {
     // SAFETY: By the requirements of this function.
     let flb = unsafe { Flb::from_raw(flb) };
     let flb = flb.filter(|flb| flb.side(direction).refs().is_held() || raw::liveupdate_enabled());
     if let Some(Ok(flb)) = flb.map(Flb::ready) {
-        put(flb);
+        LUO_FLB.put(flb, direction, Holder::Reference);
     }
 }
 
@@ -134,19 +138,15 @@ export! {
         flb: *mut bindings::liveupdate_flb, objp: *mut *mut c_void
     ) -> c_int {
         // SAFETY: By the requirements of this function.
-        unsafe { get(flb, objp, |flb| LUO_FLB.incoming.get(flb)) }
+        unsafe { get(flb, objp, Direction::Incoming, |flb| LUO_FLB.incoming.get(flb)) }
     }
 }
 
 export! {
-    /// See [`Incoming::release`](crate::incoming::Incoming::release).
+    /// See [`LuoFlb::put`].
     fn luo_flb_put_incoming_slowpath(flb: *mut bindings::liveupdate_flb) {
         // SAFETY: By the requirements of this function.
-        unsafe {
-            put(flb, Direction::Incoming, |flb| {
-                LUO_FLB.incoming.release(flb, Holder::Reference)
-            })
-        }
+        unsafe { put(flb, Direction::Incoming) }
     }
 }
 
@@ -160,56 +160,55 @@ export! {
             false => outgoing::get_unreferenced,
         };
         // SAFETY: By the requirements of this function.
-        unsafe { get(flb, objp, get_outgoing) }
+        unsafe { get(flb, objp, Direction::Outgoing, get_outgoing) }
     }
 }
 
 export! {
-    /// See [`outgoing::put`].
+    /// See [`LuoFlb::put`].
     fn luo_flb_put_outgoing_slowpath(flb: *mut bindings::liveupdate_flb) {
         // SAFETY: By the requirements of this function.
-        unsafe { put(flb, Direction::Outgoing, |flb| outgoing::put(flb, Holder::Reference)) }
+        unsafe { put(flb, Direction::Outgoing) }
     }
 }
 
-export! {
+/// Define an entry point for a handler; one that is null is none.
+macro_rules! export_for_handler {
+    ($(#[$doc:meta])* $name:ident($fh:ident) $(-> $ret:ty, $none:expr)?; $call:expr) => {
+        export! {
+            $(#[$doc])*
+            fn $name(fh: *mut bindings::liveupdate_file_handler) $(-> $ret)? {
+                // SAFETY: By the requirements of this function.
+                match unsafe { Handler::from_raw(fh) } {
+                    Some($fh) => $call,
+                    None => ($($none)?),
+                }
+            }
+        }
+    };
+}
+
+export_for_handler! {
     /// See [`LuoFlb::preserve_first`].
-    fn luo_flb_preserve_first(fh: *mut bindings::liveupdate_file_handler) -> c_int {
-        // SAFETY: By the requirements of this function.
-        let fh = unsafe { Handler::from_raw(fh) }.ok_or(EINVAL);
-        to_errno(fh.and_then(|fh| LUO_FLB.preserve_first(fh)))
-    }
+    luo_flb_preserve_first(fh) -> c_int, EINVAL.to_errno(); to_errno(LUO_FLB.preserve_first(fh))
 }
 
-export! {
+export_for_handler! {
     /// See [`LuoFlb::unpreserve_last`].
-    fn luo_flb_unpreserve_last(fh: *mut bindings::liveupdate_file_handler) {
-        // SAFETY: By the requirements of this function.
-        if let Some(fh) = unsafe { Handler::from_raw(fh) } {
-            LUO_FLB.unpreserve_last(fh);
-        }
-    }
+    luo_flb_unpreserve_last(fh); LUO_FLB.unpreserve_last(fh)
 }
 
-export! {
+export_for_handler! {
     /// See [`LuoFlb::finish_file`].
-    fn luo_flb_file_finish(fh: *mut bindings::liveupdate_file_handler) {
-        // SAFETY: By the requirements of this function.
-        if let Some(fh) = unsafe { Handler::from_raw(fh) } {
-            LUO_FLB.finish_file(fh);
-        }
-    }
+    luo_flb_file_finish(fh); LUO_FLB.finish_file(fh)
 }
 
-export! {
+export_for_handler! {
     /// See [`LuoFlb::unregister_all`]. The caller holds `luo_register_rwlock` for writing.
-    fn luo_flb_unregister_all(fh: *mut bindings::liveupdate_file_handler) {
+    luo_flb_unregister_all(fh); {
         // SAFETY: The function only asserts.
         unsafe { bindings::luo_flb_shim_assert_register_write() };
-        // SAFETY: By the requirements of this function.
-        if let Some(fh) = unsafe { Handler::from_raw(fh) } {
-            LUO_FLB.unregister_all(fh);
-        }
+        LUO_FLB.unregister_all(fh);
     }
 }
 

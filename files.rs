@@ -19,12 +19,13 @@
 #![forbid(unsafe_code)]
 
 use crate::{
-    incoming::Incoming,
-    lock::{ByRegistry, HandlerGuard, RegisterRead},
+    incoming::{self, Incoming},
+    lock::{ByRegistry, FlbGuard, HandlerGuard, RegisterRead},
     outgoing,
-    raw::{self, deadlock, Dependency, Flb, Handler, HandlerState},
+    raw::{self, deadlock, Dependency, Direction, Flb, Handler, HandlerState, Links, Ready},
     refs::{Holder, Released, Taken},
-    registry::Registry,
+    registry::{Registry, RegistryGuard},
+    state::FileFinished,
 };
 use kernel::prelude::*;
 
@@ -57,7 +58,10 @@ impl LuoFlb {
         };
         let name = flb.name()?;
         let mut links = self.lock_or_attach(handler, true)?;
-        if let Some(dependency) = links.flbs.iter_mut().find(|other| other.flb == flb) {
+        let mut registry = self.registry.lock();
+        links.links_mut(&mut registry).unregistered = false;
+        let mut flbs = links.links_mut(&mut registry).flbs.iter_mut();
+        if let Some(dependency) = flbs.find(|other| other.flb == flb) {
             // It may have been unregistered while files were preserved.
             return match core::mem::take(&mut dependency.leaving) {
                 true => Ok(()),
@@ -67,66 +71,45 @@ impl LuoFlb {
         if links.state().files.is_held() {
             return Err(EBUSY);
         }
-        let handler = links.state();
-        links.flbs.push(Dependency::new(flb), GFP_KERNEL)?;
-        let added = self.registry.lock().add(&name, flb, handler);
-        if added.is_err() {
-            links.flbs.pop();
-        }
-        added
+        registry.add(&mut links, name, flb)
     }
 
     /// Undo [`LuoFlb::register`], at once or when the last preserved file of the handler is
     /// released. May sleep.
     pub(crate) fn unregister(&self, handler: Handler, flb: Flb) {
-        if let Err(error) = self.try_unregister(handler, flb) {
+        if let Err(error) = self.leave(handler, Some(flb)) {
             flb.log(c"not unregistered", error.to_errno().into());
         }
-    }
-
-    fn try_unregister(&self, handler: Handler, flb: Flb) -> Result {
-        let mut links = lock_state(handler).ok_or(ENOENT)?;
-        let mut registered = links.flbs.iter_mut();
-        let dependency = registered.find(|other| *other.flb == flb && !other.leaving);
-        dependency.ok_or(ENOENT)?.leaving = true;
-        if links.state().files.is_held() {
-            flb.log(c"unregistered while preserved, used until unpreserved", 0);
-        } else {
-            self.unlink(handler, &mut links);
-        }
-        Ok(())
     }
 
     /// Undo all registrations with `handler`, which the orchestrator is about to forget: it holds
     /// `luo_register_rwlock` for writing. May sleep.
     pub(crate) fn unregister_all(&self, handler: Handler) {
-        let Some(mut links) = lock_state(handler) else {
-            return;
-        };
-        links.flbs.iter_mut().for_each(|flb| flb.leaving = true);
-        links.unregistered = true;
-        if !links.state().files.is_held() {
-            self.unlink(handler, &mut links);
-        }
+        // It need not have any.
+        let _ = self.leave(handler, None);
     }
 
-    /// Remove what is leaving, and detach the state if the handler is. There are no files.
-    #[inline(never)]
-    fn unlink(&self, handler: Handler, links: &mut HandlerGuard) {
+    /// Have one FLB leave, or all with the handler, now or with the last preserved file.
+    ///
+    /// Errors: [`ENOENT`] if it is not registered; [`EBUSY`] if files are preserved, as long as
+    /// which it is used.
+    fn leave(&self, handler: Handler, which: Option<Flb>) -> Result {
+        let mut guard = lock_state(handler).ok_or(ENOENT)?;
         let mut registry = self.registry.lock();
-        let state = links.state();
-        let mut index = 0;
-        while let Some(dependency) = links.flbs.get(index) {
-            if !dependency.leaving {
-                index += 1;
-                continue;
+        let links = guard.links_mut(&mut registry);
+        let mut found = Err(ENOENT);
+        for dependency in &mut links.flbs {
+            let leaves = which.is_none_or(|flb| *dependency.flb == flb);
+            if leaves && !core::mem::replace(&mut dependency.leaving, true) {
+                found = Ok(());
             }
-            registry.remove(dependency.flb, state);
-            let _ = links.flbs.remove(index);
         }
-        if core::mem::take(&mut links.unregistered) {
-            handler.detach(state);
+        links.unregistered |= which.is_none();
+        if guard.state().files.is_held() {
+            return found.and(Err(EBUSY));
         }
+        unlink(handler, &mut guard, &mut registry);
+        found
     }
 
     /// A file of `handler`, which seems to be the first, is about to be preserved. The first
@@ -143,9 +126,10 @@ impl LuoFlb {
             Taken::Saturated => return Err(EOVERFLOW),
             Taken::Zero => {}
         }
-        for (index, dependency) in links.flbs.iter().enumerate() {
+        let flbs = &links.links().flbs;
+        for (index, dependency) in flbs.iter().enumerate() {
             if let Err(error) = outgoing::preserve(dependency.flb) {
-                unpreserve_all(links.flbs.get(..index).unwrap_or_default());
+                self.unpreserve_all(flbs.get(..index).unwrap_or_default());
                 return Err(error);
             }
         }
@@ -158,27 +142,87 @@ impl LuoFlb {
     /// releases its FLBs, in reverse order. For any other `luo_flb_file_unpreserve()` takes no
     /// lock. May sleep.
     pub(crate) fn unpreserve_last(&self, handler: Handler) {
-        let Ok(mut links) = self.lock_or_attach(handler, false) else {
-            return handler.log(c"file released, but not preserved", 0);
-        };
-        match links.state().files.release(Holder::Reference) {
-            Released::Held => {}
-            Released::Underflow => handler.log(c"file released, but not preserved", 0),
-            Released::Last => {
-                unpreserve_all(&links.flbs);
+        let guard = self.lock_or_attach(handler, false).ok();
+        let files = guard.as_ref().map(|guard| &guard.state().files);
+        let released = files.map_or(Released::Underflow, |files| {
+            files.release(Holder::Reference)
+        });
+        match (released, guard) {
+            (Released::Held, _) => {}
+            (Released::Last, Some(mut guard)) => {
+                let Links { flbs, unregistered } = guard.links();
+                self.unpreserve_all(flbs);
                 // INVARIANT: The handler holds no FLB.
-                if links.unregistered || links.flbs.iter().any(|flb| flb.leaving) {
-                    self.unlink(handler, &mut links);
+                if *unregistered || flbs.iter().any(|flb| flb.leaving) {
+                    unlink(handler, &mut guard, &mut self.registry.lock());
                 }
             }
+            _ => handler.log(c"file released, but not preserved", 0),
         }
     }
 
     /// A file of `handler` that was handed over is finished, and so it is for its FLBs, in reverse
-    /// order. Those that were not handed over are left alone. May sleep.
+    /// order. The last runs `finish`, unless there are references, on an object that is retrieved
+    /// for it if that was not done before. What was not handed over is left alone. May sleep.
     pub(crate) fn finish_file(&self, handler: Handler) {
-        if let Some(mut links) = lock_state(handler) {
-            self.incoming.finish_file(&mut links.flbs);
+        if self.incoming.is_empty() {
+            return;
+        }
+        let Some(guard) = lock_state(handler) else {
+            return;
+        };
+        for dependency in guard.links().flbs.iter().rev() {
+            if self.finish_entry(dependency, None) == FileFinished::Last {
+                self.finish_last_file(dependency);
+            }
+        }
+    }
+
+    /// Retrieve the object for the last file, and finish that.
+    #[cold]
+    fn finish_last_file(&self, dependency: &Dependency) {
+        let flb = dependency.flb;
+        // Another FLB of the name may be retrieving, and fail.
+        for again in [true, false] {
+            let retrieved = self.incoming.get_left(*flb);
+            let error = retrieved.err().filter(|error| !again || *error != EBUSY);
+            match (self.finish_entry(dependency, error), retrieved) {
+                (FileFinished::Last, _) => continue,
+                (_, Ok(_)) => self.put(flb, Direction::Incoming, Holder::Reference),
+                (FileFinished::Failed, Err(error)) => incoming::log_failure(flb, error),
+                _ => {}
+            }
+            return;
+        }
+    }
+
+    /// Finish a file for an entry, see [`Incoming::finish_file`].
+    fn finish_entry(&self, dependency: &Dependency, error: Option<Error>) -> FileFinished {
+        let (finished, live) = self.incoming.finish_file(&dependency.name, error);
+        if let (FileFinished::Release, Some(Ok(live))) = (finished, live.map(Flb::ready)) {
+            self.put(live, Direction::Incoming, Holder::Handler);
+        }
+        finished
+    }
+
+    /// Remove a holder of an object: a handler without files, or a reference. The last runs
+    /// `unpreserve` or `finish`. May sleep.
+    #[inline(never)]
+    pub(crate) fn put(&self, flb: Ready, direction: Direction, holder: Holder) {
+        let Some(guard) = FlbGuard::lock((flb, direction)) else {
+            return flb.log(c"put from its own callback", 0);
+        };
+        let ended = guard.release(holder);
+        if ended.is_some() && direction == Direction::Incoming {
+            self.incoming.finished(flb);
+        }
+    }
+
+    /// Unpreserve FLBs for a handler, in reverse order.
+    #[inline(never)]
+    fn unpreserve_all(&self, flbs: &[Dependency]) {
+        for dependency in flbs.iter().rev() {
+            self.put(dependency.flb, Direction::Outgoing, Holder::Handler);
         }
     }
 
@@ -187,17 +231,14 @@ impl LuoFlb {
     ///
     /// Errors: [`EINVAL`] if it is not; [`ENOMEM`]; `EDEADLK` from a callback of the handler.
     fn lock_or_attach(&self, handler: Handler, registered: bool) -> Result<HandlerGuard> {
-        let locked = lock_state(handler).filter(|links| !(registered && links.unregistered));
-        locked.map_or_else(|| self.attach(handler, registered), Ok)
+        let guard = lock_state(handler).filter(|guard| !(registered && guard.links().unregistered));
+        guard.map_or_else(|| self.attach(handler, registered), Ok)
     }
 
     #[cold]
     fn attach(&self, handler: Handler, registered: bool) -> Result<HandlerGuard> {
         // A task that unregisters the handler would wait for the callback, with the lock held.
-        if handler
-            .state()
-            .is_some_and(HandlerState::is_locked_by_this_task)
-        {
+        if handler.state().is_some_and(HandlerState::is_locked) {
             return Err(deadlock());
         }
         let register = RegisterRead::lock();
@@ -208,9 +249,8 @@ impl LuoFlb {
         // The last file from before the handler was registered again may detach the state once.
         for _ in 0..2 {
             self.registry.lock().attach(handler)?;
-            if let Some(mut links) = lock_state(handler) {
-                links.unregistered &= !registered;
-                return Ok(links);
+            if let Some(guard) = lock_state(handler) {
+                return Ok(guard);
             }
         }
         Err(EBUSY)
@@ -220,18 +260,20 @@ impl LuoFlb {
 /// Lock the state of a handler; `None` if there is none, or from a callback of the handler.
 #[inline(never)]
 fn lock_state(handler: Handler) -> Option<HandlerGuard> {
-    let links = HandlerGuard::lock(handler.state()?);
-    if links.is_none() {
+    let state = handler.state()?;
+    let guard = HandlerGuard::lock(state);
+    if guard.is_none() {
         handler.log(c"used by a callback of its own", 0);
     }
     // It may have been detached meanwhile.
-    links.filter(|links| links.state().is_of(Some(handler)))
+    guard.filter(|_| state.is_of(Some(handler)))
 }
 
-/// Unpreserve FLBs for a handler, in reverse order.
+/// Remove what is leaving, and detach the state if the handler is. There are no files.
 #[inline(never)]
-fn unpreserve_all(flbs: &[Dependency]) {
-    for dependency in flbs.iter().rev() {
-        outgoing::put(dependency.flb, Holder::Handler);
+fn unlink(handler: Handler, guard: &mut HandlerGuard, registry: &mut RegistryGuard<'_>) {
+    registry.remove_leaving(guard);
+    if core::mem::take(&mut guard.links_mut(registry).unregistered) {
+        handler.detach(guard.state(), registry);
     }
 }

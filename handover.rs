@@ -17,9 +17,12 @@ impl LuoFlb {
     pub(crate) fn setup_outgoing(&self, announce: impl FnOnce(u64) -> Result) -> Result {
         let mut array = Preserved::new()?;
         array.writer().finish();
-        announce(array.address())?;
-        self.registry.lock().array = Some(array);
-        Ok(())
+        let announced = announce(array.address());
+        match announced {
+            Ok(()) => self.registry.lock().array = Some(array),
+            Err(_) => array.free(),
+        }
+        announced
     }
 
     /// Write the FLBs on which preserved files depend into the array. Waits for no callback.

@@ -18,12 +18,10 @@
 #![forbid(unsafe_code)]
 
 use crate::{
+    abi::name::Name,
     lock::{ByRegistry, FlbGuard, Vacant},
-    raw::{
-        self, deadlock, errno, Dependency, Direction, Flb, IncomingEntry, Object, Ready, Received,
-        ENODATA,
-    },
-    refs::{Holder, Taken},
+    raw::{self, deadlock, errno, Direction, Flb, IncomingEntry, Ready, Received, ENODATA},
+    refs::Taken,
     state::{FileFinished, Status},
     word::Count,
 };
@@ -93,12 +91,13 @@ impl Incoming {
     }
 
     /// Whether nothing came, or all of it is finished. Takes no lock.
-    fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         // Who is told so sees what `finish` has done: pairs with the release below.
         self.left.load_acquire() == 0
     }
 
     /// If all entries are finished, free the array, unless the boot is not over.
+    #[inline(never)]
     fn free_finished(&self, handed_over: &mut HandedOver) {
         if !matches!(handed_over.array, Array::Valid(_, 0)) {
             return;
@@ -141,22 +140,28 @@ impl Incoming {
         self.free_finished(handed_over);
     }
 
-    /// The entry with the name of an FLB, the index of which may be known.
+    /// The entry with a name.
     ///
-    /// Errors: as for [`Incoming::entries`]; [`EINVAL`] if the name is empty or not terminated;
-    /// [`ENOENT`] if there is none.
+    /// Errors: as for [`Incoming::entries`]; [`ENOENT`] if there is none.
+    #[inline(never)]
     fn entry<'a>(
         &self,
         handed_over: &'a mut HandedOver,
-        flb: Flb,
-        index: &mut Option<usize>,
+        name: &Name,
     ) -> Result<&'a mut IncomingEntry> {
-        let entries = self.entries(handed_over)?;
-        if index.is_none() {
-            let name = flb.name()?;
-            *index = entries.iter().position(|entry| entry.is_named(&name));
-        }
-        index.and_then(|index| entries.get_mut(index)).ok_or(ENOENT)
+        let mut entries = self.entries(handed_over)?.iter_mut();
+        entries.find(|entry| entry.is_named(name)).ok_or(ENOENT)
+    }
+
+    /// The entry that an FLB has claimed, and not finished. Errors: as for [`Incoming::entry`].
+    #[inline(never)]
+    fn entry_of<'a>(
+        &self,
+        handed_over: &'a mut HandedOver,
+        flb: Ready,
+    ) -> Result<&'a mut IncomingEntry> {
+        let mut entries = self.entries(handed_over)?.iter_mut();
+        entries.find(|entry| entry.is_of(*flb)).ok_or(ENOENT)
     }
 
     /// Count a reference to the object that was handed over; the first runs `retrieve`. If that
@@ -170,7 +175,7 @@ impl Incoming {
     /// `EDEADLK` from its own callback; [`ENODEV`] if the owner is going away; or what `retrieve`
     /// returned.
     #[inline(always)]
-    pub(crate) fn get(&self, flb: Flb) -> Result<Object> {
+    pub(crate) fn get(&self, flb: Flb) -> Result {
         match self.is_empty() {
             true => Err(errno(ENODATA)),
             false => self.get_left(flb),
@@ -179,24 +184,23 @@ impl Incoming {
 
     /// Do as [`Incoming::get`], if something is left of what came.
     #[inline(never)]
-    fn get_left(&self, flb: Flb) -> Result<Object> {
+    pub(crate) fn get_left(&self, flb: Flb) -> Result {
         let flb = flb.ready()?;
         let mut guard = FlbGuard::lock((flb, Direction::Incoming)).ok_or_else(deadlock)?;
         if let Some(vacant) = guard.vacant() {
-            self.retrieve(flb, vacant)?;
-        } else if guard.refs().try_get() != Taken::Counted {
-            return Err(EOVERFLOW);
+            return self.retrieve(flb, vacant);
         }
-        Ok(flb.side(Direction::Incoming).object())
+        match guard.refs().try_get() {
+            Taken::Counted => Ok(()),
+            _ => Err(EOVERFLOW),
+        }
     }
 
     /// Claim the entry of an FLB that is locked, run `retrieve`, and count a reference to the
     /// object. Errors: as for [`Incoming::get`].
     fn retrieve(&self, flb: Ready, vacant: Vacant<'_>) -> Result {
-        let mut index = None;
-        let claimed = self
-            .entry(&mut self.handed_over.lock(), *flb, &mut index)?
-            .claim();
+        let name = flb.name()?;
+        let claimed = self.entry(&mut self.handed_over.lock(), &name)?.claim(*flb);
         let data = claimed.map_err(|status| match status {
             Status::Finished => errno(ENODATA),
             Status::Failed(number) => Error::from_errno(number),
@@ -206,79 +210,35 @@ impl Incoming {
             Ok(module) => (vacant.begin(data, module), !raw::RETRIEVES_ONCE),
             Err(error) => (Err(error), true),
         };
-        // What is claimed stays.
         let mut handed_over = self.handed_over.lock();
-        let entry = self.entry(&mut handed_over, *flb, &mut index)?;
+        let entry = self.entry_of(&mut handed_over, flb)?;
         let error = match begun {
-            Ok(begun) => return Ok(begun.publish(entry.retrieved(*flb), 1)),
+            Ok(begun) => return Ok(begun.publish(entry.retrieved(), 1)),
             Err(error) => error,
         };
-        if !entry.failed(error, again) {
+        if !entry.failed(data, error, again) {
             log_failure(flb, error);
         }
         Err(error)
     }
 
-    /// A file that depends on these FLBs is finished, in reverse order. The last runs `finish`,
-    /// unless there are references, on an object that is retrieved for it if that was not done
-    /// before. What was not handed over is left alone.
-    pub(crate) fn finish_file(&self, flbs: &mut [Dependency]) {
-        if self.is_empty() {
-            return;
-        }
-        for dependency in flbs.iter_mut().rev() {
-            if self.finish_entry(dependency, None) == FileFinished::Last {
-                self.finish_last_file(dependency);
-            }
-        }
-    }
-
-    /// Retrieve the object for the last file, and finish that.
-    #[cold]
-    fn finish_last_file(&self, dependency: &mut Dependency) {
-        let flb = dependency.flb;
-        // Another FLB of the name may be retrieving, and fail.
-        for again in [true, false] {
-            let retrieved = self.get_left(*flb);
-            let error = retrieved.err().filter(|error| !again || *error != EBUSY);
-            match (self.finish_entry(dependency, error), retrieved) {
-                (FileFinished::Last, _) => continue,
-                (_, Ok(_)) => self.release(flb, Holder::Reference),
-                (FileFinished::Failed, Err(error)) => log_failure(flb, error),
-                _ => {}
-            }
-            return;
-        }
-    }
-
-    /// Finish a file for an entry. Release the object, if this was the last file, for which there
-    /// may have been an attempt to retrieve, with an error.
-    fn finish_entry(&self, dependency: &mut Dependency, error: Option<Error>) -> FileFinished {
-        let mut handed_over = self.handed_over.lock();
-        let Ok(entry) = self.entry(&mut handed_over, *dependency.flb, &mut dependency.entry) else {
-            return FileFinished::Held;
-        };
-        let (finished, live) = (entry.finish_file(error), entry.flb());
-        drop(handed_over);
-        if let (FileFinished::Release, Some(Ok(live))) = (finished, live.map(Flb::ready)) {
-            self.release(live, Holder::Handler);
-        }
-        finished
-    }
-
-    /// Remove a holder of the object of an FLB: the files, or a reference from [`Incoming::get`].
-    /// The last runs `finish`. May sleep.
-    #[inline(never)]
-    pub(crate) fn release(&self, flb: Ready, holder: Holder) {
-        if let Some(_ended) = FlbGuard::release(flb, Direction::Incoming, holder) {
-            self.finished(flb);
+    /// Finish a file for the entry with a name, for which there may have been an attempt to
+    /// retrieve, with an error; return what follows, and the FLB that has the object.
+    pub(crate) fn finish_file(
+        &self,
+        name: &Name,
+        error: Option<Error>,
+    ) -> (FileFinished, Option<Flb>) {
+        match self.entry(&mut self.handed_over.lock(), name) {
+            Ok(entry) => (entry.finish_file(error), entry.flb()),
+            Err(_) => (FileFinished::Held, None),
         }
     }
 
     /// `finish` has run for the object of an FLB.
-    fn finished(&self, flb: Ready) {
+    pub(crate) fn finished(&self, flb: Ready) {
         let mut handed_over = self.handed_over.lock();
-        if let Ok(entry) = self.entry(&mut handed_over, *flb, &mut None) {
+        if let Ok(entry) = self.entry_of(&mut handed_over, flb) {
             entry.finished();
             if let Array::Valid(_, unfinished) = &mut handed_over.array {
                 *unfinished = unfinished.saturating_sub(1);
@@ -288,7 +248,8 @@ impl Incoming {
     }
 }
 
+/// Log that an entry has failed for good.
 #[cold]
-fn log_failure(flb: Ready, error: Error) {
+pub(crate) fn log_failure(flb: Ready, error: Error) {
     flb.log(c"not retrieved, so never finished", error.to_errno().into());
 }

@@ -13,7 +13,7 @@ use crate::{
 use core::{
     cell::UnsafeCell,
     ops::{Deref, DerefMut},
-    ptr::{addr_of_mut, NonNull},
+    ptr::addr_of_mut,
 };
 use kernel::{prelude::*, types::NotThreadSafe};
 
@@ -21,17 +21,10 @@ use kernel::{prelude::*, types::NotThreadSafe};
 ///
 /// # Safety
 ///
-/// The mutex is initialised, valid as long as this may be used, and always the same. `Data` is
-/// accessed only while it is locked.
+/// The mutex is initialised, valid as long as this may be used, and always the same.
 pub(crate) unsafe trait Lockable {
-    /// What the mutex protects, besides what is checked by other means.
-    type Data;
-
     /// The mutex.
     fn mutex(&self) -> *mut bindings::mutex;
-
-    /// What it protects, which is valid.
-    fn data(&self) -> *mut Self::Data;
 }
 
 /// A mutex that this task has locked, until this is dropped.
@@ -59,24 +52,6 @@ impl<T: Lockable> Guard<T> {
     }
 }
 
-impl<T: Lockable> Deref for Guard<T> {
-    type Target = T::Data;
-
-    #[inline(always)]
-    fn deref(&self) -> &T::Data {
-        // SAFETY: By the requirements of the trait, as the lock is held.
-        unsafe { &*self.what.data() }
-    }
-}
-
-impl<T: Lockable> DerefMut for Guard<T> {
-    #[inline(always)]
-    fn deref_mut(&mut self) -> &mut T::Data {
-        // SAFETY: As above, and the guard is borrowed exclusively.
-        unsafe { &mut *self.what.data() }
-    }
-}
-
 impl<T: Lockable> Drop for Guard<T> {
     #[inline(always)]
     fn drop(&mut self) {
@@ -85,21 +60,14 @@ impl<T: Lockable> Drop for Guard<T> {
     }
 }
 
-/// The [`Links`] of a handler are locked.
+/// The state of a handler is locked.
 pub(crate) type HandlerGuard = Guard<&'static HandlerState>;
 
-// SAFETY: The mutex is initialised, and states are not freed. Nothing else accesses the links.
+// SAFETY: The mutex is initialised, and states are not freed.
 unsafe impl Lockable for &'static HandlerState {
-    type Data = Links;
-
     #[inline(always)]
     fn mutex(&self) -> *mut bindings::mutex {
         HandlerState::mutex(self)
-    }
-
-    #[inline(always)]
-    fn data(&self) -> *mut Links {
-        self.links()
     }
 }
 
@@ -107,6 +75,21 @@ impl HandlerGuard {
     /// The state that is locked.
     pub(crate) fn state(&self) -> &'static HandlerState {
         self.what
+    }
+
+    /// The links of the handler.
+    pub(crate) fn links(&self) -> &Links {
+        // SAFETY: Who changes them holds this lock as well.
+        unsafe { &*self.what.links() }
+    }
+
+    /// The links, to be changed.
+    pub(crate) fn links_mut<'a, T>(
+        &'a mut self,
+        _: &'a mut Guard<&ByRegistry<T>>,
+    ) -> &'a mut Links {
+        // SAFETY: Both locks are held, and borrowed exclusively.
+        unsafe { &mut *self.what.links() }
     }
 }
 
@@ -140,19 +123,11 @@ pub(crate) struct ByRegistry<T>(UnsafeCell<T>);
 // SAFETY: The mutex serialises all accesses.
 unsafe impl<T: Send> Sync for ByRegistry<T> {}
 
-// SAFETY: The mutex is a static that is initialised at compile time. Nothing else accesses the
-// value.
+// SAFETY: The mutex is a static that is initialised at compile time.
 unsafe impl<T> Lockable for &ByRegistry<T> {
-    type Data = T;
-
     #[inline(always)]
     fn mutex(&self) -> *mut bindings::mutex {
         addr_of_mut!(bindings::luo_flb_shim_registry_lock)
-    }
-
-    #[inline(always)]
-    fn data(&self) -> *mut T {
-        self.0.get()
     }
 }
 
@@ -175,6 +150,32 @@ impl<T> ByRegistry<T> {
     }
 }
 
+impl<T> Deref for Guard<&ByRegistry<T>> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        // SAFETY: The lock is held.
+        unsafe { &*self.what.0.get() }
+    }
+}
+
+impl<T> DerefMut for Guard<&ByRegistry<T>> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: The lock is held, and the guard is borrowed exclusively.
+        unsafe { &mut *self.what.0.get() }
+    }
+}
+
+impl<T> Guard<&ByRegistry<T>> {
+    /// The links of any handler.
+    pub(crate) fn links_of(&self, state: &'static HandlerState) -> &Links {
+        // SAFETY: Who changes them holds the registry lock as well.
+        unsafe { &*state.links() }
+    }
+}
+
 /// A direction of an FLB is locked. While something holds the object, what a callback of the FLB
 /// has left is stored; otherwise nothing is.
 pub(crate) type FlbGuard = Guard<(Ready, Direction)>;
@@ -182,16 +183,9 @@ pub(crate) type FlbGuard = Guard<(Ready, Direction)>;
 // SAFETY: By the type invariants of `Ready` the mutex is initialised; it is valid as long as the
 // FLB is.
 unsafe impl Lockable for (Ready, Direction) {
-    type Data = ();
-
     #[inline(always)]
     fn mutex(&self) -> *mut bindings::mutex {
         self.0.side(self.1).mutex()
-    }
-
-    #[inline(always)]
-    fn data(&self) -> *mut () {
-        NonNull::dangling().as_ptr()
     }
 }
 
@@ -210,15 +204,11 @@ impl FlbGuard {
         self.what.0.side(self.what.1).refs()
     }
 
-    /// Remove a holder of the object of an FLB. If it was the last, run `unpreserve` or `finish`.
-    /// May sleep.
+    /// Remove a holder of the object. If it was the last, run `unpreserve` or `finish`. May sleep.
     #[inline(always)]
-    pub(crate) fn release(flb: Ready, direction: Direction, holder: Holder) -> Option<Ended> {
-        let Some(guard) = Self::lock((flb, direction)) else {
-            flb.log(c"put from its own callback", 0);
-            return None;
-        };
-        match flb.side(direction).refs().release(holder) {
+    pub(crate) fn release(self, holder: Holder) -> Option<Ended> {
+        let (flb, direction) = self.what;
+        match self.refs().release(holder) {
             Released::Held => None,
             Released::Underflow => {
                 flb.log(c"put, but not held", 0);
@@ -228,7 +218,7 @@ impl FlbGuard {
                 // SAFETY: The lock is held, and as there was a holder, something is stored. There
                 // is none any more.
                 _module: unsafe { flb.end(direction) },
-                _guard: guard,
+                _guard: self,
             }),
         }
     }

@@ -27,15 +27,15 @@
 //! A data path is one walk down and one walk back:
 //!
 //! ```text
-//! luo_file.c ─▶ ffi ─▶ files ────┬─▶ outgoing ─▶ callback          files
-//! clients ────▶ ffi ─────────────┴─▶ incoming ─▶ state, callback   objects
+//! luo_file.c ─▶ ffi ─▶ files ────┬─▶ outgoing ─▶ callback          files, puts
+//! clients ────▶ ffi ─────────────┴─▶ incoming ─▶ state, callback   gets
 //! luo_core.c ─▶ ffi ─▶ handover ───▶ registry, abi ─▶ KHO          reboot
 //! ```
 //!
 //! | module | owns |
 //! | --- | --- |
 //! | `ffi` | the C entry points |
-//! | `files` | what a file means for the FLBs of its handler, and registration |
+//! | `files` | what files mean for the FLBs of their handler, registration, and puts |
 //! | `registry` | which FLBs are registered with which handlers |
 //! | `outgoing` | an FLB on its way to the next kernel |
 //! | `incoming` | what came from the previous kernel |
@@ -43,7 +43,7 @@
 //! | `handover` | the FLB array for the next kernel |
 //! | `refs` | who holds an object, without a lock |
 //! | `lock` | the locks, and the evidence that one is held |
-//! | `word` | atomic words |
+//! | `word` | an atomic word |
 //! | `raw` | the fields of C structures, C callbacks and KHO |
 //! | `abi` | the formats |
 //!

@@ -8,8 +8,8 @@
 
 use crate::{
     lock::FlbGuard,
-    raw::{deadlock, Direction::Outgoing, Flb, Object, Ready},
-    refs::{Holder, Taken},
+    raw::{deadlock, Direction::Outgoing, Flb, Ready},
+    refs::Taken,
 };
 use kernel::prelude::*;
 
@@ -29,36 +29,29 @@ pub(crate) fn preserve(flb: Ready) -> Result {
     }
 }
 
-/// Remove a holder: a handler without files, or a reference from [`get`]. The last one runs
-/// `unpreserve`.
-#[inline(never)]
-pub(crate) fn put(flb: Ready, holder: Holder) {
-    drop(FlbGuard::release(flb, Outgoing, holder));
-}
-
 /// Count a reference to the object that `preserve` made.
 ///
 /// Errors: [`ENOENT`] if there is none; [`EINVAL`] if a callback is missing; [`EOVERFLOW`];
 /// `EDEADLK` from its own callback.
 #[allow(dead_code)] // Linux 7.1 has no entry point for it.
-pub(crate) fn get(flb: Flb) -> Result<Object> {
+pub(crate) fn get(flb: Flb) -> Result {
     let flb = flb.ready()?;
-    let _guard = FlbGuard::lock((flb, Outgoing)).ok_or_else(deadlock)?;
-    let side = flb.side(Outgoing);
-    match side.refs().try_get() {
-        Taken::Counted => Ok(side.object()),
+    let guard = FlbGuard::lock((flb, Outgoing)).ok_or_else(deadlock)?;
+    match guard.refs().try_get() {
+        Taken::Counted => Ok(()),
         Taken::Zero => Err(ENOENT),
         Taken::Saturated => Err(EOVERFLOW),
     }
 }
 
-/// The object that `preserve` made, null if there is none. No reference is counted: it is valid as
-/// long as the caller knows that a file which depends on the FLB stays preserved.
+/// Wait for `preserve` or `unpreserve`, if one of them runs. No reference is counted: the object, or
+/// null if there is none, is valid as long as the caller knows that a file which depends on the FLB
+/// stays preserved.
 ///
 /// Errors: as for [`get`], but for [`ENOENT`].
 #[allow(dead_code)] // The entry point of Linux 7.1.
-pub(crate) fn get_unreferenced(flb: Flb) -> Result<Object> {
+pub(crate) fn get_unreferenced(flb: Flb) -> Result {
     let flb = flb.ready()?;
     let _guard = FlbGuard::lock((flb, Outgoing)).ok_or_else(deadlock)?;
-    Ok(flb.side(Outgoing).object())
+    Ok(())
 }

@@ -9,7 +9,7 @@ mod handler;
 mod kho;
 mod module;
 
-pub(crate) use flb::{Direction, Flb, Object, Ready};
+pub(crate) use flb::{Direction, Flb, Ready};
 pub(crate) use handler::{Dependency, Handler, HandlerState, Links};
 pub(crate) use kho::{IncomingEntry, Preserved, Received};
 pub(crate) use module::ModuleRef;

@@ -103,19 +103,18 @@ impl Refs {
     }
 
     /// Take a reference if the object is held. Takes no lock.
+    #[inline(never)]
     pub(crate) fn try_get(&self) -> Taken {
-        self.take(Order::Acquire, |word| match word {
-            0 => None,
-            _ => word.checked_add(REFERENCE),
-        })
+        self.take(REFERENCE, u32::MAX - REFERENCE, Order::Acquire)
     }
 
     /// Put a reference, unless it is the last holder or there is none; whether it was put. Takes no
     /// lock.
     #[allow(dead_code)] // For the tests: the core uses that of `shim.c`.
     pub(crate) fn put_not_last(&self) -> bool {
-        let less = |word: u32| (word > REFERENCE).then(|| word.wrapping_sub(REFERENCE));
-        self.change(Order::Release, less).is_ok()
+        let less = REFERENCE.wrapping_neg();
+        self.add(less, REFERENCE + 1, u32::MAX, Order::Release)
+            .is_ok()
     }
 
     /// How many references there are.
@@ -144,45 +143,48 @@ impl Refs {
 
     /// Count a handler if the object is held. Under the lock.
     pub(crate) fn hold(&self) -> Taken {
-        self.take(Order::Relaxed, |word| match word & HANDLERS {
-            _ if word == 0 => None,
-            MAX_HANDLERS.. => None,
-            _ => word.checked_add(HANDLER),
-        })
+        // Handlers change under the lock only.
+        match self.handlers() {
+            MAX_HANDLERS.. => Taken::Saturated,
+            _ => self.take(HANDLER, u32::MAX, Order::Relaxed),
+        }
     }
 
     /// Remove a holder. Under the lock.
     pub(crate) fn release(&self, holder: Holder) -> Released {
-        let left = |word| match holder {
-            Holder::Handler => (word & HANDLERS != 0).then(|| word - HANDLER),
-            Holder::Reference => u32::checked_sub(word, REFERENCE),
+        let one = match holder {
+            Holder::Handler if self.handlers() == 0 => return Released::Underflow,
+            Holder::Handler => HANDLER,
+            Holder::Reference => REFERENCE,
         };
-        match self.change(Order::Full, left) {
+        match self.add(one.wrapping_neg(), one, u32::MAX, Order::Full) {
             Ok(0) => Released::Last,
             Ok(_) => Released::Held,
             Err(_) => Released::Underflow,
         }
     }
 
-    /// Change the word to what `more` makes of it.
-    fn take(&self, order: Order, more: impl Fn(u32) -> Option<u32>) -> Taken {
-        match self.change(order, more) {
+    /// Add a holder, unless there is none or the word is above `most`.
+    fn take(&self, one: u32, most: u32, order: Order) -> Taken {
+        match self.add(one, 1, most, order) {
             Ok(_) => Taken::Counted,
             Err(0) => Taken::Zero,
             Err(_) => Taken::Saturated,
         }
     }
 
-    /// Change the word to what `change` makes of it, which is returned; or return the word of which
-    /// it makes nothing.
-    fn change(&self, order: Order, change: impl Fn(u32) -> Option<u32>) -> Result<u32, u32> {
+    /// Add a number to the word, modulo 2^32, if that is between `least` and `most`, and return the
+    /// sum; otherwise return the word.
+    #[inline(always)]
+    fn add(&self, number: u32, least: u32, most: u32, order: Order) -> Result<u32, u32> {
         let mut word = self.0.load();
-        loop {
-            let new = change(word).ok_or(word)?;
-            match self.0.cmpxchg(word, new, order) {
-                Ok(()) => return Ok(new),
+        while (least..=most).contains(&word) {
+            let sum = word.wrapping_add(number);
+            match self.0.cmpxchg(word, sum, order) {
+                Ok(()) => return Ok(sum),
                 Err(now) => word = now,
             }
         }
+        Err(word)
     }
 }

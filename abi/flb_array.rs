@@ -60,33 +60,19 @@ pub(crate) fn is_address(address: u64, page_size: u64) -> bool {
     address != 0 && address & (page_size - 1) == 0
 }
 
-/// Why an array is refused. Each variant carries the offending number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Error {
-    /// `pgcnt` is zero, or more than the memory that was handed over.
-    PageCount(u64),
-    /// `count` is more than what fits in the pages.
-    Count(u64),
-    /// The name of the entry with this index is empty or not terminated.
-    Name(usize),
-    /// The entry with this index bears the name of an earlier one.
-    NameDuplicate(usize),
-    /// An entry says that this many files depend on it.
-    FileCount(u64),
-}
+/// Why an array is refused: what is wrong, and a number that shows it.
+pub(crate) type Refusal = (&'static CStr, u64);
 
-impl Error {
-    /// What is wrong, and the number that shows it, for the log.
-    pub(crate) fn describe(self) -> (&'static CStr, u64) {
-        match self {
-            Error::PageCount(pages) => (c"bad page count", pages),
-            Error::Count(entries) => (c"bad entry count", entries),
-            Error::Name(index) => (c"bad name, entry", index as u64),
-            Error::NameDuplicate(index) => (c"duplicate name, entry", index as u64),
-            Error::FileCount(files) => (c"bad file count", files),
-        }
-    }
-}
+/// `pgcnt` is zero, or more than the memory that was handed over.
+pub(crate) const PAGE_COUNT: &CStr = c"bad page count";
+/// `count` is more than what fits in the pages.
+pub(crate) const ENTRY_COUNT: &CStr = c"bad entry count";
+/// The name of the entry with this index is empty or not terminated.
+pub(crate) const NAME: &CStr = c"bad name, entry";
+/// The entry with this index bears the name of an earlier one.
+pub(crate) const DUPLICATE: &CStr = c"duplicate name, entry";
+/// An entry says that this many files depend on it.
+pub(crate) const FILE_COUNT: &CStr = c"bad file count";
 
 /// Validate the array that was handed over in memory with room for `entries`, and return its own.
 ///
@@ -97,25 +83,25 @@ pub(crate) fn validate<'a>(
     header: &Header,
     entries: &'a mut [Entry],
     page_size: usize,
-) -> Result<&'a [Entry], Error> {
+) -> Result<&'a [Entry], Refusal> {
     let capacity = usize::try_from(header.pages)
         .ok()
         .and_then(|pages| pages.checked_mul(page_size))
         .map(capacity)
         .filter(|capacity| (1..=entries.len()).contains(capacity))
-        .ok_or(Error::PageCount(header.pages))?;
+        .ok_or((PAGE_COUNT, header.pages))?;
     let entries = usize::try_from(header.count)
         .ok()
         .filter(|count| *count <= capacity)
         .and_then(|count| entries.get_mut(..count))
-        .ok_or(Error::Count(header.count))?;
+        .ok_or((ENTRY_COUNT, header.count))?;
 
     for (index, entry) in entries.iter().enumerate() {
         if Name::new(&entry.name).is_none() {
-            return Err(Error::Name(index));
+            return Err((NAME, index as u64));
         }
         if !(1..=u64::from(MAX_FILES)).contains(&entry.files) {
-            return Err(Error::FileCount(entry.files));
+            return Err((FILE_COUNT, entry.files));
         }
     }
     for index in 0..entries.len() {
@@ -125,7 +111,7 @@ pub(crate) fn validate<'a>(
         name::pad(&mut entry.name);
         let mut before = before.iter();
         if before.any(|other| name::is_same(&other.name, &entry.name)) {
-            return Err(Error::NameDuplicate(index));
+            return Err((DUPLICATE, index as u64));
         }
     }
     Ok(entries)

@@ -8,6 +8,8 @@
 //! C headers: `include/linux/liveupdate.h` and `include/linux/kho/abi/luo.h`,
 //! `LIVEUPDATE_FLB_COMPAT_LENGTH`.
 
+use core::ffi::CStr;
+
 /// Size of the field that holds a name, the terminating NUL included.
 pub(crate) const LEN: usize = 48;
 
@@ -20,6 +22,7 @@ pub(crate) type Field = [u8; LEN];
 ///
 /// Holds at least one byte before the first NUL, and nothing but NULs from there on.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(8))]
 pub(crate) struct Name(Field);
 
 impl Name {
@@ -51,13 +54,13 @@ pub(crate) fn is_same(one: &Field, other: &Field) -> bool {
 
 #[inline(never)]
 fn is_same_rest(one: &Field, other: &Field) -> bool {
-    one[16..] == other[16..]
+    one[16..32] == other[16..32] && one[32..] == other[32..]
 }
 
 /// Pad a field with NULs from the first one on; whether there is one, and something before it.
 #[inline(never)]
 pub(crate) fn pad(field: &mut Field) -> bool {
-    let Some(len) = field.iter().position(|byte| *byte == 0) else {
+    let Ok(len) = CStr::from_bytes_until_nul(field).map(CStr::count_bytes) else {
         return false;
     };
     field.iter_mut().skip(len).for_each(|byte| *byte = 0);

@@ -21,17 +21,6 @@ use core::{
 };
 use kernel::prelude::*;
 
-/// The live object of an FLB: a pointer of the client, possibly null, which the core never follows.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Object(*mut c_void);
-
-impl Object {
-    /// The pointer, for the client.
-    pub(crate) fn as_ptr(self) -> *mut c_void {
-        self.0
-    }
-}
-
 /// An FLB of a client.
 ///
 /// # Invariants
@@ -254,11 +243,12 @@ impl<'a> Side<'a> {
         unsafe { &*addr_of!((*self.0).count).cast() }
     }
 
-    /// The object, for a task that holds it; for others null, or what it was a moment ago.
+    /// The object, for a task that holds it; for others null, or what it was a moment ago. It is a
+    /// pointer of the client, possibly null, which the core never follows.
     #[inline]
-    pub(crate) fn object(self) -> Object {
+    pub(crate) fn object(self) -> *mut c_void {
         // SAFETY: By the type invariants the field is there. It is written by one instruction.
-        Object(unsafe { addr_of!((*self.0).obj).read_volatile() })
+        unsafe { addr_of!((*self.0).obj).read_volatile() }
     }
 
     /// The handle, for a task that knows that the FLB is held.

@@ -4,38 +4,31 @@
 
 use super::Ready;
 use crate::{
-    abi::name,
+    abi::name::{self, Name},
     bindings,
-    lock::RegisterRead,
+    lock::{ByRegistry, Guard, RegisterRead},
     refs::{Refs, REFERENCE},
-    word::Pointer,
 };
 use core::{
     cell::UnsafeCell,
-    ffi::CStr,
+    ffi::{c_void, CStr},
     mem::offset_of,
     pin::Pin,
-    ptr::{addr_of, addr_of_mut, NonNull},
+    ptr::{addr_of, addr_of_mut, null_mut, NonNull},
 };
-use kernel::{prelude::*, types::Opaque};
+use kernel::{
+    prelude::*,
+    sync::atomic::{Acquire, Atomic, Relaxed},
+    types::Opaque,
+};
 
 /// An FLB on which the files of a handler depend.
 pub(crate) struct Dependency {
+    /// A copy: once an FLB is unpreserved it may be freed before it has left the list.
+    pub(crate) name: Name,
     pub(crate) flb: Ready,
     /// It was unregistered while there were files.
     pub(crate) leaving: bool,
-    /// The index of the entry that was handed over for it, once that was found.
-    pub(crate) entry: Option<usize>,
-}
-
-impl Dependency {
-    pub(crate) fn new(flb: Ready) -> Self {
-        Self {
-            flb,
-            leaving: false,
-            entry: None,
-        }
-    }
 }
 
 /// What the files of a handler depend on.
@@ -46,7 +39,7 @@ impl Dependency {
 /// - Unless there are files, none of the `flbs` is leaving.
 pub(crate) struct Links {
     /// In the order of registration.
-    pub(crate) flbs: KVec<Dependency>,
+    pub(crate) flbs: KVVec<Dependency>,
     /// The handler was unregistered while there were files.
     pub(crate) unregistered: bool,
 }
@@ -68,12 +61,13 @@ pub(crate) struct HandlerState {
     /// `mutex`. `shim.c` knows where this is.
     pub(crate) files: Refs,
     /// The handler, or null. Changes under the registry lock.
-    handler: Pointer,
+    handler: Atomic<*mut c_void>,
     /// Another state. They are all in one list.
     pub(crate) next: Option<&'static HandlerState>,
-    /// Protects `links`. Held while callbacks run for a file of the handler.
+    /// Held while callbacks run for a file of the handler.
     #[pin]
     mutex: Opaque<bindings::mutex>,
+    /// Change with `mutex` and the registry lock held, so that one of the two suffices to read.
     links: UnsafeCell<Links>,
 }
 
@@ -88,7 +82,7 @@ impl HandlerState {
         let state = KBox::pin_init(
             pin_init!(Self {
                 node: Opaque::uninit(),
-                handler: Pointer::null(),
+                handler: Atomic::new(null_mut()),
                 next,
                 files: Refs::new(0),
                 // SAFETY: The function initialises a mutex.
@@ -96,7 +90,7 @@ impl HandlerState {
                     bindings::luo_flb_shim_mutex_init(mutex)
                 }),
                 links: UnsafeCell::new(Links {
-                    flbs: KVec::new(),
+                    flbs: KVVec::new(),
                     unregistered: false,
                 }),
             }),
@@ -112,12 +106,12 @@ impl HandlerState {
     }
 
     /// Whether this task has locked the mutex.
-    pub(crate) fn is_locked_by_this_task(&self) -> bool {
+    pub(crate) fn is_locked(&self) -> bool {
         // SAFETY: The mutex is initialised, and states are not freed.
         unsafe { bindings::luo_flb_shim_is_owner(self.mutex()) }
     }
 
-    /// The links, for a task that has locked the mutex.
+    /// The links, for a task that holds the locks.
     pub(crate) fn links(&self) -> *mut Links {
         self.links.get()
     }
@@ -125,8 +119,8 @@ impl HandlerState {
     /// Whether this is the state of a handler, or of none.
     #[inline]
     pub(crate) fn is_of(&self, handler: Option<Handler>) -> bool {
-        self.handler.load()
-            == handler.map_or(core::ptr::null_mut(), |handler| handler.0.as_ptr().cast())
+        let pointer = handler.map_or(null_mut(), |handler| handler.0.as_ptr().cast());
+        self.handler.load(Relaxed) == pointer
     }
 }
 
@@ -174,7 +168,8 @@ impl Handler {
         let list = self.list();
         // SAFETY: By the type invariants the handler is valid. The orchestrator makes the list
         // empty when it registers the handler; otherwise it is changed by the core alone.
-        let next = unsafe { addr_of!((*list).next).cast::<Pointer>().as_ref() }?.load_acquire();
+        let next = unsafe { Atomic::from_ptr(addr_of_mut!((*list).next).cast::<*mut c_void>()) };
+        let next = next.load(Acquire);
         if next.is_null() || next == list.cast() {
             return None;
         }
@@ -183,18 +178,18 @@ impl Handler {
         unsafe { next.cast::<HandlerState>().as_ref() }
     }
 
-    /// Detach the state of the handler. The caller holds the registry lock.
-    pub(crate) fn detach(self, state: &'static HandlerState) {
-        state.handler.store(core::ptr::null_mut());
-        // SAFETY: The list is valid, and protected by the registry lock.
+    /// Detach the state of the handler.
+    pub(crate) fn detach<T>(self, state: &'static HandlerState, _: &mut Guard<&ByRegistry<T>>) {
+        state.handler.store(null_mut(), Relaxed);
+        // SAFETY: The list is valid, and protected by the registry lock, which is held.
         unsafe { bindings::luo_flb_shim_set_list(self.list(), self.list()) };
     }
 
-    /// Attach a state. The caller holds the registry lock.
-    pub(crate) fn attach(self, state: &'static HandlerState) {
-        state.handler.store(self.0.as_ptr().cast());
-        // SAFETY: Both are valid, and protected by the registry lock. The node stays where it is,
-        // and is published after what is in the state.
+    /// Attach a state.
+    pub(crate) fn attach<T>(self, state: &'static HandlerState, _: &mut Guard<&ByRegistry<T>>) {
+        state.handler.store(self.0.as_ptr().cast(), Relaxed);
+        // SAFETY: Both are valid, and protected by the registry lock, which is held. The node stays
+        // where it is, and is published after what is in the state.
         unsafe { bindings::luo_flb_shim_set_list(self.list(), state.node.get()) };
     }
 }

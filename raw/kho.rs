@@ -5,15 +5,14 @@
 use super::Flb;
 use crate::{
     abi::{
-        flb_array::{self, Entry, Header, Writer},
+        flb_array::{self, Entry, Header, Refusal, Writer},
         name::{Field, Name},
     },
     bindings,
     state::{EntryState, FileFinished, Status},
 };
 use core::{
-    ffi::CStr,
-    mem::{align_of, offset_of, size_of},
+    mem::{align_of, offset_of, replace, size_of},
     ptr::NonNull,
     slice,
 };
@@ -34,7 +33,7 @@ unsafe fn parts<'a>(array: NonNull<Header>, len: usize) -> (&'a mut Header, &'a 
     }
 }
 
-/// An array that this kernel preserves for the next one.
+/// An array that this kernel preserves for the next one. Dropping it leaves the memory as it is.
 ///
 /// # Invariants
 ///
@@ -65,6 +64,12 @@ impl Preserved {
         unsafe { bindings::luo_flb_shim_address(self.0.as_ptr().cast()) }
     }
 
+    /// Give the memory back.
+    pub(crate) fn free(self) {
+        // SAFETY: By the type invariants nobody else uses the memory.
+        unsafe { bindings::kho_unpreserve_free(self.0.as_ptr().cast()) };
+    }
+
     /// Start to write the array.
     pub(crate) fn writer(&mut self) -> Writer<'_> {
         // SAFETY: By the type invariants there is so much memory, zeroed at first, and `self` is
@@ -80,13 +85,6 @@ impl Preserved {
     pub(crate) fn bytes(&self) -> &[u8] {
         // SAFETY: By the type invariants there is so much memory, zeroed at first.
         unsafe { slice::from_raw_parts(self.0.as_ptr().cast(), Self::PAGES * PAGE_SIZE) }
-    }
-}
-
-impl Drop for Preserved {
-    fn drop(&mut self) {
-        // SAFETY: By the type invariants nobody else uses the memory.
-        unsafe { bindings::kho_unpreserve_free(self.0.as_ptr().cast()) };
     }
 }
 
@@ -107,9 +105,8 @@ unsafe impl Send for Received {}
 
 impl Received {
     /// Take over the array at a physical address, and validate it, see [`flb_array::validate`].
-    /// Before the page allocator is up only whether there is memory can be told of the address. If
-    /// it fails, what is wrong, and a number that shows it.
-    pub(crate) fn new(address: u64) -> Result<Self, (&'static CStr, u64)> {
+    /// Before the page allocator is up only whether there is memory can be told of the address.
+    pub(crate) fn new(address: u64) -> Result<Self, Refusal> {
         if !flb_array::is_address(address, PAGE_SIZE as u64) {
             return Err((c"bad address", address));
         }
@@ -125,8 +122,7 @@ impl Received {
         // memory is handed out twice. If the address was damaged, the memory may be another one's;
         // then what is read is anything, and it is not written to unless it looks like an array.
         let (header, entries) = unsafe { parts(array, len) };
-        let entries = flb_array::validate(header, entries, PAGE_SIZE);
-        let count = entries.map_err(flb_array::Error::describe)?.len();
+        let count = flb_array::validate(header, entries, PAGE_SIZE)?.len();
         // INVARIANT: By what was validated.
         Ok(Self {
             array,
@@ -153,8 +149,8 @@ impl Received {
 ///
 /// # Invariants
 ///
-/// `data` is the handle for `retrieve`. While the state is `Retrieved`, it is the address of an FLB
-/// that holds a reference to its owner.
+/// `data` is the handle for `retrieve`. While the state is `Retrieving` or `Retrieved` it is the
+/// address of the FLB that has claimed the entry; in the latter it holds a reference to its owner.
 #[repr(C)]
 pub(crate) struct IncomingEntry {
     name: Field,
@@ -169,21 +165,22 @@ impl IncomingEntry {
         name.is_in(&self.name)
     }
 
-    /// Claim the entry in order to run `retrieve` with the handle; see [`EntryState::claim`].
-    pub(crate) fn claim(&mut self) -> Result<u64, Status> {
-        self.state.claim().map(|()| self.data)
+    /// Claim the entry for `flb` in order to run `retrieve` with the handle; see
+    /// [`EntryState::claim`].
+    pub(crate) fn claim(&mut self, flb: Flb) -> Result<u64, Status> {
+        self.state.claim()?;
+        Ok(replace(&mut self.data, flb.as_ptr() as u64))
     }
 
-    /// `retrieve` has succeeded for `flb`, whose owner is pinned, and for the task that claimed the
-    /// entry; see [`EntryState::retrieved`].
-    pub(crate) fn retrieved(&mut self, flb: Flb) -> bool {
-        // INVARIANT: The FLB is such one.
-        self.data = flb.as_ptr() as u64;
+    /// `retrieve` has succeeded for the FLB that claimed the entry, whose owner is pinned; see
+    /// [`EntryState::retrieved`].
+    pub(crate) fn retrieved(&mut self) -> bool {
         self.state.retrieved()
     }
 
-    /// See [`EntryState::failed`].
-    pub(crate) fn failed(&mut self, error: Error, again: bool) -> bool {
+    /// `retrieve` has failed with the handle `data`; see [`EntryState::failed`].
+    pub(crate) fn failed(&mut self, data: u64, error: Error, again: bool) -> bool {
+        self.data = data;
         self.state.failed(error.to_errno(), again)
     }
 
@@ -195,6 +192,12 @@ impl IncomingEntry {
     /// See [`EntryState::finish_file`].
     pub(crate) fn finish_file(&mut self, error: Option<Error>) -> FileFinished {
         self.state.finish_file(error.map(Error::to_errno))
+    }
+
+    /// Whether the entry is claimed for this FLB, and not finished.
+    pub(crate) fn is_of(&self, flb: Flb) -> bool {
+        let is_claimed = matches!(self.state.status(), Status::Retrieving | Status::Retrieved);
+        is_claimed && self.data == flb.as_ptr() as u64
     }
 
     /// The FLB that has retrieved the entry, until that is finished.

@@ -5,7 +5,8 @@
 use super::support::*;
 use crate::{
     bindings::{EINVAL, ENOENT},
-    outgoing, raw,
+    outgoing,
+    raw::{self, Direction},
     refs::Holder,
 };
 use kernel::{
@@ -113,9 +114,10 @@ mod suite {
         b.core.register(b.handler(1), pools())?;
         b.preserve(0)?;
         b.preserve(1)?;
-        let object = outgoing::get_unreferenced(pools())?;
+        outgoing::get_unreferenced(pools())?;
+        let object = pools().side(Direction::Outgoing).object();
         // SAFETY: It came from `preserve`, and is there until the last file is unpreserved.
-        let pages = unsafe { KhoBox::<Pools, Published>::borrow(object.as_ptr()) }.pages;
+        let pages = unsafe { KhoBox::<Pools, Published>::borrow(object) }.pages;
         b.unpreserve(0);
         let before = ended();
         b.unpreserve(1);
@@ -132,10 +134,11 @@ mod suite {
         b.core.register(b.handler(0), pools())?;
         b.preserve(0)?;
         b.preserve(0)?;
-        let object = outgoing::get_unreferenced(pools())?;
+        outgoing::get_unreferenced(pools())?;
+        let object = pools().side(Direction::Outgoing).object();
         let block = b.preview()?;
         // SAFETY: It came from `preserve`, and is there until the last file is unpreserved.
-        let kept = unsafe { KhoBox::<Pools, Published>::from_foreign(object.as_ptr()) };
+        let kept = unsafe { KhoBox::<Pools, Published>::from_foreign(object) };
         let handle = kept.handle().into_bits();
         kept.into_foreign();
         let same = block.is(0, NAME, handle, 2);
@@ -152,15 +155,19 @@ mod suite {
         let b = Bench::new(1, 0)?;
         b.receive(handed_over(77, 2)?.bytes())?;
         b.core.register(b.handler(0), pools())?;
-        let first = b.core.incoming.get(pools())?;
-        let second = b.core.incoming.get(pools())?;
+        b.core.incoming.get(pools())?;
+        let first = pools().side(Direction::Incoming).object();
+        b.core.incoming.get(pools())?;
+        let second = pools().side(Direction::Incoming).object();
         // SAFETY: It came from `retrieve`, and is there as long as the references are.
-        let pages = unsafe { KBox::<Pools>::borrow(first.as_ptr()) }.pages;
+        let pages = unsafe { KBox::<Pools>::borrow(first) }.pages;
         b.finish(0);
         b.finish(0);
-        b.core.incoming.release(pools().ready()?, Holder::Reference);
+        b.core
+            .put(pools().ready()?, Direction::Incoming, Holder::Reference);
         let before = ended();
-        b.core.incoming.release(pools().ready()?, Holder::Reference);
+        b.core
+            .put(pools().ready()?, Direction::Incoming, Holder::Reference);
         let after = ended();
         b.unregister_all(0);
         assert_eq!((pages, before, after), (77, 0, FINISH));
@@ -175,7 +182,7 @@ mod suite {
             let b = Bench::new(1, 0)?;
             b.receive(handed_over(data, 1)?.bytes())?;
             b.core.register(b.handler(0), pools())?;
-            let got = b.core.incoming.get(pools()).map(|_| ());
+            let got = b.core.incoming.get(pools());
             b.unregister_all(0);
             assert_eq!(got, err(errno));
         }

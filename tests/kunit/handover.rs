@@ -161,12 +161,12 @@ mod suite {
         }
         let block = b.preview()?;
         assert_eq!(block.count(), 2);
-        assert!(block.is(0, &name(0), data(0), 7));
-        assert!(block.is(1, &name(1), data(1), 4));
+        assert!(block.has(&name(0), data(0), 7));
+        assert!(block.has(&name(1), data(1), 4));
         b.unpreserve(1);
         let block = b.preview()?;
-        assert!(block.is(0, &name(0), data(0), 6));
-        assert!(block.is(1, &name(1), data(1), 3));
+        assert!(block.has(&name(0), data(0), 6));
+        assert!(block.has(&name(1), data(1), 3));
         Ok(())
     }
 

@@ -148,8 +148,8 @@ mod suite {
         assert_eq!(b.preserve(0), err(EOVERFLOW));
         // The refusal is exact.
         let block = b.preview()?;
-        assert!(block.is(0, &name(0), data(0), u64::from(MAX_REFERENCES)));
-        assert!(block.is(1, &name(1), data(1), u64::from(MAX_REFERENCES) + 1));
+        assert!(block.has(&name(0), data(0), u64::from(MAX_REFERENCES)));
+        assert!(block.has(&name(1), data(1), u64::from(MAX_REFERENCES) + 1));
         assert_eq!(b.calls(), [P(0), P(1)]);
 
         let new = Bench::new(1, 2)?;

@@ -510,10 +510,12 @@ impl Bench {
 
     /// The object of a direction, if that takes no lock.
     pub(super) fn try_get(&self, flb: usize, direction: Direction) -> Option<usize> {
-        let flb = self.flb(flb);
-        let side = flb.side(direction);
-        let is_counted = side.refs().try_get() == Taken::Counted;
-        is_counted.then(|| side.object().as_ptr() as usize)
+        let is_counted = self.flb(flb).side(direction).refs().try_get() == Taken::Counted;
+        is_counted.then(|| self.object(flb, direction))
+    }
+
+    fn object(&self, flb: usize, direction: Direction) -> usize {
+        self.flb(flb).side(direction).object() as usize
     }
 
     fn put_not_last(&self, flb: usize, direction: Direction) -> bool {
@@ -523,34 +525,38 @@ impl Bench {
     pub(super) fn get(&self, flb: usize) -> Result<usize> {
         match self.try_get(flb, Direction::Incoming) {
             Some(object) => Ok(object),
-            None => Ok(self.core.incoming.get(self.flb(flb))?.as_ptr() as usize),
+            None => {
+                self.core.incoming.get(self.flb(flb))?;
+                Ok(self.object(flb, Direction::Incoming))
+            }
+        }
+    }
+
+    fn put_direction(&self, flb: usize, direction: Direction) {
+        if !self.put_not_last(flb, direction) {
+            let _ = self
+                .flb(flb)
+                .ready()
+                .map(|flb| self.core.put(flb, direction, Holder::Reference));
         }
     }
 
     pub(super) fn put(&self, flb: usize) {
-        if !self.put_not_last(flb, Direction::Incoming) {
-            let incoming = &self.core.incoming;
-            let _ = self
-                .flb(flb)
-                .ready()
-                .map(|flb| incoming.release(flb, Holder::Reference));
-        }
+        self.put_direction(flb, Direction::Incoming);
     }
 
     pub(super) fn get_outgoing(&self, flb: usize) -> Result<usize> {
         match self.try_get(flb, Direction::Outgoing) {
             Some(object) => Ok(object),
-            None => Ok(outgoing::get(self.flb(flb))?.as_ptr() as usize),
+            None => {
+                outgoing::get(self.flb(flb))?;
+                Ok(self.object(flb, Direction::Outgoing))
+            }
         }
     }
 
     pub(super) fn put_outgoing(&self, flb: usize) {
-        if !self.put_not_last(flb, Direction::Outgoing) {
-            let _ = self
-                .flb(flb)
-                .ready()
-                .map(|flb| outgoing::put(flb, Holder::Reference));
-        }
+        self.put_direction(flb, Direction::Outgoing);
     }
 
     /// The outgoing object, without a reference to it.
@@ -559,8 +565,8 @@ impl Bench {
         if is_held() {
             return Ok(Some(self.described(flb, Direction::Outgoing).1));
         }
-        let object = outgoing::get_unreferenced(self.flb(flb))?;
-        Ok(is_held().then(|| object.as_ptr() as usize))
+        outgoing::get_unreferenced(self.flb(flb))?;
+        Ok(is_held().then(|| self.object(flb, Direction::Outgoing)))
     }
 
     /// Hands over memory with this content; the answer to clients that ask for what is not there.

@@ -4,7 +4,7 @@
 //! that is handed over.
 
 use crate::{
-    abi::flb_array::{capacity, pages, Error, Writer, MAX_FILES},
+    abi::flb_array::{capacity, pages, Refusal, Writer, DUPLICATE, MAX_FILES, NAME},
     bytes::{field, named, Bytes, Memory},
     model::{decode, validate, Owned},
     take,
@@ -57,23 +57,17 @@ fn write(entries: &[Owned]) {
     );
 }
 
-/// Check that the number that an error shows is in the memory, or that of an entry in it.
-fn described(error: Error, bytes: &[u8]) {
-    let (text, number) = error.describe();
-    assert!(!text.is_empty(), "nothing is said");
-    match error {
-        Error::PageCount(_) | Error::Count(_) | Error::FileCount(_) => {
-            let is_in = |memory: Memory| {
-                let header = [memory.header.pages, memory.header.count];
-                let files = memory.entries.iter().map(|entry| entry.files);
-                header.into_iter().chain(files).any(|other| other == number)
-            };
-            assert!(is_in(Memory::new(bytes)), "no such number");
-        }
-        Error::Name(_) | Error::NameDuplicate(_) => {
-            assert!(number < capacity(bytes.len()) as u64, "no such entry");
-        }
+/// Check that the number that a refusal shows is in the memory, or that of an entry in it.
+fn described((what, number): Refusal, bytes: &[u8]) {
+    if what == NAME || what == DUPLICATE {
+        assert!(number < capacity(bytes.len()) as u64, "no such entry");
+        return;
     }
+    let memory = Memory::new(bytes);
+    let header = [memory.header.pages, memory.header.count];
+    let files = memory.entries.iter().map(|entry| entry.files);
+    let mut numbers = header.into_iter().chain(files);
+    assert!(numbers.any(|other| other == number), "no such number");
 }
 
 /// Return what an input asks: the memory and the page size.
@@ -88,7 +82,7 @@ fn question(mut input: &[u8]) -> (Vec<u8>, usize) {
 
 /// Return how many entries there are.
 #[cfg(test)]
-pub(crate) fn answer(input: &[u8]) -> Result<usize, Error> {
+pub(crate) fn answer(input: &[u8]) -> Result<usize, Refusal> {
     let (bytes, page_size) = question(input);
     validate(&bytes, page_size).map(|entries| entries.len())
 }

@@ -107,6 +107,11 @@ impl Block {
             && self.data(index) == data
             && self.files(index) == files
     }
+
+    /// Whether there is such an entry. The order of handlers does not matter.
+    pub(in super::super) fn has(&self, name: &[u8], data: u64, files: u64) -> bool {
+        (0..self.count() as usize).any(|index| self.is(index, name, data, files))
+    }
 }
 
 /// Memory that KHO takes for what the previous kernel preserved. The core frees it, unless it

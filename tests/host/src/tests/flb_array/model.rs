@@ -5,7 +5,7 @@
 
 use super::bytes::{Bytes, Memory};
 use crate::abi::{
-    flb_array::{self, Entry, Error},
+    flb_array::{self, Entry, Refusal, DUPLICATE, ENTRY_COUNT, FILE_COUNT, NAME, PAGE_COUNT},
     name,
 };
 use std::collections::BTreeSet;
@@ -24,7 +24,7 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 
 /// Return the entries of an array, or what is wrong with it: the header first, then each name and
 /// file count, then names that are there twice.
-pub(crate) fn decode(bytes: &[u8], page_size: usize) -> Result<Vec<Owned>, Error> {
+pub(crate) fn decode(bytes: &[u8], page_size: usize) -> Result<Vec<Owned>, Refusal> {
     let mut bytes = bytes.to_vec();
     if bytes.len() < 16 {
         bytes.resize(16, 0);
@@ -33,28 +33,28 @@ pub(crate) fn decode(bytes: &[u8], page_size: usize) -> Result<Vec<Owned>, Error
     let (pages, count) = (u64_at(&bytes, 0), u64_at(&bytes, 8));
     let fit = (u128::from(pages) * page_size as u128).saturating_sub(16) / 64;
     if fit == 0 || fit > room {
-        return Err(Error::PageCount(pages));
+        return Err((PAGE_COUNT, pages));
     }
     if u128::from(count) > fit {
-        return Err(Error::Count(count));
+        return Err((ENTRY_COUNT, count));
     }
 
     let mut entries = Vec::new();
     for (index, entry) in bytes[16..].chunks(64).take(count as usize).enumerate() {
         let name = match entry[..48].iter().position(|byte| *byte == 0) {
-            None | Some(0) => return Err(Error::Name(index)),
+            None | Some(0) => return Err((NAME, index as u64)),
             Some(end) => entry[..end].to_vec(),
         };
         let (data, files) = (u64_at(entry, 48), u64_at(entry, 56));
         if files == 0 || files > 0x7fff_ffff {
-            return Err(Error::FileCount(files));
+            return Err((FILE_COUNT, files));
         }
         let files = files as u32;
         entries.push(Owned { name, data, files });
     }
     let mut names = BTreeSet::new();
     match entries.iter().position(|entry| !names.insert(&entry.name)) {
-        Some(index) => Err(Error::NameDuplicate(index)),
+        Some(index) => Err((DUPLICATE, index as u64)),
         None => Ok(entries),
     }
 }
@@ -76,7 +76,7 @@ fn owned(entry: &Entry) -> Owned {
 
 /// Validate an array, and check that names are padded only when nothing else is wrong, and that
 /// nothing else is changed.
-pub(crate) fn validate(bytes: &[u8], page_size: usize) -> Result<Vec<Owned>, Error> {
+pub(crate) fn validate(bytes: &[u8], page_size: usize) -> Result<Vec<Owned>, Refusal> {
     let mut memory = Memory::new(bytes);
     let mut expected = memory.bytes();
     let result = flb_array::validate(&memory.header, &mut memory.entries, page_size);
@@ -91,7 +91,7 @@ pub(crate) fn validate(bytes: &[u8], page_size: usize) -> Result<Vec<Owned>, Err
             entries.len()
         }
         // It was found when it had been padded.
-        Err(Error::NameDuplicate(index)) => index + 1,
+        Err((what, index)) if what == DUPLICATE => index as usize + 1,
         Err(_) => 0,
     };
     pad(&mut expected, padded);
@@ -108,6 +108,6 @@ fn pad(bytes: &mut Bytes, entries: usize) {
 }
 
 /// Return the number of entries of an array, or what is wrong with it.
-pub(crate) fn count(bytes: &Bytes, page_size: usize) -> Result<usize, Error> {
+pub(crate) fn count(bytes: &Bytes, page_size: usize) -> Result<usize, Refusal> {
     validate(&bytes.0, page_size).map(|entries| entries.len())
 }
