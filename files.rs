@@ -78,7 +78,11 @@ impl LuoFlb {
     /// released. May sleep.
     pub(crate) fn unregister(&self, handler: Handler, flb: Flb) {
         if let Err(error) = self.leave(handler, Some(flb)) {
-            flb.log(c"not unregistered", error.to_errno().into());
+            let what = match error == EBUSY {
+                true => c"unregistered with the last preserved file",
+                false => c"not unregistered",
+            };
+            flb.log(what, error.to_errno().into());
         }
     }
 
@@ -91,8 +95,7 @@ impl LuoFlb {
 
     /// Have one FLB leave, or all with the handler, now or with the last preserved file.
     ///
-    /// Errors: [`ENOENT`] if it is not registered; [`EBUSY`] if files are preserved, as long as
-    /// which it is used.
+    /// Errors: [`ENOENT`] if it is not registered; [`EBUSY`] if it leaves later.
     fn leave(&self, handler: Handler, which: Option<Flb>) -> Result {
         let mut guard = lock_state(handler).ok_or(ENOENT)?;
         let mut registry = self.registry.lock();
@@ -179,7 +182,6 @@ impl LuoFlb {
     }
 
     /// Retrieve the object for the last file, and finish that.
-    #[cold]
     fn finish_last_file(&self, dependency: &Dependency) {
         let flb = dependency.flb;
         // Another FLB of the name may be retrieving, and fail.
@@ -199,7 +201,7 @@ impl LuoFlb {
     /// Finish a file for an entry, see [`Incoming::finish_file`].
     fn finish_entry(&self, dependency: &Dependency, error: Option<Error>) -> FileFinished {
         let (finished, live) = self.incoming.finish_file(&dependency.name, error);
-        if let (FileFinished::Release, Some(Ok(live))) = (finished, live.map(Flb::ready)) {
+        if let Some(Ok(live)) = live.map(Flb::ready) {
             self.put(live, Direction::Incoming, Holder::Handler);
         }
         finished
@@ -235,10 +237,13 @@ impl LuoFlb {
         guard.map_or_else(|| self.attach(handler, registered), Ok)
     }
 
-    #[cold]
+    #[inline(never)]
     fn attach(&self, handler: Handler, registered: bool) -> Result<HandlerGuard> {
         // A task that unregisters the handler would wait for the callback, with the lock held.
-        if handler.state().is_some_and(HandlerState::is_locked) {
+        if handler
+            .state()
+            .is_some_and(HandlerState::is_locked_by_this_task)
+        {
             return Err(deadlock());
         }
         let register = RegisterRead::lock();
@@ -274,6 +279,6 @@ fn lock_state(handler: Handler) -> Option<HandlerGuard> {
 fn unlink(handler: Handler, guard: &mut HandlerGuard, registry: &mut RegistryGuard<'_>) {
     registry.remove_leaving(guard);
     if core::mem::take(&mut guard.links_mut(registry).unregistered) {
-        handler.detach(guard.state(), registry);
+        handler.detach(guard, registry);
     }
 }

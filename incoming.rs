@@ -230,7 +230,11 @@ impl Incoming {
         error: Option<Error>,
     ) -> (FileFinished, Option<Flb>) {
         match self.entry(&mut self.handed_over.lock(), name) {
-            Ok(entry) => (entry.finish_file(error), entry.flb()),
+            Ok(entry) => match entry.finish_file(error) {
+                // Files hold the object, so the FLB is there, until they are put.
+                FileFinished::Release => (FileFinished::Release, entry.flb()),
+                finished => (finished, None),
+            },
             Err(_) => (FileFinished::Held, None),
         }
     }

@@ -57,8 +57,8 @@
 //!   HandlerState::mutex    The FLBs of a handler and its files. Held across callbacks.
 //!     outgoing.lock        Of an FLB. Held across preserve and unpreserve.
 //!     incoming.lock        Of an FLB. Held across retrieve and finish.
-//!       registry lock      Registrations, the FLB array, and what came. Never held across
-//!                          callbacks.
+//!       registry lock      The FLB array, what came, and, with that of their handler, registrations.
+//!                          Never held across callbacks.
 //! ```
 //!
 //! The two of an FLB are not taken inside one another, except by callbacks that use another FLB.

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What this kernel preserves of an FLB: lock, callback, commit.
-//!
-//! All may sleep. The callbacks run under the FLB's `outgoing.lock`.
+//! What this kernel preserves of an FLB. All may sleep; all is done under its `outgoing.lock`.
 
 #![forbid(unsafe_code)]
 

@@ -38,8 +38,8 @@
 //! interleavings and all values that the memory model allows to be read.
 //!
 //! The fast paths are in `shim.c`: they are called for each device that comes up, and in Rust each
-//! of the kernel's atomics is a call. They are what `try_get` and `put_not_last` are here, which
-//! are for the slow paths, under the lock.
+//! of the kernel's atomics is a call. They are what `try_get` and `put_not_last` are here, of which
+//! the slow paths use the former, and the tests both.
 //!
 //! A cmpxchg fails only if that of another task succeeds, so the loops are lock-free.
 
@@ -105,7 +105,9 @@ impl Refs {
     /// Take a reference if the object is held. Takes no lock.
     #[inline(never)]
     pub(crate) fn try_get(&self) -> Taken {
-        self.take(REFERENCE, u32::MAX - REFERENCE, Order::Acquire)
+        self.take(REFERENCE, Order::Acquire, |word| {
+            word != 0 && word <= u32::MAX - REFERENCE
+        })
     }
 
     /// Put a reference, unless it is the last holder or there is none; whether it was put. Takes no
@@ -113,7 +115,7 @@ impl Refs {
     #[allow(dead_code)] // For the tests: the core uses that of `shim.c`.
     pub(crate) fn put_not_last(&self) -> bool {
         let less = REFERENCE.wrapping_neg();
-        self.add(less, REFERENCE + 1, u32::MAX, Order::Release)
+        self.add(less, Order::Release, |word| word > REFERENCE)
             .is_ok()
     }
 
@@ -143,42 +145,39 @@ impl Refs {
 
     /// Count a handler if the object is held. Under the lock.
     pub(crate) fn hold(&self) -> Taken {
-        // Handlers change under the lock only.
-        match self.handlers() {
-            MAX_HANDLERS.. => Taken::Saturated,
-            _ => self.take(HANDLER, u32::MAX, Order::Relaxed),
-        }
+        self.take(HANDLER, Order::Relaxed, |word| {
+            word != 0 && word & HANDLERS < MAX_HANDLERS
+        })
     }
 
     /// Remove a holder. Under the lock.
     pub(crate) fn release(&self, holder: Holder) -> Released {
-        let one = match holder {
-            Holder::Handler if self.handlers() == 0 => return Released::Underflow,
-            Holder::Handler => HANDLER,
-            Holder::Reference => REFERENCE,
+        let (one, all) = match holder {
+            Holder::Handler => (HANDLER, HANDLERS),
+            Holder::Reference => (REFERENCE, !HANDLERS),
         };
-        match self.add(one.wrapping_neg(), one, u32::MAX, Order::Full) {
+        match self.add(one.wrapping_neg(), Order::Full, |word| word & all != 0) {
             Ok(0) => Released::Last,
             Ok(_) => Released::Held,
             Err(_) => Released::Underflow,
         }
     }
 
-    /// Add a holder, unless there is none or the word is above `most`.
-    fn take(&self, one: u32, most: u32, order: Order) -> Taken {
-        match self.add(one, 1, most, order) {
+    /// Add a holder, if there is one and there may be one more.
+    fn take(&self, one: u32, order: Order, may: impl Fn(u32) -> bool) -> Taken {
+        match self.add(one, order, may) {
             Ok(_) => Taken::Counted,
             Err(0) => Taken::Zero,
             Err(_) => Taken::Saturated,
         }
     }
 
-    /// Add a number to the word, modulo 2^32, if that is between `least` and `most`, and return the
-    /// sum; otherwise return the word.
+    /// Add a number to the word, modulo 2^32, if it may be, and return the sum; otherwise return
+    /// the word.
     #[inline(always)]
-    fn add(&self, number: u32, least: u32, most: u32, order: Order) -> Result<u32, u32> {
+    fn add(&self, number: u32, order: Order, may: impl Fn(u32) -> bool) -> Result<u32, u32> {
         let mut word = self.0.load();
-        while (least..=most).contains(&word) {
+        while may(word) {
             let sum = word.wrapping_add(number);
             match self.0.cmpxchg(word, sum, order) {
                 Ok(()) => return Ok(sum),

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which FLBs are registered with which handlers. Protected by the registry lock.
+//! Which FLBs are registered with which handlers: the links of all handlers.
 //!
-//! The lists are short, so they are walked.
+//! Links are changed with the lock of their handler and the registry lock held, and read with one
+//! of the two. The lists are short, so they are walked.
 
 #![forbid(unsafe_code)]
 

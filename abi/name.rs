@@ -21,6 +21,7 @@ pub(crate) type Field = [u8; LEN];
 /// # Invariants
 ///
 /// Holds at least one byte before the first NUL, and nothing but NULs from there on.
+// Aligned, so that it is copied by words.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(8))]
 pub(crate) struct Name(Field);

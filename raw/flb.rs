@@ -247,6 +247,9 @@ impl<'a> Side<'a> {
     /// pointer of the client, possibly null, which the core never follows.
     #[inline]
     pub(crate) fn object(self) -> *mut c_void {
+        if !self.refs().is_held() {
+            return core::ptr::null_mut();
+        }
         // SAFETY: By the type invariants the field is there. It is written by one instruction.
         unsafe { addr_of!((*self.0).obj).read_volatile() }
     }

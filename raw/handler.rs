@@ -6,7 +6,7 @@ use super::Ready;
 use crate::{
     abi::name::{self, Name},
     bindings,
-    lock::{ByRegistry, Guard, RegisterRead},
+    lock::{ByRegistry, Guard, HandlerGuard, RegisterRead},
     refs::{Refs, REFERENCE},
 };
 use core::{
@@ -35,6 +35,8 @@ pub(crate) struct Dependency {
 ///
 /// # Invariants
 ///
+/// While the mutex of the handler is not held:
+///
 /// - While there are files the handler holds each of the `flbs` once, and otherwise none.
 /// - Unless there are files, none of the `flbs` is leaving.
 pub(crate) struct Links {
@@ -60,7 +62,8 @@ pub(crate) struct HandlerState {
     /// The preserved files of the handler, as references. The first and the last change under
     /// `mutex`. `shim.c` knows where this is.
     pub(crate) files: Refs,
-    /// The handler, or null. Changes under the registry lock.
+    /// The handler, or null. Changes under the registry lock; what is attached to a handler stays
+    /// so while `mutex` is held.
     handler: Atomic<*mut c_void>,
     /// Another state. They are all in one list.
     pub(crate) next: Option<&'static HandlerState>,
@@ -106,12 +109,12 @@ impl HandlerState {
     }
 
     /// Whether this task has locked the mutex.
-    pub(crate) fn is_locked(&self) -> bool {
+    pub(crate) fn is_locked_by_this_task(&self) -> bool {
         // SAFETY: The mutex is initialised, and states are not freed.
         unsafe { bindings::luo_flb_shim_is_owner(self.mutex()) }
     }
 
-    /// The links, for a task that holds the locks.
+    /// The links, for a task that holds one of the locks, or both in order to change them.
     pub(crate) fn links(&self) -> *mut Links {
         self.links.get()
     }
@@ -179,7 +182,8 @@ impl Handler {
     }
 
     /// Detach the state of the handler.
-    pub(crate) fn detach<T>(self, state: &'static HandlerState, _: &mut Guard<&ByRegistry<T>>) {
+    pub(crate) fn detach<T>(self, guard: &mut HandlerGuard, _: &mut Guard<&ByRegistry<T>>) {
+        let state = guard.state();
         state.handler.store(null_mut(), Relaxed);
         // SAFETY: The list is valid, and protected by the registry lock, which is held.
         unsafe { bindings::luo_flb_shim_set_list(self.list(), self.list()) };

@@ -151,6 +151,7 @@ impl Received {
 ///
 /// `data` is the handle for `retrieve`. While the state is `Retrieving` or `Retrieved` it is the
 /// address of the FLB that has claimed the entry; in the latter it holds a reference to its owner.
+/// Once that is finished it means nothing.
 #[repr(C)]
 pub(crate) struct IncomingEntry {
     name: Field,
@@ -200,7 +201,7 @@ impl IncomingEntry {
         is_claimed && self.data == flb.as_ptr() as u64
     }
 
-    /// The FLB that has retrieved the entry, until that is finished.
+    /// The FLB that has retrieved the entry. It is there as long as something holds the object.
     pub(crate) fn flb(&self) -> Option<Flb> {
         if self.state.status() != Status::Retrieved {
             return None;

@@ -199,9 +199,10 @@ const CLIPPY: u32 = 95;
 fn has_clippy() -> bool {
     let version = process::output(Command::new("clippy-driver").arg("--version"));
     let version = version.unwrap_or_default();
+    // Clippy 0.1.95 is that of Rust 1.95.
     let minor = version
-        .split('.')
-        .nth(1)
+        .split(['.', ' '])
+        .nth(3)
         .and_then(|minor| minor.parse::<u32>().ok());
     minor.is_some_and(|minor| minor >= CLIPPY)
 }

@@ -72,7 +72,7 @@ impl Shared {
         }
     }
 
-    /// Do as `outgoing::put`.
+    /// Do as `LuoFlb::put`.
     fn release(&self, holder: Holder) {
         self.flb
             .lock()

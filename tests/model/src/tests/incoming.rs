@@ -223,7 +223,7 @@ impl Incoming {
         }
     }
 
-    /// Do as `Incoming::finish_entry`.
+    /// Do as `LuoFlb::finish_entry`.
     fn finish_entry(&self, flb: usize, errno: Option<i32>) -> FileFinished {
         let mut handed_over = self.handed_over.lock().unwrap();
         let entry = self.entry(&mut handed_over, flb);
@@ -237,7 +237,7 @@ impl Incoming {
         finished
     }
 
-    /// Do as `Incoming::release`, and `Incoming::finished`.
+    /// Do as `LuoFlb::put`, and `Incoming::finished`.
     fn release(&self, flb: usize, holder: Holder) {
         self.flbs[flb].lock().release(holder, |object| {
             let callback = Callback::Finish(flb, object);
