@@ -1,23 +1,26 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# guest.sh: build the guest's userspace, one static binary, to $CACHE/guest/init. For another ARCH
-# than x86_64 to $CACHE/guest/init-ARCH too: this machine asks its own one for the scenarios.
+# guest.sh: build the guest's userspace, two static binaries, to $CACHE/guest/init and luoctl. For
+# another ARCH than x86_64 to init-ARCH and luoctl-ARCH too: this machine asks its own init for the
+# scenarios.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=scripts/toolchain.sh
 . "$TOP/scripts/toolchain.sh"
 
-# build TARGET NAME [OPTION...]
+# build TARGET SUFFIX [OPTION...]
 build() {
-	local target=$1 init=$CACHE/guest/$2
+	local target=$1 suffix=$2 program
 	shift 2
 
-	step "Guest userspace ${init##*/}" cargo build --quiet --release --locked "$@" \
+	step "Guest userspace$suffix" cargo build --quiet --release --locked "$@" \
 		--manifest-path "$TOP/Cargo.toml" -p "$PACKAGE" --target "$target" || exit 1
-	cp "$CARGO_TARGET_DIR/$target/release/$PACKAGE" "$init.tmp" ||
-		die "cannot write to $CACHE/guest" "free some space"
-	mv "$init.tmp" "$init"
+	for program in init luoctl; do
+		{ cp "$CARGO_TARGET_DIR/$target/release/$program" "$CACHE/guest/$program.tmp" &&
+			mv "$CACHE/guest/$program.tmp" "$CACHE/guest/$program$suffix"; } ||
+			die "cannot write to $CACHE/guest" "free some space"
+	done
 }
 
 have cargo || die "cargo is missing" "run scripts/setup.sh"
@@ -27,11 +30,11 @@ export RUSTFLAGS='-C target-feature=+crt-static -C relocation-model=static'
 cache_dir guest
 lock guest
 forget_others "$PACKAGE"
-build "$(rustc -vV | sed -n 's/^host: //p')" init
+build "$(rustc -vV | sed -n 's/^host: //p')" ''
 [ "$ARCH" = arm64 ] || exit 0
 # A toolchain without the target has no std for it: std is built from its source, which cargo, for
 # no user's setting, looks for below the toolchain alone.
 find_rust_src || die "the library source of rustc is missing" "run scripts/setup.sh"
 export RUSTC_BOOTSTRAP=1 __CARGO_TESTS_ONLY_SRC_ROOT=$RUST_SRC
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
-build aarch64-unknown-linux-gnu init-arm64 -Z build-std=std,panic_abort
+build aarch64-unknown-linux-gnu -arm64 -Z build-std=std,panic_abort

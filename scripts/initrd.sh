@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# initrd.sh OUT LABEL=IMAGE... [SELFTEST...]: an initramfs with /init, /kernels/LABEL, /selftests/*,
-# and /modules/LABEL.ko if the kernel has a module.
+# initrd.sh OUT LABEL=IMAGE... [SELFTEST...]: an initramfs with /init, /bin/luoctl, /kernels/LABEL,
+# /selftests/*, and /modules/LABEL.ko if the kernel has a module.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -10,8 +10,9 @@ set -euo pipefail
 stage() {
 	local arg
 
-	mkdir -p "$ROOT"/{kernels,modules,selftests,proc,sys,dev,tmp} &&
-		cp "$INIT" "$ROOT/init" || return 1
+	mkdir -p "$ROOT"/{bin,kernels,modules,selftests,proc,sys,dev,tmp} &&
+		cp "$GUEST/init$SUFFIX" "$ROOT/init" &&
+		cp "$GUEST/luoctl$SUFFIX" "$ROOT/bin/luoctl" || return 1
 	for arg in "$@"; do
 		case $arg in
 		*=*) cp "${arg#*=}" "$ROOT/kernels/${arg%%=*}" ;;
@@ -25,10 +26,10 @@ stage() {
 [ $# -ge 1 ] || die "usage: initrd.sh OUT LABEL=IMAGE... [SELFTEST...]"
 OUT=$1
 shift
-INIT=$CACHE/guest/init
-[ "$ARCH" = x86_64 ] || INIT=$INIT-$ARCH
+GUEST=$CACHE/guest SUFFIX=
+[ "$ARCH" = x86_64 ] || SUFFIX=-$ARCH
 have cpio || die "cpio is missing" "apt-get install cpio"
-[ -x "$INIT" ] || die "no guest userspace" "run scripts/guest.sh"
+[ -x "$GUEST/init$SUFFIX" ] || die "no guest userspace" "run scripts/guest.sh"
 ROOT=$(mktemp -d "$OUT.XXXXXX" 2>/dev/null) || die "cannot write to ${OUT%/*}" "free some space"
 trap 'rm -rf "$ROOT" "$OUT.tmp"' EXIT
 trap 'exit 143' INT TERM HUP

@@ -58,7 +58,7 @@ fn write_initrd(later: &[String]) -> io::Result<()> {
             added.push(label);
         }
     }
-    for directory in ["modules", "selftests"] {
+    for directory in ["bin", "modules", "selftests"] {
         let from = Path::new("/").join(directory);
         if from.is_dir() {
             archive.directory(directory)?;

@@ -4,7 +4,7 @@
 use crate::sys;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// The device node of the orchestrator.
 pub const DEVICE: &str = "/dev/liveupdate";
@@ -86,6 +86,19 @@ impl LiveUpdate {
 
 /// An open session.
 pub struct Session(OwnedFd);
+
+/// Any descriptor of the session, such as one of another process.
+impl From<OwnedFd> for Session {
+    fn from(fd: OwnedFd) -> Self {
+        Self(fd)
+    }
+}
+
+impl AsFd for Session {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
 
 impl Session {
     /// Adds `file` to what the next kernel gets.

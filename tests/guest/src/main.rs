@@ -30,7 +30,6 @@ mod fdt;
 mod kexec;
 mod kmsg;
 mod leaks;
-mod liveupdate;
 mod luo_ser;
 mod mass;
 mod memfd;
@@ -41,9 +40,9 @@ mod run;
 mod scenarios;
 mod selftest;
 mod story;
-mod sys;
 
 use cmdline::Cmdline;
+use flb_guest::{liveupdate, sys};
 use run::{Run, Scenario};
 use std::io;
 use std::path::Path;

@@ -40,9 +40,7 @@ pub fn mount(kind: &str, target: &str) -> io::Result<()> {
 pub fn memfd_create(name: &str) -> io::Result<File> {
     let name = cstring(name)?;
     // SAFETY: `name` ends in a NUL and outlives the call.
-    let fd = check(unsafe { libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC) }.into())?;
-    // SAFETY: The call succeeded, so `fd` is open and owned by nobody else.
-    Ok(unsafe { File::from_raw_fd(fd as i32) })
+    owned(unsafe { libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC) }.into()).map(File::from)
 }
 
 /// An ioctl whose argument is a structure in memory. The result may be positive.
@@ -54,13 +52,46 @@ pub fn ioctl<T>(fd: impl AsFd, request: u32, argument: &mut T) -> io::Result<i32
     check(ret.into()).map(|ret| ret as i32)
 }
 
-/// Takes over a file descriptor that the kernel has just returned in a structure.
+/// Takes over a file descriptor that the kernel has just made.
 pub fn adopt_fd(fd: i32) -> io::Result<OwnedFd> {
     if fd < 0 {
         return Err(io::Error::from_raw_os_error(libc::EBADF));
     }
     // SAFETY: Callers pass a descriptor that the kernel installed for them in this very call.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Takes over the file descriptor that a system call has just returned.
+fn owned(ret: i64) -> io::Result<OwnedFd> {
+    adopt_fd(check(ret)? as i32)
+}
+
+/// A process, which is this one even if its number is given to another later.
+pub fn open_process(id: u32) -> io::Result<OwnedFd> {
+    // SAFETY: No memory is handed over.
+    owned(unsafe { libc::syscall(libc::SYS_pidfd_open, id, 0) })
+}
+
+/// The open file that a process has as its descriptor `fd`.
+pub fn file_of(process: impl AsFd, fd: i32) -> io::Result<OwnedFd> {
+    let process = process.as_fd().as_raw_fd();
+    // SAFETY: No memory is handed over.
+    owned(unsafe { libc::syscall(libc::SYS_pidfd_getfd, process, fd, 0) })
+}
+
+/// Ends a process, and waits until it has.
+pub fn end_process(process: impl AsFd) -> io::Result<()> {
+    let fd = process.as_fd().as_raw_fd();
+    let (signal, no_info) = (libc::SIGTERM, std::ptr::null::<libc::siginfo_t>());
+    // SAFETY: There is no information to read.
+    check(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, signal, no_info, 0) })?;
+    let mut ended = libc::pollfd {
+        fd,
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    // SAFETY: The structure is the only one, and exclusively borrowed for the call.
+    check(unsafe { libc::poll(&mut ended, 1, -1) }.into()).map(|_| ())
 }
 
 /// The size of a page, in bytes.
