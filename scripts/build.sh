@@ -9,6 +9,7 @@
 # rustdebug  as rust, with all that looks for mistakes at run time; rustkcsan: for data races
 # rust64k    as rust, c64k as c: arm64 with pages of 64 KiB
 # rustbench  with the benchmark in place of the clients, as cbench
+# rustown    as rust, with the driver FLB_DRIVER, a file, in place of the sample; as cown
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -29,8 +30,8 @@ describe() {
 	SEEDS=(rust c)
 	COMPILER=clang
 	case $ARCH/$core/$rest in
-	x86_64/*/) COMPILER=gcc ;;
-	arm64/*/) ;;
+	x86_64/*/|x86_64/*/own) COMPILER=gcc ;;
+	arm64/*/|arm64/*/own) ;;
 	x86_64/c/bench) names+=(bench) SEEDS=(rustbench cbench) ;;
 	x86_64/rust/bench) names+=(bench max) SEEDS=(rustbench cbench) ;;
 	x86_64/rust/rt) names+=("$rest") COMPILER=gcc ;;
@@ -100,8 +101,25 @@ key() {
 	case $NAME in
 	kdir-*) date +%s.%N ;;
 	*) printf '%s\n' "$TOOLCHAIN" "$COMPILER" "$(cat "$TREE/.flb-version" \
-		"$BUILD/.flb-merged" "$0" "$TREE/kernel/liveupdate/flb/.luo-flb-overlay")" ;;
+		"$BUILD/.flb-merged" "$0" "$TREE/kernel/liveupdate/flb/.luo-flb-overlay" \
+		${FLB_DRIVER:+"$FLB_DRIVER"})" ;;
 	esac | sha256sum
+}
+
+# place_driver: where make finds it before the sample of the tree, which stays as it is.
+place_driver() {
+	mkdir -p "$BUILD/${SAMPLE_OBJECT%/*}" && cp "$FLB_DRIVER" "$BUILD/${SAMPLE_OBJECT%.o}.rs"
+}
+
+# build_driver: before all the rest. What the compiler says of it is shown, by the name of its file.
+build_driver() {
+	local name=${FLB_DRIVER##*/} said rc=0
+
+	place_driver || die "cannot write to $CACHE" "free some space"
+	STEP_QUIET=1 step "Compile $name" kmake "$SAMPLE_OBJECT" || rc=$?
+	said=$(sed -n '/^\(error\|warning\)/,$ { /^make/d; p }' "$STEP_LOG")
+	[ -z "$said" ] || printf '%s\n' "${said//"${SAMPLE_OBJECT%.o}.rs"/"$FLB_DRIVER"}" >&2
+	[ "$rc" -eq 0 ] || die "$name does not compile" "see above; log: $STEP_LOG"
 }
 
 # install_image: whole or not at all, as others may be booting the one before.
@@ -128,6 +146,7 @@ build_image() {
 	rm -f "$BUILD/.flb-built"
 	step "Configure $VARIANT" configure || exit 1
 	check_held
+	[[ $VARIANT != *own ]] || build_driver
 	step "Build kernel $VARIANT" kmake "${GOALS[@]}" || exit 1
 	check_held
 	install_image || die "cannot write to $CACHE" "free some space"
@@ -142,6 +161,7 @@ arm64) GOALS=(Image) BOOT=arch/arm64/boot/Image ;;
 esac
 describe "$2"
 [[ ${FRAGMENTS[*]} != */module.config* ]] || GOALS+=(modules)
+[[ $2 != *own || -f ${FLB_DRIVER:-} ]] || die "no driver ${FLB_DRIVER:-}" "set FLB_DRIVER"
 TREE=$1
 [[ $TREE == */* ]] || TREE=$CACHE/tree/$1
 [ -f "$TREE/.flb-version" ] || die "no kernel source at $TREE" "run scripts/fetch.sh ${1##*/}"
@@ -150,6 +170,7 @@ VARIANT=$(variant "$NAME" "$2")
 BUILD=$CACHE/build/$VARIANT
 IMAGE=$CACHE/image/$VARIANT
 use_toolchain "$COMPILER"
+SAMPLE_OBJECT=samples/rust/rust_liveupdate.o
 MAKE_ARGS=()
 [ "$COMPILER" = gcc ] || MAKE_ARGS=(LLVM="${LLVM_SUFFIX:-1}")
 cache_dir build

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # demo.sh: a live update in QEMU, told for a person. SERIES (the newest that can be had), or
-# KDIR=TREE; FLB=rust|c; SAMPLE=notes: of the sample driver in place of memfds.
+# KDIR=TREE; FLB=rust|c; SAMPLE=notes: of the sample driver in place of memfds; SAMPLE=FILE.rs: of a
+# driver of yours, with DEVICE=NAME if its source does not say it as samples do.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -25,14 +26,34 @@ tools() {
 	"$TOP/scripts/setup.sh" && "$TOP/scripts/guest.sh"
 }
 
+# said_in FILE PREFIX: the first name that a source gives as a literal with this prefix.
+said_in() {
+	sed -n "s/^\(.*[^[:alnum:]_]\)\?name: $2\"\([^\"]*\)\".*/\2/p" "$1" | head -n 1
+}
+
+# find_driver: a source file of yours, for build.sh, and the words for its story.
+find_driver() {
+	local name
+
+	FLB_DRIVER=$(realpath -e -q "$SAMPLE") ||
+		die "there is no driver $SAMPLE" "give the path of its file"
+	name=$(said_in "$FLB_DRIVER" '')
+	DEVICE=${DEVICE:-$(said_in "$FLB_DRIVER" c)}
+	[ -n "$name" ] || die "$SAMPLE has no module! with a name" "the guide says how"
+	[ -n "$DEVICE" ] || die "$SAMPLE does not say what its device is called" "add DEVICE=NAME"
+	export FLB_DRIVER
+	KIND=${FLB}own
+	WORDS=(flb.sample=own "flb.driver=$name" "flb.device=$DEVICE")
+}
+
 demo() {
-	local image words=(flb.mode=demo "flb.chain=$FLB,$FLB" ${SAMPLE:+"flb.sample=$SAMPLE"})
+	local image words=(flb.mode=demo "flb.chain=$FLB,$FLB" "${WORDS[@]}")
 
 	aside tools
 	FLB_ASIDE=1 find_tree
 	join
-	"$TOP/scripts/build.sh" "$TREE" "$FLB"
-	image=$CACHE/image/$(variant "${TREE##*/}" "$FLB")
+	"$TOP/scripts/build.sh" "$TREE" "$KIND"
+	image=$CACHE/image/$(variant "${TREE##*/}" "$KIND")
 	"$TOP/scripts/initrd.sh" "$RUN/initrd" "$FLB=$image"
 	printf 'Linux %s %s\n\n' "$VERSION" "$ARCH"
 	"$TOP/scripts/boot.sh" "$image" "$RUN/initrd" "$RUN/console.log" "${words[@]}"
@@ -44,8 +65,15 @@ demo() {
 
 FLB=${FLB:-rust}
 [[ $FLB =~ ^(rust|c)$ ]] || die "FLB=$FLB is neither rust nor c"
-[[ ${SAMPLE:-notes} == notes ]] ||
-	die "SAMPLE=$SAMPLE is no sample" "leave it out or use SAMPLE=notes"
+KIND=$FLB WORDS=(${SAMPLE:+"flb.sample=$SAMPLE"})
+case ${SAMPLE:-notes} in
+notes) ;;
+*.rs) find_driver ;;
+*)
+	die "SAMPLE=$SAMPLE is no sample" \
+		"leave it out or use SAMPLE=notes, or a file of yours, like mine.rs"
+	;;
+esac
 export FLB_RUN=$CACHE/run/demo FLB_STORY=1
 RUN=$FLB_RUN
 "$TOP/scripts/fetch.sh" --check "${SERIES:-$NEWEST}"

@@ -7,8 +7,11 @@ use crate::sys;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
+use std::process::Command;
 
 const INITRD: &str = "/next-initrd";
+/// The program for a live update by hand.
+pub const LUOCTL: &str = "/bin/luoctl";
 const CPUS: &str = "/sys/devices/system/cpu";
 
 /// The file of the kernel with this label.
@@ -29,6 +32,15 @@ pub fn load(label: &str, later: &[String], cmdline: &Cmdline) -> io::Result<()> 
 pub fn boot() -> io::Error {
     match leave_one_cpu() {
         Ok(()) => sys::reboot_kexec(),
+        Err(error) => error,
+    }
+}
+
+/// Does the same, by luoctl.
+pub fn boot_by_luoctl() -> io::Error {
+    let run = || Command::new(LUOCTL).arg("kexec").output();
+    match leave_one_cpu().and_then(|()| run()) {
+        Ok(output) => io::Error::other(String::from_utf8_lossy(&output.stderr).trim_end()),
         Err(error) => error,
     }
 }

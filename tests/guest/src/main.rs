@@ -6,6 +6,7 @@
 //! ```text
 //! flb.mode=demo|scenario|selftest|bench   flb.scenario=NAME
 //! flb.sample=NAME        tell the story of this sample in place of the one of memfds
+//!                        own: of a driver whose name and device are flb.driver= and flb.device=
 //! flb.chain=c,rust,...   label of the kernel of each hop; the last one repeats
 //! flb.hop=N              which kernel of the chain runs (set by the guest itself)
 //! flb.names1=a,b,...     flb_client.names= for hop 1, and so on
@@ -19,7 +20,8 @@
 //! Results go to the console: `FLB-CHECK ok|FAIL ...`, `FLB-RESULT pass|fail|error NAME`, and
 //! `FLB-STORY ...` for a person. Run by hand with `--list` it tells its scenarios: name, number of
 //! kernels, and what it is about. `--list-special` tells those that want a chain of their own, and
-//! `--list-hostile tree|structure` how a handover of that format can be damaged.
+//! `--list-hostile tree|structure` how a handover of that format can be damaged. `--read` shows
+//! what standard input has.
 
 mod bench;
 mod client;
@@ -74,6 +76,7 @@ fn by_hand() -> ExitCode {
             scenarios::list_hostile(is_tree)
                 .for_each(|(name, about)| println!("{name:<20} {about}"));
         }
+        Some("--read") => println!("{}", story::read(io::stdin())),
         _ => {
             eprintln!("This is the init of a QEMU guest. --list shows its scenarios.");
             return ExitCode::FAILURE;

@@ -64,6 +64,8 @@ pub struct Run {
     pub boot_log: Vec<String>,
     /// Callbacks seen so far in this kernel, those during boot included.
     pub events: Vec<Event>,
+    /// How the next kernel is booted.
+    pub boot: fn() -> io::Error,
 }
 
 impl Run {
@@ -88,6 +90,7 @@ impl Run {
             kmsg: Kmsg::open()?,
             boot_log: Vec::new(),
             events: Vec::new(),
+            boot: kexec::boot,
         };
         report::start(name, format!("hop {hop} ({})", run.label()));
 
@@ -217,7 +220,7 @@ impl Run {
         kexec::load(&label, &later, &self.cmdline)
             .map_err(|error| io::Error::other(format!("kexec_file_load of '{label}': {error}")))?;
         report::pass(format_args!("kexec to hop {hop} ({label})"));
-        let error = kexec::boot();
+        let error = (self.boot)();
         drop(sessions);
         Err(io::Error::other(format!("kexec: {error}")))
     }

@@ -2,6 +2,7 @@
 //! The demo: a live update that a person can follow.
 
 mod notes;
+mod own;
 
 use crate::client::{self, counts, Counts};
 use crate::kmsg::Event;
@@ -14,11 +15,14 @@ use crate::{fdt, luo_ser};
 use std::fs;
 use std::io;
 
-/// The story that is asked for: that of a sample, or the one of memfds.
+pub use own::read;
+
+/// The story that is asked for: that of a sample, of a driver of one's own, or the one of memfds.
 pub fn find(sample: Option<&str>) -> Option<&'static Scenario> {
     match sample {
         None => Some(&DEMO),
         Some("notes") => Some(&notes::DEMO),
+        Some("own") => Some(&own::DEMO),
         Some(_) => None,
     }
 }

@@ -98,6 +98,7 @@ impl Machine {
             "ARCH",
             "FLB",
             "SAMPLE",
+            "DEVICE",
             "FLB_RUN",
             "FLB_LOCKS",
         ] {
@@ -267,6 +268,11 @@ const WRONG: &[(&str, &str, &str)] = &[
         "SAMPLE",
         "songs",
         "SAMPLE=songs is no sample; leave it out or use SAMPLE=notes",
+    ),
+    (
+        "SAMPLE",
+        "nowhere.rs",
+        "there is no driver nowhere.rs; give the path of its file",
     ),
 ];
 
