@@ -2,6 +2,7 @@
 
 //! What can be judged from the text, and from how the kernel's build compiles it.
 
+use crate::guide;
 use crate::kernels::{trees, Arch, Build, Tree};
 use crate::plan::{cache, run_file, top, Outcome, Plan, Tier};
 use crate::process;
@@ -66,6 +67,7 @@ fn rustfmt(tree: &Tree) -> Outcome {
     let mut rustfmt = Command::new("rustfmt");
     rustfmt.args(["--check", "--edition", "2021", "--config-path"]);
     rustfmt.arg(tree.dir().join(".rustfmt.toml"));
+    rustfmt.arg(guide::write_driver("lint")?);
     silent("rustfmt", &said(rustfmt.args(sources(&["*.rs"])?))?)?;
     Ok(Completion::Completed)
 }
@@ -166,30 +168,6 @@ fn unsafe_places() -> Result<(), Failed> {
         }
     }
     Ok(())
-}
-
-/// The guide for drivers shows nothing but what is in the sample, line for line.
-fn guide() -> Result<(), Failed> {
-    let read = |name: &str| fs::read_to_string(top().join(name));
-    let trim = |text: &str| text.lines().map(str::trim).collect::<Vec<_>>().join("\n");
-    let guide = read("Documentation/rust-driver.rst")?;
-    let sample = trim(&read("samples/rust_liveupdate.rs")?);
-    let mut blocks = 0;
-    for part in guide.split("code-block:: rust\n\n").skip(1) {
-        let inside = |line: &&str| line.is_empty() || line.starts_with(' ');
-        let block: Vec<&str> = part.lines().take_while(inside).collect();
-        let block = trim(block.join("\n").trim());
-        if !sample.contains(&block) {
-            let first = block.lines().next().unwrap_or_default();
-            return Err(format!("not in the sample: {first}").into());
-        }
-        blocks += 1;
-    }
-    if blocks > 10 {
-        Ok(())
-    } else {
-        Err("too few blocks".into())
-    }
 }
 
 /// The clippy that the code is kept clean for; those before it object to other things.
@@ -368,7 +346,6 @@ fn plan_text(plan: &mut Plan, tree: &Tree) {
     plan.test(Tier::Always, of("shellcheck"), shellcheck);
     plan.test(Tier::Always, of("spdx"), spdx);
     plan.test(Tier::Always, of("unsafe"), unsafe_places);
-    plan.test(Tier::Always, of("guide"), guide);
     plan.skippable(Tier::Always, of("clippy-host"), clippy_host);
 }
 

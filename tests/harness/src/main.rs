@@ -11,6 +11,7 @@ mod compile_fail;
 mod faults;
 mod fuzz;
 mod guest;
+mod guide;
 mod hostile;
 mod kernels;
 mod kexec;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
     fuzz::plan(&mut plan);
     kunit::plan(&mut plan);
     kexec::plan(&mut plan);
+    guide::plan(&mut plan);
     hostile::plan(&mut plan);
     matrix::plan(&mut plan);
     setup::plan(&mut plan);
