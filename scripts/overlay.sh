@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # overlay.sh apply|revert|status KDIR: put the core into a kernel tree as kernel/liveupdate/flb/,
-# its Rust API into the kernel crate and a sample beside the others, or take all out again, byte
+# its Rust API into the kernel crate and samples beside the others, or take all out again, byte
 # for byte. apply and revert also put right what was applied or reverted by half.
 # status prints one line and exits with: 0 applied (current), 3 not applied, 4 applied (outdated),
 # 5 half-applied; 1 is an error here as everywhere.
@@ -14,10 +14,10 @@ PATTERNS=(Kbuild Kconfig '*.rs' '*.[ch]' 'abi/*.rs' 'raw/*.rs' 'tests/kunit/*.rs
 	'tests/kunit/*/*.rs' 'tests/kunit/*.[ch]' 'tests/client/*.[ch]' 'tests/bench/*.[ch]'
 	'Documentation/*.rst' rust/kernel/kho.rs 'rust/kernel/kho/*.rs' rust/kernel/liveupdate.rs
 	'rust/kernel/liveupdate/**/*.rs'
-	rust/helpers/liveupdate.c samples/rust_liveupdate.rs)
+	rust/helpers/liveupdate.c 'samples/*.rs')
 
 # The files of the kernel tree that get a block at their end, and its text. Make variables are for
-# the kernel's make. The sample is not tristate: C does not export what it calls.
+# the kernel's make. The samples are not tristate: C does not export what they call.
 # shellcheck disable=SC2016
 declare -A BLOCK=(
 [kernel/liveupdate/Makefile]='# The Rust FLB core in place of the C one, test clients, a benchmark.
@@ -41,13 +41,33 @@ endif'
 pub mod kho;
 #[cfg(CONFIG_LIVEUPDATE)]
 pub mod liveupdate;'
-[samples/rust/Makefile]='obj-$(CONFIG_SAMPLE_RUST_LIVEUPDATE) += rust_liveupdate.o'
+[mm/memfd_luo.c]='#ifdef CONFIG_SAMPLE_RUST_LIVEUPDATE_DEVICES
+int rust_liveupdate_devices_register_flb(struct liveupdate_file_handler *fh);
+
+static int __init memfd_luo_register_devices(void)
+{
+	return rust_liveupdate_devices_register_flb(&memfd_luo_handler);
+}
+late_initcall_sync(memfd_luo_register_devices);
+#endif'
+[samples/rust/Makefile]='obj-$(CONFIG_SAMPLE_RUST_LIVEUPDATE) += rust_liveupdate.o
+obj-$(CONFIG_SAMPLE_RUST_LIVEUPDATE_DEVICES) += rust_liveupdate_devices.o'
 [samples/rust/Kconfig]='config SAMPLE_RUST_LIVEUPDATE
 	bool "Live-updatable misc device"
 	depends on SAMPLES && SAMPLES_RUST && LIVEUPDATE
 	help
 	  This option builds a Rust misc device whose open files survive a
 	  live update, together with the table that they share.
+
+	  If unsure, say N.
+
+config SAMPLE_RUST_LIVEUPDATE_DEVICES
+	bool "List of devices that follows memfds through a live update"
+	depends on SAMPLES && SAMPLES_RUST && LIVEUPDATE_MEMFD
+	help
+	  This option builds a few devices in Rust, of which a list is handed
+	  over to the next kernel with memfds that are. With none on the
+	  command line (rust_liveupdate_devices.devices=) nothing is.
 
 	  If unsure, say N.'
 )
@@ -203,7 +223,7 @@ change() {
 	mv -fT "$STAGE/new" "$STAMP"
 	[ -z "$NEW" ] || return 0
 	rm "$STAMP"
-	find "${DIRS[@]}" samples/rust/{,.}rust_liveupdate.* -type f -regextype egrep \
+	find "${DIRS[@]}" samples/rust/{,.}rust_liveupdate{,_devices}.* -type f -regextype egrep \
 		-regex "$PRODUCTS" -delete 2>/dev/null || true
 }
 

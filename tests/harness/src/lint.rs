@@ -29,6 +29,7 @@ const UNSAFE_OK: &[&str] = &[
     "rust/kernel/kho/",
     "rust/kernel/liveupdate.rs",
     "rust/kernel/liveupdate/",
+    "samples/rust_liveupdate_devices.rs",
 ];
 
 /// Where the kernel crate is ours.
@@ -262,6 +263,11 @@ const OBJECTS: &[(&str, &str, &[&str])] = &[
         "sample",
         "samples/rust/rust_liveupdate.o",
         &["samples/rust/rust_liveupdate"],
+    ),
+    (
+        "devices",
+        "samples/rust/rust_liveupdate_devices.o",
+        &["samples/rust/rust_liveupdate_devices"],
     ),
 ];
 

@@ -21,10 +21,11 @@ type Done = Result<(), Failed>;
 const PRELUDE: &str = r#"
 FLB=kernel/liveupdate/flb STAMP=$FLB/.luo-flb-overlay OTHER=rust/uapi/uapi_helper.h
 HOOKED="kernel/liveupdate/Makefile kernel/liveupdate/Kconfig rust/bindings/bindings_helper.h
-        rust/helpers/helpers.c rust/kernel/lib.rs samples/rust/Makefile samples/rust/Kconfig"
+        rust/helpers/helpers.c rust/kernel/lib.rs mm/memfd_luo.c samples/rust/Makefile
+        samples/rust/Kconfig"
 each() { for file in $HOOKED; do eval "$1"; done; }
 skeleton() {
-    mkdir -p kernel/liveupdate rust/{bindings,helpers,kernel,uapi} samples/rust
+    mkdir -p kernel/liveupdate mm rust/{bindings,helpers,kernel,uapi} samples/rust
     printf '%s\n' 'VERSION = 7' 'PATCHLEVEL = 3' 'SUBLEVEL = 0' >Makefile
     for file in Kbuild Kconfig kernel/Makefile kernel/liveupdate/luo_flb.c $OTHER $HOOKED; do
         printf '# %s\n\n' $file >$file
@@ -43,7 +44,7 @@ text_after() {
 own_file() { mkdir $FLB; echo mine >$FLB/mine.rs; }
 in_tree_build() {
     touch $FLB/{shim.o,.shim.o.cmd,raw/x.o,bindings_generated.rs}
-    touch samples/rust/{.rust_liveupdate.o.cmd,rust_liveupdate.o}
+    touch samples/rust/{.rust_liveupdate.o.cmd,rust_liveupdate{,_devices}.o}
 }
 fetch() {
     env -u FLB_LOCKS KDIR=$PWD/../$1 XDG_CACHE_HOME=$PWD/../cache FLB_RUN=$PWD/../run \
@@ -104,6 +105,7 @@ half-the-files  => rm $FLB/raw.rs rust/helpers/liveupdate.c => 5 half-applied
 const REFUSALS: &str = r#"
 no-kernel       => rm Kbuild => all => is no kernel tree with FLB and Rust (no Kbuild)
 no-flb          => rm kernel/liveupdate/luo_flb.c => all => no kernel/liveupdate/luo_flb.c
+no-memfd        => rm mm/memfd_luo.c => all => no mm/memfd_luo.c
 no-rust         => rm -r rust => all => no rust/bindings/bindings_helper.h
 own-file        => cp $TOP/rust/helpers/l* rust/helpers => status apply => helpers/liveupdate.c is
 own-directory   => mkdir rust/kernel/liveupdate.rs => status apply => kernel/liveupdate.rs is not
@@ -212,7 +214,7 @@ fn is_applied(before: &Snapshot, after: &Snapshot) -> Done {
     ours.extend(snapshot(&top().join("raw"))?.into_keys());
     let files = ours.iter().filter(|path| !path.ends_with('/')).count();
     let counted = format!("{blocks} blocks, {placed} of {files} files");
-    check(blocks == 7 && placed == files, counted)
+    check(blocks == 8 && placed == files, counted)
 }
 
 /// A kernel tree for one test, in a directory of its own.
@@ -371,6 +373,7 @@ fn no_permission() -> Outcome {
     for command in ["apply", "revert"] {
         for dir in [
             "kernel/liveupdate",
+            "mm",
             "rust/bindings",
             "rust/kernel",
             "samples/rust",
@@ -425,7 +428,7 @@ fn copy_of_a_tree() -> Outcome {
 /// A tree of the cache, as far as an overlay goes.
 fn real(source: &Path) -> Done {
     let copy = format!(
-        "cd {}; cp -a Kbuild kernel rust samples $OLDPWD; cd -",
+        "cd {}; cp -a Kbuild kernel mm rust samples $OLDPWD; cd -",
         source.display()
     );
     let revert = "$O revert .; if grep -rqF 'luo-flb overlay' .; then exit 1; fi";
