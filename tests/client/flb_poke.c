@@ -2,9 +2,11 @@
 /*
  * Damages what is handed over, for tests of the kernel that receives it.
  *
- * A write to luo_flb_client/poke is a physical address in the first 8 bytes, and
- * what is to stand there. It is stored when the kernel reboots, after the
- * orchestrator has serialized its state. A read tells where this state is.
+ * A write to luo_flb_client/poke is a physical address in the first 8 bytes, an
+ * offset in the next 8, and bytes. When the kernel reboots, after the orchestrator
+ * has serialized its state, they are stored at the address if the offset is 0, or
+ * else so far behind the physical address that stands there. If there are no bytes,
+ * that address is what is stored. A read tells where the state is.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -31,6 +33,7 @@ struct poke {
 	struct list_head list;
 	size_t len;
 	u64 address;
+	u64 offset;
 	u8 bytes[];
 };
 
@@ -47,23 +50,24 @@ static bool poke_is_possible(u64 address, size_t len)
 static ssize_t poke_write(struct file *file, const char __user *ubuf,
 			  size_t len, loff_t *ppos)
 {
+	u64 where[2];
 	struct poke *poke;
-	u64 address;
 
-	if (len <= sizeof(address) || len > sizeof(address) + PAGE_SIZE)
+	if (len < sizeof(where) || len > sizeof(where) + PAGE_SIZE)
 		return -EINVAL;
-	if (copy_from_user(&address, ubuf, sizeof(address)))
+	if (copy_from_user(where, ubuf, sizeof(where)))
 		return -EFAULT;
-	if (!poke_is_possible(address, len - sizeof(address)))
+	if (!poke_is_possible(where[0], len - sizeof(where)))
 		return -EFAULT;
 
-	poke = kmalloc(struct_size(poke, bytes, len - sizeof(address)),
+	poke = kmalloc(struct_size(poke, bytes, len - sizeof(where)),
 		       GFP_KERNEL);
 	if (!poke)
 		return -ENOMEM;
-	poke->address = address;
-	poke->len = len - sizeof(address);
-	if (copy_from_user(poke->bytes, ubuf + sizeof(address), poke->len)) {
+	poke->address = where[0];
+	poke->offset = where[1];
+	poke->len = len - sizeof(where);
+	if (copy_from_user(poke->bytes, ubuf + sizeof(where), poke->len)) {
 		kfree(poke);
 		return -EFAULT;
 	}
@@ -117,6 +121,22 @@ static const struct file_operations poke_fops = {
 	.llseek	= noop_llseek,
 };
 
+static void poke_store(const struct poke *poke)
+{
+	u64 *at = phys_to_virt(poke->address);
+	void *behind;
+
+	if (!poke->offset) {
+		memcpy(at, poke->bytes, poke->len);
+		return;
+	}
+	behind = phys_to_virt(*at) + poke->offset;
+	if (poke->len)
+		memcpy(behind, poke->bytes, poke->len);
+	else
+		memcpy(behind, at, sizeof(*at));
+}
+
 static int poke_reboot(struct notifier_block *nb, unsigned long action,
 		       void *data)
 {
@@ -124,7 +144,7 @@ static int poke_reboot(struct notifier_block *nb, unsigned long action,
 
 	guard(mutex)(&poke_lock);
 	list_for_each_entry(poke, &poke_list, list)
-		memcpy(phys_to_virt(poke->address), poke->bytes, poke->len);
+		poke_store(poke);
 
 	return NOTIFY_DONE;
 }

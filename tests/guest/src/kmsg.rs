@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The kernel log: callbacks as they happen, and what must never be in it.
 
-use crate::notes;
+use crate::{devices, notes};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -25,9 +25,12 @@ impl Event {
 
     /// The callback that a line of the log tells of, if it does.
     pub fn parse(line: &str) -> Option<Self> {
-        if let Some((callback, rest)) = notes::callback(line) {
+        let of_sample = |flb, said: Option<_>| said.map(|said| (flb, said));
+        let sample = of_sample(notes::TABLE, notes::callback(line))
+            .or_else(|| of_sample(devices::LIST, devices::callback(line)));
+        if let Some((flb, (callback, rest))) = sample {
             return Some(Event {
-                flb: notes::TABLE.into(),
+                flb: flb.into(),
                 callback: callback.into(),
                 rest: rest.into(),
             });
@@ -120,7 +123,9 @@ fn is_alarm(text: &str) -> bool {
         "general protection fault",
         "possible recursive locking",
     ];
-    ALARMS.iter().any(|alarm| text.contains(alarm)) || notes::is_complaint(text)
+    ALARMS.iter().any(|alarm| text.contains(alarm))
+        || notes::is_complaint(text)
+        || devices::is_complaint(text)
 }
 
 #[cfg(test)]
@@ -149,6 +154,8 @@ mod tests {
         let table = Event::parse("rust_liveupdate: table restored with 2 notes").unwrap();
         assert_eq!(table.short(), format!("retrieve {}", notes::TABLE));
         assert_eq!(table.rest, "with 2 notes");
+        let list = Event::parse("rust_liveupdate_devices: list released").unwrap();
+        assert_eq!(list.short(), format!("finish {}", devices::LIST));
     }
 
     #[test]

@@ -19,14 +19,15 @@
 //!
 //! Results go to the console: `FLB-CHECK ok|FAIL ...`, `FLB-RESULT pass|fail|error NAME`, and
 //! `FLB-STORY ...` for a person. Run by hand with `--list` it tells its scenarios: name, number of
-//! kernels, and what it is about. `--list-special` tells those that want a chain of their own, and
-//! `--list-hostile tree|structure` how a handover of that format can be damaged. `--read` shows
-//! what standard input has.
+//! kernels, a word for the command line of the first one (or `-`), and what it is about.
+//! `--list-special` tells those that want a chain of their own, and `--list-hostile tree|structure`
+//! how a handover of that format can be damaged. `--read` shows what standard input has.
 
 mod bench;
 mod client;
 mod cmdline;
 mod cpio;
+mod devices;
 mod early;
 mod fdt;
 mod kexec;
@@ -88,11 +89,20 @@ fn by_hand() -> ExitCode {
 fn list(scenarios: impl Iterator<Item = &'static Scenario>) {
     for scenario in scenarios {
         println!(
-            "{:<28} {} {}",
+            "{:<28} {} {} {}",
             scenario.name,
             scenario.kernels(),
+            first_word(scenario),
             scenario.about
         );
+    }
+}
+
+/// What the first kernel is to be booted with.
+fn first_word(scenario: &Scenario) -> &str {
+    match scenario.hop(0) {
+        Some(hop) if !hop.params.is_empty() => hop.params,
+        _ => "-",
     }
 }
 

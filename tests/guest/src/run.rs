@@ -21,7 +21,8 @@ pub type Step = fn(&mut Run) -> io::Result<Vec<Session>>;
 /// One kernel of a chain, or several in a row that do the same.
 #[derive(Clone, Copy)]
 pub struct Hop {
-    /// Words for its command line; they replace words with the same key.
+    /// Words for its command line; they replace words with the same key. Who boots the first
+    /// one has to give it its word.
     pub params: &'static str,
     pub step: Step,
     pub times: usize,

@@ -53,6 +53,8 @@ const MOST: &[&str] = &["mass-512"];
 struct Scenario {
     name: String,
     kernels: u64,
+    /// A word for the command line of the first kernel.
+    word: Option<String>,
 }
 
 /// Kernels of one tree in a row, repeated as often as a scenario needs.
@@ -124,6 +126,7 @@ impl Chain {
             format!("flb.scenario={}", scenario.name),
             format!("flb.chain={}", labels.join(",")),
         ];
+        all.extend(scenario.word.clone());
         all.extend_from_slice(words);
         let first = format!("{}{}", self.labels[0], self.flavor.name);
         let guest = Guest {
@@ -179,6 +182,7 @@ fn listed(option: &str) -> Vec<Scenario> {
         Some(Scenario {
             name: words.next()?.to_string(),
             kernels: words.next()?.parse().ok()?,
+            word: words.next().filter(|word| *word != "-").map(str::to_string),
         })
     };
     guest::told(&[option]).iter().filter_map(scenario).collect()
@@ -246,6 +250,7 @@ fn plan_selftests(plan: &mut Plan, tree: &Tree, arch: Arch, tier: Tier) {
         let scenario = |name: &&str| Scenario {
             name: (*name).to_string(),
             kernels: 2,
+            word: None,
         };
         let programs = SELFTESTS.iter().filter(there).map(scenario);
         Chain::of_selftests(tree, arch, labels).plan(plan, tier, programs.collect());
@@ -268,6 +273,7 @@ fn plan_soak(plan: &mut Plan, tree: &Tree) {
         let scenario = Scenario {
             name: "soak".to_string(),
             kernels: 1,
+            word: None,
         };
         let words = [format!("flb.seed={seed}"), format!("flb.hops={hops}")];
         let end = chain.run(&scenario, &words);

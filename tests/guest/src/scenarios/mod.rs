@@ -3,6 +3,7 @@
 
 mod capacity;
 mod chain;
+mod devices;
 mod early;
 mod failures;
 mod hostile;
@@ -53,6 +54,7 @@ pub fn all() -> impl Iterator<Item = &'static Scenario> {
         .chain(outgoing::SCENARIOS)
         .chain(failures::SCENARIOS)
         .chain(sample::SCENARIOS)
+        .chain(devices::SCENARIOS)
         .chain(capacity::SCENARIOS)
         .chain(early::SCENARIOS)
         .chain([&matrix::MATRIX])

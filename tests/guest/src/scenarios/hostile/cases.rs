@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The damages, each of one thing.
 
-use super::place::Place;
+use super::place::{Place, DATA, ENTRIES, ENTRY};
 use super::{FILES, FLBS};
 
 /// Bytes that are stored at a physical address.
@@ -56,10 +56,7 @@ pub fn list(is_tree: bool) -> impl Iterator<Item = (&'static str, &'static str)>
 const PAGE: usize = 4096;
 const PAGES: u64 = 0;
 const COUNT: u64 = 8;
-const ENTRIES: u64 = 16;
-const ENTRY: u64 = 64;
 const NAME: usize = 48;
-const DATA: u64 = 48;
 const ENTRY_FILES: u64 = 56;
 
 /// Beyond the memory of the guest.

@@ -7,6 +7,7 @@ mod cases;
 mod place;
 
 pub use cases::list;
+pub use place::{poke_behind, Place};
 
 use super::{hop, scenario, ALL};
 use crate::client;
@@ -15,7 +16,6 @@ use crate::liveupdate::{LiveUpdate, Session};
 use crate::memfd::Blob;
 use crate::report;
 use crate::run::{save, Run, Scenario};
-use place::Place;
 use std::collections::BTreeMap;
 use std::io;
 

@@ -8,6 +8,11 @@ use std::io;
 const STATE: &str = "/sys/kernel/debug/kho/out/sub_fdts/LUO";
 const POKE: &str = "/sys/kernel/debug/luo_flb_client/poke";
 
+// Where entries are in the block, and data in an entry.
+pub const ENTRIES: u64 = 16;
+pub const ENTRY: u64 = 64;
+pub const DATA: u64 = 48;
+
 /// The physical address of the block, and of the orchestrator's state, with its content.
 pub struct Place {
     pub block: u64,
@@ -34,6 +39,11 @@ impl Place {
         })
     }
 
+    /// The physical address of the data of an entry in the block.
+    pub fn data(&self, entry: u64) -> u64 {
+        self.block + ENTRIES + entry * ENTRY + DATA
+    }
+
     /// The physical address of some bytes of the state.
     pub fn of(&self, bytes: &[u8]) -> Option<u64> {
         let mut windows = self.content.windows(bytes.len());
@@ -54,9 +64,14 @@ fn value(lines: &[String], name: &str) -> Option<u64> {
 
 /// Has the kernel store bytes at a physical address when it reboots.
 pub fn poke(address: u64, bytes: &[u8]) -> io::Result<()> {
-    let mut message = address.to_ne_bytes().to_vec();
-    message.extend(bytes);
-    fs::write(POKE, message)
+    poke_behind(address, 0, bytes)
+}
+
+/// The same in the memory of which the physical address stands at `address`, so many bytes behind
+/// its beginning. Without bytes, that address itself is stored.
+pub fn poke_behind(address: u64, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    let [address, offset] = [address, offset].map(u64::to_ne_bytes);
+    fs::write(POKE, [&address, &offset, bytes].concat())
 }
 
 #[cfg(test)]
