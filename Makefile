@@ -27,7 +27,7 @@ help:
 	@echo '  KDIR=PATH      your own kernel tree or its O= build; it is copied, not changed'
 	@echo '  ARCH=arm64     guests of this architecture (x86_64)'
 	@echo '  FLB=c|rust     demo: which implementation of FLB (rust)'
-	@echo '  SAMPLE=notes   demo: of the sample driver, samples/rust_liveupdate.rs'
+	@echo '  SAMPLE=notes|devices  demo: of a sample, samples/rust_liveupdate*.rs'
 	@echo '  SAMPLE=FILE.rs demo: of a driver of yours; DEVICE=NAME: what it makes in /dev'
 	@echo '  ONLY=TEXT      tests: those with this in their names, like kexec/7.3/rust-rust'
 	@echo '                 mutate: only some mistakes or files of tests/mutations.txt'

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # demo.sh: a live update in QEMU, told for a person. SERIES (the newest that can be had), or
-# KDIR=TREE; FLB=rust|c; SAMPLE=notes: of the sample driver in place of memfds; SAMPLE=FILE.rs: of a
+# KDIR=TREE; FLB=rust|c; SAMPLE=notes|devices: of a sample in place of memfds; SAMPLE=FILE.rs: of a
 # driver of yours, with DEVICE=NAME if its source does not say it as samples do.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
@@ -68,10 +68,11 @@ FLB=${FLB:-rust}
 KIND=$FLB WORDS=(${SAMPLE:+"flb.sample=$SAMPLE"})
 case ${SAMPLE:-notes} in
 notes) ;;
+devices) WORDS+=(rust_liveupdate_devices.devices=3) ;;
 *.rs) find_driver ;;
 *)
 	die "SAMPLE=$SAMPLE is no sample" \
-		"leave it out or use SAMPLE=notes, or a file of yours, like mine.rs"
+		"leave it out or use SAMPLE=notes, SAMPLE=devices, or a file of yours, like mine.rs"
 	;;
 esac
 export FLB_RUN=$CACHE/run/demo FLB_STORY=1

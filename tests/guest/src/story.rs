@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The demo: a live update that a person can follow.
 
+mod devices;
 mod notes;
 mod own;
 
@@ -22,6 +23,7 @@ pub fn find(sample: Option<&str>) -> Option<&'static Scenario> {
     match sample {
         None => Some(&DEMO),
         Some("notes") => Some(&notes::DEMO),
+        Some("devices") => Some(&devices::DEMO),
         Some("own") => Some(&own::DEMO),
         Some(_) => None,
     }

@@ -267,7 +267,8 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "SAMPLE",
         "songs",
-        "SAMPLE=songs is no sample; leave it out or use SAMPLE=notes",
+        "SAMPLE=songs is no sample; leave it out or use SAMPLE=notes, SAMPLE=devices, \
+         or a file of yours, like mine.rs",
     ),
     (
         "SAMPLE",
