@@ -190,7 +190,7 @@ impl LuoFlb {
             let error = retrieved.err().filter(|error| !again || *error != EBUSY);
             match (self.finish_entry(dependency, error), retrieved) {
                 (FileFinished::Last, _) => continue,
-                (_, Ok(_)) => self.put(flb, Direction::Incoming, Holder::Reference),
+                (_, Ok(())) => self.put(flb, Direction::Incoming, Holder::Reference),
                 (FileFinished::Failed, Err(error)) => incoming::log_failure(flb, error),
                 _ => {}
             }

@@ -213,7 +213,10 @@ impl Incoming {
         let mut handed_over = self.handed_over.lock();
         let entry = self.entry_of(&mut handed_over, flb)?;
         let error = match begun {
-            Ok(begun) => return Ok(begun.publish(entry.retrieved(), 1)),
+            Ok(begun) => {
+                begun.publish(entry.retrieved(), 1);
+                return Ok(());
+            }
             Err(error) => error,
         };
         if !entry.failed(data, error, again) {

@@ -57,7 +57,7 @@
 //!   HandlerState::mutex    The FLBs of a handler and its files. Held across callbacks.
 //!     outgoing.lock        Of an FLB. Held across preserve and unpreserve.
 //!     incoming.lock        Of an FLB. Held across retrieve and finish.
-//!       registry lock      The FLB array, what came, and, with that of their handler, registrations.
+//!       registry lock      The FLB array, what came, and, with the handler's, registrations.
 //!                          Never held across callbacks.
 //! ```
 //!

@@ -19,7 +19,8 @@ use kernel::prelude::*;
 pub(crate) fn preserve(flb: Ready) -> Result {
     let mut guard = FlbGuard::lock((flb, Outgoing)).ok_or_else(deadlock)?;
     if let Some(vacant) = guard.vacant() {
-        return Ok(vacant.begin(0, flb.pin()?)?.publish(true, 0));
+        vacant.begin(0, flb.pin()?)?.publish(true, 0);
+        return Ok(());
     }
     match guard.refs().hold() {
         Taken::Counted => Ok(()),
@@ -42,9 +43,9 @@ pub(crate) fn get(flb: Flb) -> Result {
     }
 }
 
-/// Wait for `preserve` or `unpreserve`, if one of them runs. No reference is counted: the object, or
-/// null if there is none, is valid as long as the caller knows that a file which depends on the FLB
-/// stays preserved.
+/// Wait for `preserve` or `unpreserve`, if one of them runs. No reference is counted: the object,
+/// or null if there is none, is valid as long as the caller knows that a file which depends on the
+/// FLB stays preserved.
 ///
 /// Errors: as for [`get`], but for [`ENOENT`].
 #[allow(dead_code)] // The entry point of Linux 7.1.

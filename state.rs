@@ -95,7 +95,10 @@ impl EntryState {
     /// Claim the entry in order to run `retrieve`; otherwise what has become of it.
     pub(crate) fn claim(&mut self) -> Result<(), Status> {
         match self.status() {
-            Status::NotRetrieved => Ok(self.set(Status::Retrieving)),
+            Status::NotRetrieved => {
+                self.set(Status::Retrieving);
+                Ok(())
+            }
             status => Err(status),
         }
     }

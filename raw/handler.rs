@@ -161,14 +161,14 @@ impl Handler {
         unsafe { bindings::luo_flb_shim_handler_registered(self.0.as_ptr()) }
     }
 
-    fn list(self) -> *mut bindings::list_head {
+    fn flb_list(self) -> *mut bindings::list_head {
         // SAFETY: By the type invariants the pointer stays within the handler.
         unsafe { addr_of_mut!((*self.0.as_ptr()).flb_list) }
     }
 
     /// The state of the handler, if it has one.
     pub(crate) fn state(self) -> Option<&'static HandlerState> {
-        let list = self.list();
+        let list = self.flb_list();
         // SAFETY: By the type invariants the handler is valid. The orchestrator makes the list
         // empty when it registers the handler; otherwise it is changed by the core alone.
         let next = unsafe { Atomic::from_ptr(addr_of_mut!((*list).next).cast::<*mut c_void>()) };
@@ -186,7 +186,7 @@ impl Handler {
         let state = guard.state();
         state.handler.store(null_mut(), Relaxed);
         // SAFETY: The list is valid, and protected by the registry lock, which is held.
-        unsafe { bindings::luo_flb_shim_set_list(self.list(), self.list()) };
+        unsafe { bindings::luo_flb_shim_set_list(self.flb_list(), self.flb_list()) };
     }
 
     /// Attach a state.
@@ -194,7 +194,7 @@ impl Handler {
         state.handler.store(self.0.as_ptr().cast(), Relaxed);
         // SAFETY: Both are valid, and protected by the registry lock, which is held. The node stays
         // where it is, and is published after what is in the state.
-        unsafe { bindings::luo_flb_shim_set_list(self.list(), state.node.get()) };
+        unsafe { bindings::luo_flb_shim_set_list(self.flb_list(), state.node.get()) };
     }
 }
 

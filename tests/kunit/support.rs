@@ -600,7 +600,7 @@ impl Bench {
             Some(Err(ENOENT)) | None => Ok(()),
             Some(Err(error)) if error == raw::errno(bindings::ENODATA) => Ok(()),
             Some(Err(error)) => Err(error),
-            Some(Ok(_)) => Err(EIO),
+            Some(Ok(())) => Err(EIO),
         }
     }
 
