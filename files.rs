@@ -57,21 +57,8 @@ impl LuoFlb {
             return Err(EINVAL);
         };
         let name = flb.name()?;
-        let mut links = self.lock_or_attach(handler, true)?;
-        let mut registry = self.registry.lock();
-        links.links_mut(&mut registry).unregistered = false;
-        let mut flbs = links.links_mut(&mut registry).flbs.iter_mut();
-        if let Some(dependency) = flbs.find(|other| other.flb == flb) {
-            // It may have been unregistered while files were preserved.
-            return match core::mem::take(&mut dependency.leaving) {
-                true => Ok(()),
-                false => Err(EEXIST),
-            };
-        }
-        if links.state().files.is_held() {
-            return Err(EBUSY);
-        }
-        registry.add(&mut links, name, flb)
+        let mut guard = self.lock_or_attach(handler, true)?;
+        self.registry.lock().add(&mut guard, name, flb)
     }
 
     /// Undo [`LuoFlb::register`], at once or when the last preserved file of the handler is
@@ -200,7 +187,7 @@ impl LuoFlb {
 
     /// Finish a file for an entry, see [`Incoming::finish_file`].
     fn finish_entry(&self, dependency: &Dependency, error: Option<Error>) -> FileFinished {
-        let (finished, live) = self.incoming.finish_file(&dependency.name, error);
+        let (finished, live) = self.incoming.finish_file(dependency, error);
         if let Some(Ok(live)) = live.map(Flb::ready) {
             self.put(live, Direction::Incoming, Holder::Handler);
         }
@@ -221,7 +208,6 @@ impl LuoFlb {
     }
 
     /// Unpreserve FLBs for a handler, in reverse order.
-    #[inline(never)]
     fn unpreserve_all(&self, flbs: &[Dependency]) {
         for dependency in flbs.iter().rev() {
             self.put(dependency.flb, Direction::Outgoing, Holder::Handler);

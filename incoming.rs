@@ -20,7 +20,9 @@
 use crate::{
     abi::name::Name,
     lock::{ByRegistry, FlbGuard, Vacant},
-    raw::{self, deadlock, errno, Direction, Flb, IncomingEntry, Ready, Received, ENODATA},
+    raw::{
+        self, deadlock, errno, Dependency, Direction, Flb, IncomingEntry, Ready, Received, ENODATA,
+    },
     refs::Taken,
     state::{FileFinished, Status},
     word::Count,
@@ -140,17 +142,29 @@ impl Incoming {
         self.free_finished(handed_over);
     }
 
-    /// The entry with a name.
+    /// The entry with the name of an FLB, which is where that says, or found and noted there.
     ///
     /// Errors: as for [`Incoming::entries`]; [`ENOENT`] if there is none.
     #[inline(never)]
     fn entry<'a>(
         &self,
         handed_over: &'a mut HandedOver,
+        flb: Ready,
         name: &Name,
     ) -> Result<&'a mut IncomingEntry> {
-        let mut entries = self.entries(handed_over)?.iter_mut();
-        entries.find(|entry| entry.is_named(name)).ok_or(ENOENT)
+        let entries = self.entries(handed_over)?;
+        let mut index = flb.entry();
+        let found = (0..entries.len().saturating_add(1)).any(|_| {
+            let entry = entries.get(index);
+            let is_it = entry.is_some_and(|entry| entry.is_named(name));
+            if !is_it {
+                index = entry.map_or(0, |_| index + 1);
+            }
+            is_it
+        });
+        flb.set_entry(index);
+        let entry = entries.get_mut(index);
+        entry.filter(|_| found).ok_or(ENOENT)
     }
 
     /// The entry that an FLB has claimed, and not finished. Errors: as for [`Incoming::entry`].
@@ -160,8 +174,8 @@ impl Incoming {
         handed_over: &'a mut HandedOver,
         flb: Ready,
     ) -> Result<&'a mut IncomingEntry> {
-        let mut entries = self.entries(handed_over)?.iter_mut();
-        entries.find(|entry| entry.is_of(*flb)).ok_or(ENOENT)
+        let entry = self.entries(handed_over)?.get_mut(flb.entry());
+        entry.filter(|entry| entry.is_of(*flb)).ok_or(ENOENT)
     }
 
     /// Count a reference to the object that was handed over; the first runs `retrieve`. If that
@@ -200,7 +214,9 @@ impl Incoming {
     /// object. Errors: as for [`Incoming::get`].
     fn retrieve(&self, flb: Ready, vacant: Vacant<'_>) -> Result {
         let name = flb.name()?;
-        let claimed = self.entry(&mut self.handed_over.lock(), &name)?.claim(*flb);
+        let claimed = self
+            .entry(&mut self.handed_over.lock(), flb, &name)?
+            .claim(*flb);
         let data = claimed.map_err(|status| match status {
             Status::Finished => errno(ENODATA),
             Status::Failed(number) => Error::from_errno(number),
@@ -229,10 +245,11 @@ impl Incoming {
     /// retrieve, with an error; return what follows, and the FLB that has the object.
     pub(crate) fn finish_file(
         &self,
-        name: &Name,
+        dependency: &Dependency,
         error: Option<Error>,
     ) -> (FileFinished, Option<Flb>) {
-        match self.entry(&mut self.handed_over.lock(), name) {
+        let Dependency { flb, name, .. } = dependency;
+        match self.entry(&mut self.handed_over.lock(), *flb, name) {
             Ok(entry) => match entry.finish_file(error) {
                 // Files hold the object, so the FLB is there, until they are put.
                 FileFinished::Release => (FileFinished::Release, entry.flb()),

@@ -70,6 +70,5 @@ pub(crate) fn log_refusal(what: &CStr, number: u64) {
 /// Warn with a backtrace: the client broke the contract of the API.
 #[cold]
 pub(crate) fn warn() {
-    // SAFETY: The function may be called from any context.
-    unsafe { bindings::luo_flb_shim_warn() };
+    kernel::warn_on!(true);
 }

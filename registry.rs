@@ -13,6 +13,7 @@ use crate::{
     lock::{ByRegistry, Guard, HandlerGuard},
     raw::{Dependency, Direction, Handler, HandlerState, Preserved, Ready},
 };
+use core::mem::take;
 use kernel::prelude::*;
 
 /// The most FLBs that can be registered.
@@ -71,17 +72,32 @@ impl RegistryGuard<'_> {
         handlers.find_map(|state| self.links_of(state).flbs.iter().find(|flb| is_it(flb)))
     }
 
-    /// Add a registration that is not there.
+    /// Register an FLB with the handler that is locked, or call off that it is leaving.
     ///
-    /// Errors: [`ENOSPC`] if there are [`MAX_FLBS`] others; [`EEXIST`] if another FLB bears the
-    /// name; [`ENOMEM`].
-    pub(crate) fn add(&mut self, links: &mut HandlerGuard, name: Name, flb: Ready) -> Result {
-        let found = self.find(|other| name.is_in(other.name.field()));
-        let is_new = found.is_none_or(|found| found.flb != flb);
+    /// Errors: [`EEXIST`] if it is registered, or another FLB bears the name; [`EBUSY`] if the
+    /// handler has files; [`ENOSPC`] if there are [`MAX_FLBS`] others; [`ENOMEM`].
+    pub(crate) fn add(&mut self, guard: &mut HandlerGuard, name: Name, flb: Ready) -> Result {
+        let named = self.find(|other| name.is_in(other.name.field()));
+        let named = named.map(|other| other.flb);
+        let is_new = named != Some(flb);
+        let has_files = guard.state().files.is_held();
+        let links = guard.links_mut(self);
+        links.unregistered = false;
+        let mut flbs = links.flbs.iter_mut();
+        if let Some(dependency) = flbs.find(|other| !is_new && other.flb == flb) {
+            // It may have been unregistered while files were preserved.
+            return match take(&mut dependency.leaving) {
+                true => Ok(()),
+                false => Err(EEXIST),
+            };
+        }
+        if has_files {
+            return Err(EBUSY);
+        }
         if is_new && self.flbs >= MAX_FLBS {
             return Err(ENOSPC);
         }
-        if is_new && found.is_some() {
+        if is_new && named.is_some() {
             return Err(EEXIST);
         }
         let dependency = Dependency {
@@ -89,7 +105,7 @@ impl RegistryGuard<'_> {
             flb,
             leaving: false,
         };
-        links.links_mut(self).flbs.push(dependency, GFP_KERNEL)?;
+        guard.links_mut(self).flbs.push(dependency, GFP_KERNEL)?;
         self.flbs += usize::from(is_new);
         Ok(())
     }

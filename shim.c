@@ -7,7 +7,6 @@
 #define pr_fmt(fmt) "luo_flb: " fmt
 
 #include <linux/atomic.h>
-#include <linux/bug.h>
 #include <linux/cleanup.h>
 #include <linux/export.h>
 #include <linux/init.h>
@@ -142,11 +141,6 @@ void luo_flb_shim_set_list(struct list_head *list, struct list_head *node)
 	smp_store_release(&list->next, node);
 }
 
-u64 luo_flb_shim_address(void *array)
-{
-	return virt_to_phys(array);
-}
-
 /*
  * Before KHO knows what was preserved, when boot code may ask already if the orchestrator is set up
  * as early: the array at @address if there is memory, by its @size.
@@ -249,12 +243,6 @@ static int __init luo_flb_shim_complete(void)
 	return 0;
 }
 late_initcall_sync(luo_flb_shim_complete);
-
-/* A client broke the contract of the API. */
-void luo_flb_shim_warn(void)
-{
-	WARN_ON(true);
-}
 
 /* What is wrong with @who, whose field need not be terminated; @number tells more. */
 void luo_flb_shim_log(const char *who, const char *what, s64 number)

@@ -35,14 +35,12 @@ void luo_flb_shim_assert_register_write(void);
 bool luo_flb_shim_module_get(struct module *owner);
 void luo_flb_shim_module_put(struct module *owner);
 void luo_flb_shim_set_list(struct list_head *list, struct list_head *node);
-u64 luo_flb_shim_address(void *array);
 void *luo_flb_shim_receive(u64 address, size_t *size, bool *restored);
 void luo_flb_shim_free(void *array, bool restored);
 int luo_flb_shim_announce(void *to, u64 address);
 #ifdef CONFIG_LIVEUPDATE_FLB_HAS_FDT
 int luo_flb_shim_read_tree(const void *fdt, u64 *address);
 #endif
-void luo_flb_shim_warn(void);
 void luo_flb_shim_log_refusal(const char *what, u64 number);
 void luo_flb_shim_log(const char *who, const char *what, s64 number);
 

@@ -50,12 +50,7 @@ impl Name {
 #[inline]
 pub(crate) fn is_same(one: &Field, other: &Field) -> bool {
     // Most names differ at the beginning, which two words hold.
-    one[..16] == other[..16] && is_same_rest(one, other)
-}
-
-#[inline(never)]
-fn is_same_rest(one: &Field, other: &Field) -> bool {
-    one[16..32] == other[16..32] && one[32..] == other[32..]
+    one[..16] == other[..16] && one[16..32] == other[16..32] && one[32..] == other[32..]
 }
 
 /// Pad a field with NULs from the first one on; whether there is one, and something before it.

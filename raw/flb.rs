@@ -3,9 +3,9 @@
 //! `struct liveupdate_flb`: its name, its callbacks, and its private area.
 //!
 //! Of the private area the core uses, in each direction, `lock`, `data`, `obj`, and `count`, in an
-//! encoding of its own (see [`refs`](crate::refs)). It does not use `private.list` and
-//! `private.users`, as it has its own list, which does not follow a pointer to an FLB that may be
-//! gone; nor `finished` and what tells of `retrieve`, which the entry that came does.
+//! encoding of its own (see [`refs`](crate::refs)); and `private.users`, to note which entry came for
+//! the FLB. It does not use `private.list`, as it has its own lists, which do not follow a pointer
+//! to an FLB that may be gone; nor `finished` and what tells of `retrieve`, which the entry does.
 
 use super::{log, ModuleRef};
 use crate::{
@@ -85,6 +85,18 @@ impl Flb {
             true => Ok(Ready(self)),
             false => Err(EINVAL),
         }
+    }
+
+    /// Where the entry is that came for the FLB, if that was found. Changes under the registry lock.
+    pub(crate) fn entry(self) -> usize {
+        // SAFETY: By the type invariants the field is there. It is written by one instruction.
+        unsafe { addr_of!((*self.0.as_ptr()).private.users).read_volatile() as usize }
+    }
+
+    /// Note where the entry is that came for the FLB. Under the registry lock.
+    pub(crate) fn set_entry(self, index: usize) {
+        // SAFETY: As above.
+        unsafe { addr_of_mut!((*self.0.as_ptr()).private.users).write_volatile(index as c_int) };
     }
 
     /// A direction of the private area.

@@ -61,7 +61,7 @@ impl Preserved {
     /// The physical address, for the next kernel.
     pub(crate) fn address(&self) -> u64 {
         // SAFETY: By the type invariants the array is in the kernel's direct mapping.
-        unsafe { bindings::luo_flb_shim_address(self.0.as_ptr().cast()) }
+        unsafe { bindings::virt_to_phys(self.0.as_ptr().cast()) }
     }
 
     /// Give the memory back.

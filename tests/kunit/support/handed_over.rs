@@ -203,7 +203,7 @@ impl HandedOver {
     /// Its physical address.
     pub(in super::super) fn address(&self) -> u64 {
         // SAFETY: The function converts an address of the mapping.
-        unsafe { bindings::luo_flb_shim_address(self.mapping().cast()) }
+        unsafe { bindings::virt_to_phys(self.mapping().cast()) }
     }
 
     /// Whether all of it was given back.
