@@ -5,7 +5,7 @@
 //! Each open `/dev/rust-liveupdate` is a note: what is written to it is appended, and can be read.
 //! Notes that are preserved through `/dev/liveupdate` share a table in which each has an entry: it
 //! is saved with the first note, restored when it is first needed, and released with the last note.
-//! The texts stay in memory; each entry tells where.
+//! The texts stay where they are in memory; each entry tells where.
 //!
 //! ```sh
 //! # What a live update agent does, in short
@@ -17,53 +17,19 @@
 //! ```
 
 use kernel::{
-    fs::{
-        file::flags,
-        File,
-        Kiocb, //
-    },
-    iov::{
-        IovIterDest,
-        IovIterSource, //
-    },
-    kho::{
-        Handle,
-        KhoBox,
-        KhoSlice,
-        Published,
-        Restored,
-        SliceHandle,
-        State, //
-    },
+    fs::{file::flags, File, Kiocb},
+    iov::{IovIterDest, IovIterSource},
+    kho::{Handle, KhoBox, KhoVmalloc, Preserved, Restored, State},
     liveupdate::{
         self,
-        file::{
-            self,
-            Finish,
-            Preserve,
-            Retrieve,
-            Unpreserve, //
-        },
-        misc,
-        FileHandler,
-        Flb,
-        OpenFile,
-        RetrieveStatus, //
+        file::{self, Finish, Preserve, Retrieve, Unpreserve},
+        flb, misc, FileHandler, Flb, OpenFile, RetrieveStatus,
     },
-    liveupdate_flb, liveupdate_misc,
-    miscdevice::{
-        MiscDevice,
-        MiscDeviceOptions,
-        MiscDeviceRegistration, //
-    },
+    miscdevice::{MiscDevice, MiscDeviceOptions, MiscDeviceRegistration},
     new_mutex,
     prelude::*,
     preserved_data,
-    str::CStr,
-    sync::{
-        aref::ARef,
-        Mutex, //
-    },
+    sync::{aref::ARef, Mutex},
 };
 
 module! {
@@ -110,65 +76,64 @@ impl kernel::InPlaceModule for NotesModule {
 #[pin_data]
 struct Note {
     #[pin]
-    inner: Mutex<Inner>,
+    text: Mutex<Text>,
 }
 
-struct Inner {
-    text: KVVec<u8>,
-    /// What is preserved does not change.
-    preserved: bool,
+struct Text {
+    /// There is room for the longest. What is preserved does not change.
+    room: KhoVmalloc<u8>,
+    /// How much is written.
+    length: usize,
 }
 
 impl Note {
-    fn new(text: KVVec<u8>) -> Result<Pin<KBox<Self>>> {
-        KBox::pin_init(
-            pin_init!(Self {
-                inner <- new_mutex!(Inner { text, preserved: false }),
-            }),
-            GFP_KERNEL,
-        )
+    fn new(text: Text) -> Result<Pin<KBox<Self>>> {
+        KBox::pin_init(pin_init!(Self { text <- new_mutex!(text) }), GFP_KERNEL)
     }
 }
 
-liveupdate_misc! {
-    static NOTE: Note;
-}
+#[link_section = ".data..ro_after_init"]
+static NOTE: misc::Definition<Note> = misc::Definition::new();
 
 #[vtable]
 impl MiscDevice for Note {
     type Ptr = Pin<KBox<Self>>;
 
     fn open(_file: &File, _device: &MiscDeviceRegistration<Self>) -> Result<Self::Ptr> {
-        Self::new(KVVec::new())
+        let room = KhoVmalloc::zeroed(LONGEST)?;
+        Self::new(Text { room, length: 0 })
     }
 
     fn read_iter(mut kiocb: Kiocb<'_, Self::Ptr>, iov: &mut IovIterDest<'_>) -> Result<usize> {
         let note = kiocb.file();
-        let inner = note.inner.lock();
-        iov.simple_read_from_buffer(kiocb.ki_pos_mut(), &inner.text)
+        let text = note.text.lock();
+        let written = text.room.get(..text.length).ok_or(EIO)?;
+        iov.simple_read_from_buffer(kiocb.ki_pos_mut(), written)
     }
 
     fn write_iter(kiocb: Kiocb<'_, Self::Ptr>, iov: &mut IovIterSource<'_>) -> Result<usize> {
         let note = kiocb.file();
-        let mut inner = note.inner.lock();
-        if inner.preserved {
+        let mut text = note.text.lock();
+        if text.room.is_preserved() {
             return Err(EBUSY);
         }
-        if inner.text.len() + iov.len() > LONGEST {
-            return Err(EFBIG);
-        }
-        iov.copy_from_iter_vec(&mut inner.text, GFP_KERNEL)
+        let length = text.length;
+        let end = length + iov.len();
+        let free = text.room.get_mut(length..end).ok_or(EFBIG)?;
+        let copied = iov.copy_from_iter(free);
+        text.length += copied;
+        Ok(copied)
     }
 }
 
 // What all preserved notes share.
 
 preserved_data! {
-    /// Where the text of a note is; without a length there is none.
+    /// Where the text of a note is.
     #[derive(Clone, Copy)]
     struct Entry: version 1 {
-        text: SliceHandle<u8>,
-        /// In bytes.
+        room: Handle<[u8]>,
+        /// How much is written.
         length: u64,
         /// How the file was opened.
         flags: u32,
@@ -181,20 +146,18 @@ preserved_data! {
     }
 }
 
-liveupdate_flb! {
-    static TABLE: Table;
-}
+static TABLE: flb::Definition<Table> = flb::Definition::new();
 
 #[vtable]
 impl Flb for Table {
     const COMPATIBLE: &'static CStr = c"rust-sample-table-v1";
 
     type Data = Handle<Table>;
-    type Outgoing = Pin<KBox<Shared<Published>>>;
+    type Outgoing = Pin<KBox<Shared<Preserved>>>;
     type Incoming = Pin<KBox<Shared<Restored>>>;
 
     fn preserve() -> Result<(Self::Data, Self::Outgoing)> {
-        let table = KhoBox::<Table>::zeroed()?.publish();
+        let mut table = KhoBox::<Table>::zeroed()?;
         let handle = table.handle();
         let shared = Shared::new(|| Ok(table))?;
         pr_info!("table saved\n");
@@ -273,7 +236,7 @@ impl Table {
 
 impl Entry {
     const FREE: Self = Self {
-        text: SliceHandle::NOWHERE,
+        room: Handle::NOWHERE,
         length: 0,
         flags: 0,
         used: 0,
@@ -282,31 +245,19 @@ impl Entry {
     /// How a file was opened, as far as it matters to the next kernel.
     const FLAGS: u32 = flags::O_ACCMODE | flags::O_NONBLOCK;
 
-    fn of(file: &File, text: Option<&KhoSlice<u8, Published>>) -> Self {
-        Self {
-            text: text.map_or(SliceHandle::NOWHERE, KhoSlice::handle),
-            length: text.map_or(0, |text| text.len() as u64),
-            flags: file.flags() & Self::FLAGS,
-            used: 1,
-        }
-    }
-
     /// The text that the previous kernel has left.
-    fn restore(self) -> Result<KVVec<u8>> {
-        let mut text = KVVec::new();
-        if self.length != 0 {
-            let restored = self.text.restore()?;
-            if restored.len() as u64 != self.length || restored.len() > LONGEST {
-                return Err(EINVAL);
-            }
-            text.extend_from_slice(&restored, GFP_KERNEL)?;
+    fn restore(self) -> Result<Text> {
+        let room = self.room.restore()?;
+        let length = usize::try_from(self.length)?;
+        if room.len() != LONGEST || length > LONGEST || self.flags & !Self::FLAGS != 0 {
+            return Err(EINVAL);
         }
-        Ok(text)
+        Ok(Text { room, length })
     }
 
     /// Gives back the memory that the previous kernel has left for it.
     fn release(self) {
-        if self.used == 1 && self.length != 0 && self.text.restore().is_err() {
+        if self.used == 1 && self.room.release().is_err() {
             pr_err!("note of {} bytes is lost\n", self.length);
         }
     }
@@ -316,39 +267,40 @@ impl Entry {
 
 struct Notes;
 
-static NOTES: file::Definition<Notes> = file::Definition::new();
+static NOTES: file::Definition<Notes> = file::Definition::new(Notes);
 
 #[vtable]
 impl FileHandler for Notes {
     const COMPATIBLE: &'static CStr = c"rust-sample-note-v1";
 
     type Data = u64;
-    /// The text in preserved memory.
-    type Private = KBox<Option<KhoSlice<u8, Published>>>;
+    /// The note has all that there is.
+    type Private = ();
 
-    fn can_preserve(file: &OpenFile) -> bool {
+    fn can_preserve(&self, file: &OpenFile) -> bool {
         NOTE.private(file).is_some()
     }
 
-    fn preserve(args: Preserve<'_>) -> Result<(Self::Data, Self::Private)> {
+    fn preserve(&self, args: Preserve<'_>) -> Result<(Self::Data, Self::Private)> {
         let note = NOTE.private(args.file).ok_or(EINVAL)?;
-        let mut inner = note.inner.lock();
-        let text = if inner.text.is_empty() {
-            None
-        } else {
-            Some(KhoSlice::copy_of(&inner.text)?.publish())
+        let mut text = note.text.lock();
+        let entry = Entry {
+            room: text.room.preserve()?,
+            length: text.length as u64,
+            flags: args.file.flags() & Entry::FLAGS,
+            used: 1,
         };
-        let entry = Entry::of(args.file, text.as_ref());
-        let text = KBox::new(text, GFP_KERNEL)?;
-        let slot = TABLE.with_outgoing(|shared| shared.table.lock().add(entry))??;
-        inner.preserved = true;
-        Ok((slot, text))
+        let slot = TABLE
+            .with_outgoing(|shared| shared.table.lock().add(entry))
+            .and_then(|slot| slot)
+            .inspect_err(|_| text.room.unpreserve())?;
+        Ok((slot, ()))
     }
 
-    fn unpreserve(args: Unpreserve<'_, Self>) {
+    fn unpreserve(&self, args: Unpreserve<'_, Self>) {
         let slot = args.data;
         if let Some(note) = NOTE.private(args.file) {
-            note.inner.lock().preserved = false;
+            note.text.lock().room.unpreserve();
         }
         let removed = TABLE.with_outgoing(|shared| shared.table.lock().take(slot));
         if !matches!(removed, Ok(Ok(_))) {
@@ -356,16 +308,13 @@ impl FileHandler for Notes {
         }
     }
 
-    fn retrieve(args: Retrieve<Self>) -> Result<ARef<OpenFile>> {
+    fn retrieve(&self, args: Retrieve<Self>) -> Result<ARef<OpenFile>> {
         let entry = TABLE.incoming()?.get().table.lock().take(args.data)?;
-        if entry.flags & !Entry::FLAGS != 0 {
-            return Err(EINVAL);
-        }
         let note = Note::new(entry.restore()?)?;
         NOTE.restored_file(c"rust-liveupdate", note, entry.flags)
     }
 
-    fn finish(args: Finish<'_, Self>) {
+    fn finish(&self, args: Finish<'_, Self>) {
         if let RetrieveStatus::Retrieved(_) = args.status {
             return;
         }

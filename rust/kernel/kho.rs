@@ -3,19 +3,31 @@
 //! Memory that stays in place while the kernel is replaced (Kexec HandOver, KHO).
 //!
 //! ```text
-//! this kernel       KhoBox::new ─▶ KhoBox ──publish──▶ KhoBox<_, Published> ─▶ Handle
-//!                                                                                │ kexec
-//! the next kernel   KhoBox<_, Restored> ◀──────────────Handle::restore──────── Handle
+//!               this kernel                           the next kernel
+//!
+//!   KhoFolio    address() ─────────── 64 bits ──────▶ KhoFolio::restore()   (unsafe)
+//!   KhoBox      handle()  ─────────── Handle<T> ────▶ Handle::restore() ─▶ KhoBox<T, Restored>
+//!   KhoVmalloc  preserve() ────────── Handle<[T]> ──▶ Handle::restore() ─▶ KhoVmalloc<T>
 //! ```
 //!
-//! A [`KhoBox`] has a header in front of its data that says what they are, so a handle that leads
-//! elsewhere, and data of another version or size, are refused. A [`KhoSlice`] is of any length, in
-//! pages that need not be contiguous. A [`KhoFolio`] has nothing but its value, so that it can be
-//! in a layout of C's, or be memory that a driver has already.
+//! A [`KhoFolio`] has nothing but its value, so that it can be in a layout of C's, or be memory
+//! that a driver has already. A [`KhoBox`] has a header in front of its data that says what they
+//! are, so a handle that leads elsewhere, and data of another version or size, are refused. A
+//! [`KhoVmalloc`] is of any length, in pages that need not be contiguous.
 //!
-//! All own their memory, in each of their states: dropped, they give it back, which may sleep.
-//! There is nothing to do to hand it over but to keep it until the kexec, and to tell the next
-//! kernel where it is.
+//! All own their memory, preserved or not: dropped, they give it back. There is nothing to do to
+//! hand it over but to keep it until the kexec, and to tell the next kernel where it is. What is
+//! restored can be preserved again where it is.
+//!
+//! # Context
+//!
+//! Whatever allocates, preserves, restores or drops such memory runs in process context and may
+//! sleep. It has to wait for `fs_initcall()`s, by which KHO is set up; before, KHO warns.
+//!
+//! # Errors
+//!
+//! What preserves fails with [`ENOMEM`](crate::error::code::ENOMEM), or `EOPNOTSUPP` unless
+//! [`is_enabled`].
 //!
 //! C header: [`include/linux/kexec_handover.h`](srctree/include/linux/kexec_handover.h)
 
@@ -23,113 +35,50 @@ mod boxed;
 mod content;
 mod folio;
 mod handle;
-mod slice;
 #[cfg(CONFIG_RUST_LIVEUPDATE_KUNIT_TEST)]
 pub(crate) mod tests;
+mod vmalloc;
 
 #[doc(hidden)]
-pub use self::content::{
-    mix,
-    plain_size, //
-};
+pub use self::content::{mix, plain_size};
 pub use self::{
-    boxed::KhoBox,
-    content::{
-        Content,
-        Plain, //
-    },
+    boxed::{KhoBox, Versioned},
+    content::{Content, Plain},
     folio::KhoFolio,
-    handle::{
-        Handle,
-        Target, //
-    },
-    slice::{
-        KhoSlice,
-        SliceHandle, //
-    },
+    handle::{Handle, Target},
+    vmalloc::KhoVmalloc,
 };
 
 use crate::{
     bindings,
-    sync::atomic::{
-        Atomic,
-        Full, //
-    }, //
+    sync::atomic::{Atomic, Full},
 };
 
-/// What memory is at in its way to the next kernel.
+/// Whether memory is preserved for the next kernel.
 pub trait State: private::Sealed + 'static {
-    /// Whether the memory came from the previous kernel, and is not preserved for the next.
     #[doc(hidden)]
-    const RESTORED: bool;
+    const PRESERVED: bool;
 }
 
 /// Preserved for the next kernel.
 pub struct Preserved;
 
-/// Preserved, but to be filled in: no handle leads to it.
-pub struct Fresh;
-
-/// Has a handle, by which the next kernel finds it.
-pub struct Published;
-
-/// Found in the memory of the previous kernel. For the next kernel it is lost, unless it is
+/// Not preserved: as it came from the previous kernel. For the next kernel it is lost, unless it is
 /// preserved again.
 pub struct Restored;
 
 impl State for Preserved {
-    const RESTORED: bool = false;
-}
-
-impl State for Fresh {
-    const RESTORED: bool = false;
-}
-
-impl State for Published {
-    const RESTORED: bool = false;
+    const PRESERVED: bool = true;
 }
 
 impl State for Restored {
-    const RESTORED: bool = true;
+    const PRESERVED: bool = false;
 }
 
 mod private {
     pub trait Sealed {}
     impl Sealed for super::Preserved {}
-    impl Sealed for super::Fresh {}
-    impl Sealed for super::Published {}
     impl Sealed for super::Restored {}
-}
-
-/// One restores at a time: KHO looks whether memory was restored already, and notes that it is,
-/// without a lock.
-struct Restoring;
-
-/// Bit 0 is the lock.
-static RESTORING: Atomic<usize> = Atomic::new(0);
-
-impl Restoring {
-    fn lock() -> Self {
-        // SAFETY: The word is a static. The function sleeps until it has set the bit.
-        unsafe {
-            bindings::out_of_line_wait_on_bit_lock(
-                RESTORING.as_ptr().cast(),
-                0,
-                Some(bindings::bit_wait),
-                bindings::TASK_UNINTERRUPTIBLE,
-            )
-        };
-        Self
-    }
-}
-
-impl Drop for Restoring {
-    fn drop(&mut self) {
-        // Fully ordered, as the waiters are looked for after it.
-        RESTORING.xchg(0, Full);
-        // SAFETY: The word is a static.
-        unsafe { bindings::wake_up_bit(RESTORING.as_ptr().cast(), 0) };
-    }
 }
 
 /// Whether memory can be preserved at all, which is decided on the command line (`kho=`).
@@ -137,4 +86,28 @@ impl Drop for Restoring {
 pub fn is_enabled() -> bool {
     // SAFETY: The function reads a flag.
     unsafe { bindings::kho_is_enabled() }
+}
+
+/// Has KHO restore something, one caller at a time: it looks whether memory was restored already,
+/// and notes that it is, without a lock. Code of C restores what is its own meanwhile.
+fn restoring<R>(restore: impl FnOnce() -> R) -> R {
+    /// Bit 0 is the lock.
+    static LOCK: Atomic<usize> = Atomic::new(0);
+
+    let word = LOCK.as_ptr().cast();
+    // SAFETY: The word is a static. The function sleeps until it has set the bit.
+    unsafe {
+        bindings::out_of_line_wait_on_bit_lock(
+            word,
+            0,
+            Some(bindings::bit_wait),
+            bindings::TASK_UNINTERRUPTIBLE,
+        )
+    };
+    let restored = restore();
+    // Fully ordered, as the waiters are looked for after it.
+    LOCK.xchg(0, Full);
+    // SAFETY: The word is a static.
+    unsafe { bindings::wake_up_bit(word, 0) };
+    restored
 }

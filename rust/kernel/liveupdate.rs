@@ -13,15 +13,20 @@
 //!
 //!      Flb::preserve        with the first file         Flb::retrieve    when it is first needed
 //!      FileHandler::preserve      each file             FileHandler::retrieve       each file
-//!        KhoBox::publish ─▶ Handle ────────kexec────────▶ Handle::restore ─▶ KhoBox
+//!        KhoBox::handle ─▶ Handle ─────────kexec────────▶ Handle::restore ─▶ KhoBox
 //!      FileHandler::unpreserve, or freeze               FileHandler::finish         each file
 //!      Flb::unpreserve       with the last file         Flb::finish         with the last file
 //! ```
 //!
 //! Everything here is a thin layer over the C interface: it works with any implementation of it.
 //! It adds no allocation and no lock to a call of the orchestrator or of a callback (but see
-//! [`with_outgoing`](flb::Definition::with_outgoing)), its guards are one pointer wide, and the
+//! [`with_outgoing`](flb::Definition::with_outgoing)), its guards are two pointers wide, and the
 //! tables of callbacks are constants.
+//!
+//! # Context
+//!
+//! All functions that can fail, all callbacks, and the drop of what they have returned run in
+//! process context and may sleep.
 //!
 //! C header: [`include/linux/liveupdate.h`](srctree/include/linux/liveupdate.h)
 //!
@@ -32,14 +37,13 @@
 //!
 //! ```
 //! use kernel::{
-//!     fs::File,
-//!     kho::{Handle, KhoBox, Published, Restored},
+//!     kho::{Handle, KhoBox, Restored},
 //!     liveupdate::{
 //!         file::{self, Finish, Preserve, Retrieve, Unpreserve},
-//!         FileHandler, Flb, OpenFile,
+//!         flb, FileHandler, Flb, OpenFile,
 //!     },
-//!     liveupdate_flb, preserved_data,
 //!     prelude::*,
+//!     preserved_data,
 //!     sync::aref::ARef,
 //! };
 //!
@@ -51,19 +55,17 @@
 //!     }
 //! }
 //!
-//! liveupdate_flb! {
-//!     static SHARED: Shared;
-//! }
+//! static SHARED: flb::Definition<Shared> = flb::Definition::new();
 //!
 //! #[vtable]
 //! impl Flb for Shared {
 //!     const COMPATIBLE: &'static CStr = c"doc-shared-v1";
 //!     type Data = Handle<Shared>;
-//!     type Outgoing = KhoBox<Shared, Published>;
+//!     type Outgoing = KhoBox<Shared>;
 //!     type Incoming = KhoBox<Shared, Restored>;
 //!
 //!     fn preserve() -> Result<(Self::Data, Self::Outgoing)> {
-//!         let shared = KhoBox::new(Shared { files: 7 })?.publish();
+//!         let mut shared = KhoBox::new(Shared { files: 7 })?;
 //!         Ok((shared.handle(), shared))
 //!     }
 //!
@@ -78,30 +80,30 @@
 //!
 //! struct Files;
 //!
+//! static FILES: file::Definition<Files> = file::Definition::new(Files);
+//!
 //! #[vtable]
 //! impl FileHandler for Files {
 //!     const COMPATIBLE: &'static CStr = c"doc-files-v1";
 //!     type Data = u64;
 //!     type Private = ();
 //!
-//!     fn can_preserve(_file: &OpenFile) -> bool {
+//!     fn can_preserve(&self, _file: &OpenFile) -> bool {
 //!         false
 //!     }
 //!
-//!     fn preserve(_args: Preserve<'_>) -> Result<(u64, ())> {
+//!     fn preserve(&self, _args: Preserve<'_>) -> Result<(u64, ())> {
 //!         Ok((SHARED.with_outgoing(|shared| shared.files)?, ()))
 //!     }
 //!
-//!     fn unpreserve(_args: Unpreserve<'_, Self>) {}
+//!     fn unpreserve(&self, _args: Unpreserve<'_, Self>) {}
 //!
-//!     fn retrieve(_args: Retrieve<Self>) -> Result<ARef<OpenFile>> {
+//!     fn retrieve(&self, _args: Retrieve<Self>) -> Result<ARef<OpenFile>> {
 //!         Err(ENODEV)
 //!     }
 //!
-//!     fn finish(_args: Finish<'_, Self>) {}
+//!     fn finish(&self, _args: Finish<'_, Self>) {}
 //! }
-//!
-//! static FILES: file::Definition<Files> = file::Definition::new();
 //!
 //! # fn register() -> Result {
 //! // In the module's init function; kept in the module's structure.
@@ -117,27 +119,21 @@
 
 pub mod file;
 pub mod flb;
+#[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING))]
+mod locked;
 pub mod misc;
 #[cfg(CONFIG_RUST_LIVEUPDATE_KUNIT_TEST)]
 mod tests;
 
 pub use self::{
-    file::{
-        FileHandler,
-        OpenFile,
-        RetrieveStatus, //
-    },
-    flb::Flb, //
+    file::{FileHandler, OpenFile, RetrieveStatus},
+    flb::Flb,
 };
 
 use crate::{
     bindings,
-    ffi::c_char,
-    kho::{
-        Handle,
-        Target, //
-    },
-    str::CStr, //
+    kho::{Handle, Target},
+    prelude::*,
 };
 
 /// Whether live update is on, which is decided on the command line (`liveupdate=`).
@@ -162,12 +158,10 @@ pub trait Handover: Copy + 'static {
 }
 
 impl Handover for u64 {
-    #[inline]
     fn into_bits(self) -> u64 {
         self
     }
 
-    #[inline]
     fn from_bits(bits: u64) -> Self {
         bits
     }
@@ -175,22 +169,18 @@ impl Handover for u64 {
 
 /// Nothing.
 impl Handover for () {
-    #[inline]
     fn into_bits(self) -> u64 {
         0
     }
 
-    #[inline]
     fn from_bits(_: u64) -> Self {}
 }
 
 impl<T: Target + ?Sized> Handover for Handle<T> {
-    #[inline]
     fn into_bits(self) -> u64 {
         self.into_bits()
     }
 
-    #[inline]
     fn from_bits(bits: u64) -> Self {
         Self::from_bits(bits)
     }

@@ -11,5 +11,5 @@ struct Mine;
 
 //~
 impl kernel::kho::State for Mine {
-    const RESTORED: bool = false;
+    const PRESERVED: bool = true;
 }

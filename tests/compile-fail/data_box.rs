@@ -3,13 +3,13 @@
 //! A box, whose memory does not cross the kexec; its handle would.
 
 //@ error: E0277
-//@ error: KhoBox
+//@ error: KhoFolio
 
 include!("driver.rs");
 
 preserved_data! {
     struct Data: version 1 {
         //~
-        field: KhoBox<u64, Published>,
+        field: KhoBox<u64>,
     }
 }

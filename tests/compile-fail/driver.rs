@@ -6,14 +6,11 @@ use kernel::{
     fs::File,
     kho::{
         Content,
-        Fresh,
         Handle,
         KhoBox,
         KhoFolio,
-        KhoSlice,
-        Published,
-        Restored,
-        SliceHandle, //
+        KhoVmalloc,
+        Restored, //
     },
     liveupdate::{
         file::{
@@ -29,7 +26,6 @@ use kernel::{
         OpenFile,
         RetrieveStatus, //
     },
-    liveupdate_flb,
     prelude::*,
     preserved_data,
     str::CStr,
@@ -62,24 +58,22 @@ preserved_data! {
         /// How many there were.
         pub files: u64,
         /// Their names.
-        pub names: SliceHandle<u8>,
+        pub names: Handle<[u8]>,
     }
 }
 
-liveupdate_flb! {
-    static TABLE: Table;
-}
+static TABLE: flb::Definition<Table> = flb::Definition::new();
 
 #[vtable]
 impl Flb for Table {
     const COMPATIBLE: &'static CStr = c"compile-fail-table-v1";
 
     type Data = Handle<Table>;
-    type Outgoing = KhoBox<Table, Published>;
+    type Outgoing = KhoBox<Table>;
     type Incoming = KhoBox<Table, Restored>;
 
     fn preserve() -> Result<(Self::Data, Self::Outgoing)> {
-        let table = KhoBox::<Table>::zeroed()?.publish();
+        let mut table = KhoBox::<Table>::zeroed()?;
         Ok((table.handle(), table))
     }
 
@@ -94,7 +88,7 @@ impl Flb for Table {
 
 struct Files;
 
-static FILES: file::Definition<Files> = file::Definition::new();
+static FILES: file::Definition<Files> = file::Definition::new(Files);
 
 #[vtable]
 impl FileHandler for Files {
@@ -103,19 +97,19 @@ impl FileHandler for Files {
     type Data = u64;
     type Private = ();
 
-    fn can_preserve(_file: &OpenFile) -> bool {
+    fn can_preserve(&self, _file: &OpenFile) -> bool {
         false
     }
 
-    fn preserve(_args: Preserve<'_>) -> Result<(Self::Data, Self::Private)> {
+    fn preserve(&self, _args: Preserve<'_>) -> Result<(Self::Data, Self::Private)> {
         Ok((TABLE.with_outgoing(|table| table.files)?, ()))
     }
 
-    fn unpreserve(_args: Unpreserve<'_, Self>) {}
+    fn unpreserve(&self, _args: Unpreserve<'_, Self>) {}
 
-    fn retrieve(_args: Retrieve<Self>) -> Result<ARef<OpenFile>> {
+    fn retrieve(&self, _args: Retrieve<Self>) -> Result<ARef<OpenFile>> {
         Err(ENODEV)
     }
 
-    fn finish(_args: Finish<'_, Self>) {}
+    fn finish(&self, _args: Finish<'_, Self>) {}
 }

@@ -18,22 +18,22 @@ impl FileHandler for Other {
     type Data = u64;
     type Private = ();
 
-    fn can_preserve(_file: &OpenFile) -> bool {
+    fn can_preserve(&self, _file: &OpenFile) -> bool {
         false
     }
 
-    fn preserve(_args: Preserve<'_>) -> Result<(u64, ())> {
+    fn preserve(&self, _args: Preserve<'_>) -> Result<(u64, ())> {
         Err(ENODEV)
     }
 
-    fn unpreserve(_args: Unpreserve<'_, Self>) {}
+    fn unpreserve(&self, _args: Unpreserve<'_, Self>) {}
 
-    fn retrieve(_args: Retrieve<Self>) -> Result<ARef<OpenFile>> {
+    fn retrieve(&self, _args: Retrieve<Self>) -> Result<ARef<OpenFile>> {
         //~
         Ok(kept())
     }
 
-    fn finish(_args: Finish<'_, Self>) {}
+    fn finish(&self, _args: Finish<'_, Self>) {}
 }
 
 fn kept() -> ARef<File> {

@@ -9,7 +9,7 @@ include!("driver.rs");
 
 struct Others;
 
-static OTHERS: file::Definition<Others> = file::Definition::new();
+static OTHERS: file::Definition<Others> = file::Definition::new(Others);
 
 #[vtable]
 //~
@@ -19,15 +19,15 @@ impl FileHandler for Others {
     type Data = u64;
     type Private = ();
 
-    fn can_preserve(_file: &OpenFile) -> bool {
+    fn can_preserve(&self, _file: &OpenFile) -> bool {
         false
     }
 
-    fn preserve(_args: Preserve<'_>) -> Result<(Self::Data, Self::Private)> {
+    fn preserve(&self, _args: Preserve<'_>) -> Result<(Self::Data, Self::Private)> {
         Ok((0, ()))
     }
 
-    fn unpreserve(_args: Unpreserve<'_, Self>) {}
+    fn unpreserve(&self, _args: Unpreserve<'_, Self>) {}
 
-    fn finish(_args: Finish<'_, Self>) {}
+    fn finish(&self, _args: Finish<'_, Self>) {}
 }

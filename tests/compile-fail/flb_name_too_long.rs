@@ -9,9 +9,7 @@ include!("driver.rs");
 
 struct Other;
 
-liveupdate_flb! {
-    static OTHER: Other;
-}
+static OTHER: flb::Definition<Other> = flb::Definition::new();
 
 #[vtable]
 impl Flb for Other {

@@ -11,7 +11,8 @@ pub fn mistake() -> Result {
     drop(flb::Incoming::<Table> {
         //~
         object: core::ptr::NonNull::dangling(),
-        _flb: core::marker::PhantomData,
+        flb: &TABLE,
+        _object: core::marker::PhantomData,
     });
     Ok(())
 }

@@ -7,7 +7,7 @@
 include!("driver.rs");
 
 pub fn mistake() -> Result {
-    let files = file::Definition::<Files>::new();
+    let files = file::Definition::new(Files);
     //~
     drop(files.register()?);
     Ok(())

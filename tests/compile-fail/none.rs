@@ -9,9 +9,7 @@ include!("driver.rs");
 
 struct Other;
 
-liveupdate_flb! {
-    static OTHER: Other;
-}
+static OTHER: flb::Definition<Other> = flb::Definition::new();
 
 #[vtable]
 impl Flb for Other {
@@ -36,7 +34,7 @@ impl Flb for Other {
 
 struct Others;
 
-static OTHERS: file::Definition<Others> = file::Definition::new();
+static OTHERS: file::Definition<Others> = file::Definition::new(Others);
 
 #[vtable]
 impl FileHandler for Others {
@@ -45,21 +43,21 @@ impl FileHandler for Others {
     type Data = u64;
     type Private = ();
 
-    fn can_preserve(_file: &OpenFile) -> bool {
+    fn can_preserve(&self, _file: &OpenFile) -> bool {
         false
     }
 
-    fn preserve(_args: Preserve<'_>) -> Result<(Self::Data, Self::Private)> {
+    fn preserve(&self, _args: Preserve<'_>) -> Result<(Self::Data, Self::Private)> {
         Ok((0, ()))
     }
 
-    fn unpreserve(_args: Unpreserve<'_, Self>) {}
+    fn unpreserve(&self, _args: Unpreserve<'_, Self>) {}
 
-    fn retrieve(_args: Retrieve<Self>) -> Result<ARef<OpenFile>> {
+    fn retrieve(&self, _args: Retrieve<Self>) -> Result<ARef<OpenFile>> {
         Err(ENODEV)
     }
 
-    fn finish(_args: Finish<'_, Self>) {}
+    fn finish(&self, _args: Finish<'_, Self>) {}
 }
 
 preserved_data! {
@@ -102,14 +100,14 @@ pub fn memory(data: Handle<Table>) -> Result {
     let folio = KhoFolio::<[u64; 512]>::zeroed()?;
     let _ = folio.address();
     send(folio.unpreserve().preserve()?);
-    let fresh: KhoBox<u64, Fresh> = KhoBox::new(7)?;
-    let published = fresh.publish();
-    let _ = published.handle();
-    send(published.unpublish());
-    let published = KhoSlice::<u8>::zeroed(7)?.publish();
-    let _ = published.handle();
+    let mut new: KhoBox<u64> = KhoBox::new(7)?;
+    let _ = new.handle();
+    send(new);
+    let mut values = KhoVmalloc::<u8>::zeroed(7)?;
+    let _: Handle<[u8]> = values.preserve()?;
+    send(values);
     let restored: KhoBox<Table, Restored> = data.restore()?;
-    drop(restored.preserve()?.publish());
+    drop(restored.preserve()?);
     send(TABLE.incoming()?);
     Ok(())
 }

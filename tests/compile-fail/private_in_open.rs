@@ -10,7 +10,7 @@
 include!("driver.rs");
 
 use kernel::{
-    liveupdate_misc,
+    liveupdate::misc,
     miscdevice::{
         MiscDevice,
         MiscDeviceRegistration, //
@@ -19,9 +19,7 @@ use kernel::{
 
 struct Lamp(u32);
 
-liveupdate_misc! {
-    static LAMP: Lamp;
-}
+static LAMP: misc::Definition<Lamp> = misc::Definition::new();
 
 #[vtable]
 impl MiscDevice for Lamp {

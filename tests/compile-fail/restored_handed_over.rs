@@ -8,20 +8,18 @@ include!("driver.rs");
 
 struct Other;
 
-liveupdate_flb! {
-    static OTHER: Other;
-}
+static OTHER: flb::Definition<Other> = flb::Definition::new();
 
 #[vtable]
 impl Flb for Other {
     const COMPATIBLE: &'static CStr = c"compile-fail-other-v1";
 
     type Data = Handle<Table>;
-    type Outgoing = KhoBox<Table, Published>;
+    type Outgoing = KhoBox<Table>;
     type Incoming = ();
 
     fn preserve() -> Result<(Self::Data, Self::Outgoing)> {
-        let table = KhoBox::<Table>::zeroed()?;
+        let table = KhoBox::<Table>::zeroed()?.unpreserve();
         //~
         Ok((Handle::NOWHERE, table))
     }

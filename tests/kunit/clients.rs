@@ -10,9 +10,8 @@ use crate::{
     refs::Holder,
 };
 use kernel::{
-    kho::{Handle, KhoBox, Published, Restored},
+    kho::{Handle, KhoBox, Restored},
     liveupdate::{flb::Definition, Flb},
-    liveupdate_flb,
     prelude::*,
     preserved_data,
     sync::atomic::{Atomic, Relaxed},
@@ -26,9 +25,7 @@ preserved_data! {
     }
 }
 
-liveupdate_flb! {
-    static POOLS: Pools;
-}
+static POOLS: Definition<Pools> = Definition::new();
 
 const NAME: &[u8] = b"kunit-pools-v1";
 
@@ -54,11 +51,11 @@ impl Flb for Pools {
     #[cfg(CONFIG_LIVEUPDATE_RUST_HAS_THIS_MODULE)]
     type OwnerModule = BuiltIn;
     type Data = Handle<Pools>;
-    type Outgoing = KhoBox<Pools, Published>;
+    type Outgoing = KhoBox<Pools>;
     type Incoming = KBox<Pools>;
 
     fn preserve() -> Result<(Self::Data, Self::Outgoing)> {
-        let pools = KhoBox::new(Pools { pages: 512 })?.publish();
+        let mut pools = KhoBox::new(Pools { pages: 512 })?;
         Ok((pools.handle(), pools))
     }
 
@@ -117,7 +114,7 @@ mod suite {
         outgoing::get_unreferenced(pools())?;
         let object = pools().side(Direction::Outgoing).object();
         // SAFETY: It came from `preserve`, and is there until the last file is unpreserved.
-        let pages = unsafe { KhoBox::<Pools, Published>::borrow(object) }.pages;
+        let pages = unsafe { KhoBox::<Pools>::borrow(object) }.pages;
         b.unpreserve(0);
         let before = ended();
         b.unpreserve(1);
@@ -138,7 +135,7 @@ mod suite {
         let object = pools().side(Direction::Outgoing).object();
         let block = b.preview()?;
         // SAFETY: It came from `preserve`, and is there until the last file is unpreserved.
-        let kept = unsafe { KhoBox::<Pools, Published>::from_foreign(object) };
+        let mut kept = unsafe { KhoBox::<Pools>::from_foreign(object) };
         let handle = kept.handle().into_bits();
         kept.into_foreign();
         let same = block.is(0, NAME, handle, 2);

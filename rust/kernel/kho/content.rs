@@ -2,21 +2,18 @@
 
 //! What may cross a kexec.
 
-use crate::transmute::{
-    AsBytes,
-    FromBytes, //
-};
+use crate::transmute::{AsBytes, FromBytes};
 
 /// Plain old data: any bytes are a value.
-pub trait Plain: AsBytes + FromBytes + Send + Sync + Sized + 'static {}
+pub trait Plain: FromBytes + Send + Sync + Sized + 'static {}
 
-impl<T: AsBytes + FromBytes + Send + Sync + Sized + 'static> Plain for T {}
+impl<T: FromBytes + Send + Sync + Sized + 'static> Plain for T {}
 
 /// Plain old data that may cross a kexec with a version: there is nothing in it that has a meaning
 /// in one kernel only, such as a reference.
 ///
 /// [`preserved_data!`](crate::preserved_data) makes structures of this kind.
-pub trait Content: Plain {
+pub trait Content: AsBytes + Plain {
     /// The version of the layout and of the meaning of the fields. Change it with them: data of
     /// another version, or with a part of another version, are refused by
     /// [`Handle::restore`](super::Handle::restore).
@@ -117,12 +114,10 @@ macro_rules! preserved_data {
             const VERSION: u32 = $version;
             const VERSIONS: u64 = {
                 let versions = $crate::kho::mix(0, $version);
-                $(
-                    let versions = $crate::kho::mix(
-                        versions,
-                        <$ty as $crate::kho::Content>::VERSIONS,
-                    );
-                )*
+                $(let versions = $crate::kho::mix(
+                    versions,
+                    <$ty as $crate::kho::Content>::VERSIONS,
+                );)*
                 versions
             };
         }

@@ -2,41 +2,32 @@
 
 //! Where preserved memory is, for the next kernel.
 
-use super::{
-    boxed::{
-        is_description,
-        Versioned, //
-    },
-    folio,
-    Content,
-    KhoBox,
-    KhoFolio,
-    Restored, //
-};
+use super::Content;
 use crate::{
     prelude::*,
-    transmute::{
-        AsBytes,
-        FromBytes, //
-    }, //
+    transmute::{AsBytes, FromBytes},
 };
 use core::marker::PhantomData;
 
-/// What a [`Handle`] can lead to: a value, or values.
-pub trait Target: 'static {}
+/// What a [`Handle`] can lead to: a value in a [`KhoBox`](super::KhoBox), or of a `[T]` values in a
+/// [`KhoVmalloc`](super::KhoVmalloc).
+pub trait Target: 'static {
+    /// What owns it in the next kernel.
+    type Restored;
 
-impl<T: Content> Target for T {}
-impl<T: Content> Target for [T] {}
+    #[doc(hidden)]
+    fn restore(address: u64) -> Result<Self::Restored>;
+}
 
-/// Where a published [`KhoBox`] is, or of a `[T]` a published [`KhoSlice`](super::KhoSlice): its
-/// physical address, which fits into the 64 bits that callbacks hand over, and into preserved data.
+/// Where preserved memory is: its physical address, which fits into the 64 bits that callbacks hand
+/// over, and into preserved data.
 ///
-/// Any 64 bits are a handle. What does not lead to a published `T` is refused, and what was
+/// Any 64 bits are a handle. What does not lead to a preserved `T` is refused, and what was
 /// restored once is not there a second time.
 #[repr(transparent)]
 pub struct Handle<T: Target + ?Sized> {
     address: u64,
-    _content: PhantomData<fn() -> *const T>,
+    _target: PhantomData<fn() -> *const T>,
 }
 
 impl<T: Target + ?Sized> Clone for Handle<T> {
@@ -72,13 +63,11 @@ impl<T: Target + ?Sized> Handle<T> {
     pub const fn from_bits(bits: u64) -> Self {
         Self {
             address: bits,
-            _content: PhantomData,
+            _target: PhantomData,
         }
     }
-}
 
-impl<T: Content> Handle<T> {
-    /// Takes over what the previous kernel has published, without copying it.
+    /// Takes over what the previous kernel has preserved, without copying it.
     ///
     /// What is in it is what that kernel says: check what you rely on.
     ///
@@ -87,29 +76,16 @@ impl<T: Content> Handle<T> {
     /// [`EINVAL`] if the address is not one that can be, or if what is there is of another version
     /// or size, which the kernel log tells. It is lost then, as it was taken from KHO and nobody
     /// knows whose it is. [`ENOENT`] if there is no preserved memory, or no longer, of which KHO
-    /// warns once.
-    ///
-    /// # Context
-    ///
-    /// Process, may sleep.
-    pub fn restore(self) -> Result<KhoBox<T, Restored>> {
-        let most = match is_description::<T>() {
-            true => folio::DESCRIPTION,
-            false => usize::MAX,
-        };
-        let folio = KhoFolio::<Versioned<T>, Restored>::take(self.address, most)?;
-        KhoBox { folio }.checked()
+    /// warns once; of values also if pages are missing, or memory to map them.
+    pub fn restore(self) -> Result<T::Restored> {
+        T::restore(self.address)
     }
 
-    /// Gives back what the previous kernel has published, which is not used.
+    /// Gives back what the previous kernel has preserved, which is not used.
     ///
     /// # Errors
     ///
     /// Those of [`restore`](Self::restore).
-    ///
-    /// # Context
-    ///
-    /// Process, may sleep.
     pub fn release(self) -> Result {
         self.restore().map(drop)
     }

@@ -3,11 +3,10 @@
 //! Preserved memory, as far as one kernel can tell.
 
 use super::{
-    boxed::{
-        Header,
-        Versioned, //
-    },
-    *, //
+    boxed::{check, header, Header, BOX},
+    folio::DESCRIPTION,
+    vmalloc::{Description, PAGES_IN_ONE},
+    *,
 };
 use crate::{
     page::PAGE_SIZE,
@@ -52,13 +51,6 @@ preserved_data! {
     }
 }
 
-/// What the next kernel would have after [`Handle::restore`], but for its checks.
-fn handed_over<T: Content>(published: KhoBox<T, Published>) -> KhoBox<T, Restored> {
-    KhoBox {
-        folio: published.folio.into_state::<Preserved>().unpreserve(),
-    }
-}
-
 /// Skips the test unless `condition`. No destructors run then, so this comes first.
 pub(crate) fn skip_unless(condition: bool, reason: &CStr) {
     if condition {
@@ -89,8 +81,8 @@ mod suite {
     #[test]
     fn pointers_and_no_more() {
         assert_eq!(size_of::<KhoBox<Large>>(), size_of::<usize>());
-        assert_eq!(size_of::<KhoSlice<u8>>(), size_of::<usize>());
         assert_eq!(size_of::<Option<KhoBox<Large>>>(), size_of::<usize>());
+        assert_eq!(size_of::<KhoVmalloc<u8>>(), 3 * size_of::<usize>());
         assert_eq!(size_of::<Handle<Large>>(), size_of::<u64>());
     }
 
@@ -108,21 +100,21 @@ mod suite {
     }
 
     #[test]
-    fn published_box_can_be_used() -> Result {
+    fn box_with_a_handle_can_be_used() -> Result {
         needs_kho();
-        let mut published = KhoBox::<Small>::zeroed()?.publish();
-        published.a = 9;
-        assert_eq!(published.a, 9);
-        let back = published.unpublish();
-        assert_eq!(back.a, 9);
+        let mut new = KhoBox::<Small>::zeroed()?;
+        let handle = new.handle();
+        new.a = 9;
+        assert_eq!(new.a, 9);
+        assert_eq!(new.handle().into_bits(), handle.into_bits());
         Ok(())
     }
 
     #[test]
     fn handle_is_an_address() -> Result {
         needs_kho();
-        let published = KhoBox::<Small>::zeroed()?.publish();
-        let bits = published.handle().into_bits();
+        let mut new = KhoBox::<Small>::zeroed()?;
+        let bits = new.handle().into_bits();
         assert!(bits != 0);
         assert_eq!(bits % PAGE_SIZE as u64, 0);
         assert_eq!(Handle::<Small>::from_bits(bits).into_bits(), bits);
@@ -130,103 +122,48 @@ mod suite {
     }
 
     #[test]
-    fn restored_is_what_was_published() -> Result {
+    fn box_has_a_header_with_its_handle() -> Result {
         needs_kho();
-        let mut published = KhoBox::<Small>::zeroed()?.publish();
-        published.a = 11;
-        let restored = handed_over(published).checked()?;
-        assert_eq!(restored.a, 11);
+        let mut new = KhoBox::<Small>::zeroed()?;
+        assert!(check::<Small>(&new.header, BOX) == Err(EINVAL));
+        new.handle();
+        assert!(check::<Small>(&new.header, BOX).is_ok());
         Ok(())
     }
 
     #[test]
     fn preserved_again_in_place() -> Result {
         needs_kho();
-        let mut published = KhoBox::<Small>::zeroed()?.publish();
-        published.a = 12;
-        let bits = published.handle().into_bits();
-        let again = handed_over(published).checked()?.preserve()?.publish();
+        let mut new = KhoBox::<Small>::zeroed()?;
+        new.a = 12;
+        let bits = new.handle().into_bits();
+        let mut again = new.unpreserve().preserve()?;
         assert_eq!(again.a, 12);
         assert_eq!(again.handle().into_bits(), bits);
         Ok(())
     }
 
     #[test]
-    fn unpublished_is_refused() -> Result {
-        needs_kho();
-        let never = KhoBox::<Small>::zeroed()?;
-        assert!(Header::check::<Small>(header(&never)).is_err());
-        let not_any_more = KhoBox::<Small>::zeroed()?.publish().unpublish();
-        assert!(Header::check::<Small>(header(&not_any_more)).is_err());
-        let once_more = handed_over(KhoBox::<Small>::zeroed()?.publish())
-            .checked()?
-            .preserve()?;
-        assert!(Header::check::<Small>(header(&once_more)).is_err());
-        Ok(())
-    }
-
-    fn header<T: Content, S: State>(of: &KhoBox<T, S>) -> &Header {
-        &of.folio.header
-    }
-
-    #[test]
     fn damaged_header_is_refused() {
-        let good = Header::of::<Small>;
-        assert!(good().check::<Small>().is_ok());
-        let bad = [
-            Header { magic: 0, ..good() },
-            Header {
-                magic: u64::MAX,
-                ..good()
-            },
-            Header {
-                version: 6,
-                ..good()
-            },
-            Header {
-                version: 8,
-                ..good()
-            },
-            Header {
-                size: good().size - 1,
-                ..good()
-            },
-            Header {
-                size: u64::MAX,
-                ..good()
-            },
-            Header {
-                offset: 0,
-                ..good()
-            },
-        ];
-        for header in bad {
-            assert!(header.check::<Small>() == Err(EINVAL));
+        let good: Header = header::<Small>(BOX);
+        assert!(check::<Small>(&good, BOX).is_ok());
+        for index in 0..good.len() {
+            for bits in [1, 1 << 63, !0] {
+                let mut bad = good;
+                bad[index] ^= bits;
+                assert!(check::<Small>(&bad, BOX) == Err(EINVAL));
+            }
         }
-        assert!(good().check::<Large>() == Err(EINVAL));
+        assert!(check::<Small>(&[0; 4], BOX) == Err(EINVAL));
+        assert!(check::<Large>(&good, BOX) == Err(EINVAL));
     }
 
     #[test]
     fn parts_of_other_versions_are_refused() {
-        let of_another_part = Header {
-            versions: Small::VERSIONS ^ 1,
-            ..Header::of::<Small>()
-        };
-        assert!(of_another_part.check::<Small>() == Err(EINVAL));
         // The same size, the same version, and a part of another one.
-        assert!(Header::of::<Before>().size == Header::of::<After>().size);
-        assert!(Header::of::<Before>().check::<After>() == Err(EINVAL));
+        assert_eq!(size_of::<Before>(), size_of::<After>());
+        assert!(check::<After>(&header::<Before>(BOX), BOX) == Err(EINVAL));
         assert!(<[u16; 4]>::VERSIONS != <[u16; 2]>::VERSIONS);
-    }
-
-    #[test]
-    fn no_box_is_a_slice() {
-        let looks_like_it = Header {
-            magic: Header::MAGIC,
-            ..Header::of::<slice::Description>()
-        };
-        assert!(looks_like_it.check::<slice::Description>() == Err(EINVAL));
-        assert!(Header::of::<slice::Description>().check::<Small>() == Err(EINVAL));
     }
 
     #[test]
@@ -234,8 +171,8 @@ mod suite {
         for bits in [0, 1, PAGE_SIZE as u64 + 8, u64::MAX] {
             let handle = Handle::<Small>::from_bits(bits);
             assert!(handle.restore().err() == Some(EINVAL));
-            let handle = SliceHandle::<Small>::from_bits(bits);
-            assert!(handle.restore().err() == Some(EINVAL));
+            let handle = Handle::<[Small]>::from_bits(bits);
+            assert!(handle.release() == Err(EINVAL));
         }
     }
 
@@ -251,55 +188,10 @@ mod suite {
         needs_kho();
         // More than the machine has, one after the other.
         for _ in 0..450 {
-            drop(KhoBox::<Large>::zeroed()?.publish());
+            drop(KhoBox::<Large>::zeroed()?);
         }
         for _ in 0..450 {
-            drop(handed_over(KhoBox::<Large>::zeroed()?.publish()));
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn slice_of_many_pages() -> Result {
-        needs_kho();
-        let len = 100 * PAGE_SIZE + 3;
-        let mut slice = KhoSlice::<u8>::zeroed(len)?;
-        assert_eq!(slice.len(), len);
-        assert!(slice.iter().all(|byte| *byte == 0));
-        for (index, byte) in slice.iter_mut().enumerate() {
-            *byte = index as u8;
-        }
-        let slice = slice.publish();
-        assert!(slice.handle().into_bits() != 0);
-        let slice = slice.unpublish();
-        assert!(slice
-            .iter()
-            .enumerate()
-            .all(|(index, byte)| *byte == index as u8));
-        Ok(())
-    }
-
-    #[test]
-    fn slice_is_a_copy() -> Result {
-        needs_kho();
-        let slice = KhoSlice::copy_of(&[3_u32, 1, 4])?;
-        assert_eq!(*slice, [3, 1, 4]);
-        Ok(())
-    }
-
-    #[test]
-    fn slices_without_or_with_too_many_values() {
-        assert!(KhoSlice::<u64>::zeroed(0).err() == Some(EINVAL));
-        for len in [usize::MAX, usize::MAX / 8, isize::MAX as usize / 8 + 1] {
-            assert!(KhoSlice::<u64>::zeroed(len).err() == Some(E2BIG));
-        }
-    }
-
-    #[test]
-    fn dropped_slice_is_given_back() -> Result {
-        needs_kho();
-        for _ in 0..40 {
-            drop(KhoSlice::<u8>::zeroed(32 << 20)?);
+            drop(KhoBox::<Large>::zeroed()?.unpreserve());
         }
         Ok(())
     }
@@ -341,27 +233,16 @@ mod suite {
     #[test]
     fn no_folio_is_as_large_as_a_description() -> Result {
         needs_kho();
-        // Any bytes at the beginning of two pages would be a description.
-        let folio = KhoFolio::<[u8; 2 * PAGE_SIZE]>::zeroed()?.unpreserve();
-        let raw = folio.into_raw();
-        // SAFETY: It is ours.
-        let size = unsafe { bindings::folio_size(raw) };
-        // SAFETY: As above, and initialised.
-        drop(unsafe { KhoFolio::<[u8; 2 * PAGE_SIZE]>::from_raw(raw) }?);
-        assert_eq!(size, 4 * PAGE_SIZE);
-        let pages = KhoBox::<slice::Description>::zeroed()?.folio.into_state();
-        let raw =
-            KhoFolio::<Versioned<slice::Description>, Preserved>::unpreserve(pages).into_raw();
-        // SAFETY: It is ours, and initialised.
-        let refused = unsafe { KhoFolio::<Raw>::from_raw(raw) }.err();
-        // SAFETY: It is ours still.
-        unsafe { bindings::folio_put(raw) };
-        let restored = KhoBox::<slice::Description>::zeroed()?
-            .folio
-            .into_state::<Preserved>();
-        let again = restored.unpreserve().preserve().err();
-        assert!(refused == Some(EINVAL));
-        assert!(again == Some(EINVAL));
+        let folio = KhoFolio::<[u8; 2 * PAGE_SIZE]>::zeroed()?;
+        assert_eq!(folio.size(), 4 * PAGE_SIZE);
+        assert_eq!(
+            KhoFolio::<[u8; PAGE_SIZE + 1]>::zeroed()?.size(),
+            4 * PAGE_SIZE
+        );
+        drop(folio.unpreserve().preserve()?);
+        let two = KhoFolio::<Raw>::alloc(DESCRIPTION)?.unpreserve();
+        assert_eq!(two.size(), 2 * PAGE_SIZE);
+        assert!(two.preserve().err() == Some(EINVAL));
         Ok(())
     }
 
@@ -377,24 +258,182 @@ mod suite {
     #[test]
     fn foreign_and_back() -> Result {
         needs_kho();
-        let foreign = KhoBox::new(Small { a: 3, b: [0; 4] })?
-            .publish()
-            .into_foreign();
+        let foreign = KhoBox::new(Small { a: 3, b: [0; 4] })?.into_foreign();
         // SAFETY: It came from `into_foreign`, and is used in this order only.
         let back = unsafe {
-            KhoBox::<Small, Published>::borrow_mut(foreign).a += 1;
-            let seen = KhoBox::<Small, Published>::borrow(foreign).a;
-            (seen, KhoBox::<Small, Published>::from_foreign(foreign).a)
+            KhoBox::<Small>::borrow_mut(foreign).a += 1;
+            let seen = KhoBox::<Small>::borrow(foreign).a;
+            (seen, KhoBox::<Small>::from_foreign(foreign).a)
         };
         assert_eq!(back, (4, 4));
-        let foreign = KhoSlice::copy_of(&[1_u8, 2])?.into_foreign();
+        Ok(())
+    }
+}
+
+#[kunit_tests(rust_kho_vmalloc)]
+mod vmalloc_suite {
+    use super::*;
+
+    #[test]
+    fn values_of_many_pages() -> Result {
+        needs_kho();
+        let len = 100 * PAGE_SIZE + 3;
+        let mut values = KhoVmalloc::<u8>::zeroed(len)?;
+        assert_eq!(values.len(), len);
+        assert!(values.iter().all(|byte| *byte == 0));
+        for (index, byte) in values.iter_mut().enumerate() {
+            *byte = index as u8;
+        }
+        let handle = values.preserve()?;
+        let before = (handle.into_bits() != 0, values.is_preserved());
+        values.unpreserve();
+        assert_eq!((before, values.is_preserved()), ((true, true), false));
+        let same = |(index, byte): (usize, &u8)| *byte == index as u8;
+        assert!(values.iter().enumerate().all(same));
+        Ok(())
+    }
+
+    #[test]
+    fn preserved_once_and_again() -> Result {
+        needs_kho();
+        let mut values = KhoVmalloc::<u64>::zeroed(9000)?;
+        values[8999] = 5;
+        let place = values.as_ptr();
+        let first = values.preserve()?.into_bits();
+        assert_eq!(values.preserve()?.into_bits(), first);
+        for _ in 0..2 {
+            values.unpreserve();
+        }
+        values.preserve()?;
+        assert_eq!((values.as_ptr(), values[8999]), (place, 5));
+        Ok(())
+    }
+
+    #[test]
+    fn without_or_with_too_many_values() {
+        assert!(KhoVmalloc::<u64>::zeroed(0).err() == Some(EINVAL));
+        for len in [usize::MAX, usize::MAX / 8, isize::MAX as usize / 8 + 1] {
+            assert!(KhoVmalloc::<u64>::zeroed(len).err() == Some(E2BIG));
+        }
+    }
+
+    #[test]
+    fn dropped_are_given_back() -> Result {
+        needs_kho();
+        for _ in 0..40 {
+            KhoVmalloc::<u8>::zeroed(32 << 20)?.preserve()?;
+        }
+        Ok(())
+    }
+
+    /// Changes a description of three pages that is right, and looks whether it is refused.
+    fn refused(change: impl FnOnce(&mut Description)) -> Result<bool> {
+        let mut values = KhoVmalloc::<u32>::zeroed(PAGE_SIZE / 2 + 1)?;
+        values.preserve()?;
+        let description = values.description.as_mut().ok_or(ENXIO)?;
+        let (first, total_pages, order) = (
+            description.first,
+            description.total_pages,
+            description.order,
+        );
+        change(description);
+        let result = Description::check::<u32>(description);
+        description.first = first;
+        description.total_pages = total_pages;
+        description.order = order;
+        Ok(result == Err(EINVAL))
+    }
+
+    #[test]
+    fn other_descriptions_are_refused() -> Result {
+        needs_kho();
+        assert!(!refused(|_| ())?);
+        for index in 0..4 {
+            assert!(refused(|description| description.header[index] ^= 1)?);
+        }
+        assert!(refused(
+            |description| description.header = header::<u32>(BOX)
+        )?);
+        let mut bytes = KhoVmalloc::<u8>::zeroed(4)?;
+        bytes.preserve()?;
+        let description = bytes.description.as_ref().ok_or(ENXIO)?;
+        assert!(Description::check::<i8>(description).is_ok());
+        assert!(Description::check::<u16>(description) == Err(EINVAL));
+        Ok(())
+    }
+
+    #[test]
+    fn description_in_a_folio_of_another_size_is_refused() -> Result {
+        needs_kho();
+        let mut values = KhoVmalloc::<u8>::zeroed(1)?;
+        values.preserve()?;
+        let description = values.description.as_ref().ok_or(ENXIO)?;
+        for (size, right) in [
+            (PAGE_SIZE, false),
+            (DESCRIPTION, true),
+            (4 * PAGE_SIZE, false),
+        ] {
+            let mut other = KhoFolio::<Description>::alloc(size)?;
+            other.clone_from(description);
+            assert_eq!(Description::check::<u8>(&other).is_ok(), right);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn wrong_numbers_are_refused() -> Result {
+        needs_kho();
+        for len in [0, 1, PAGE_SIZE as u64, u64::MAX, u64::MAX / 4 + 1] {
+            assert!(refused(|description| description.len = len)?);
+        }
+        for pages in [0, 2, 4, u32::MAX] {
+            assert!(refused(|description| description.total_pages = pages)?);
+        }
+        assert!(refused(|description| description.order = 1)?);
+        Ok(())
+    }
+
+    #[test]
+    fn list_that_leads_astray_is_refused() -> Result {
+        needs_kho();
+        // Nowhere; not aligned; above all memory that there can be.
+        for first in [0, 1, !0, !0 << 20] {
+            assert!(refused(|description| description.first = first)?);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn list_without_an_end_is_refused() -> Result {
+        needs_kho();
+        let mut values = KhoVmalloc::<u8>::zeroed(1)?;
+        values.preserve()?;
+        let description = values.description.as_ref().ok_or(ENXIO)?;
+        let first = description.first;
+        // SAFETY: The function takes any address.
+        let page = unsafe { bindings::phys_to_virt(first) }.cast::<u64>();
+        // SAFETY: The page is ours until it is preserved no more.
+        let next = unsafe { page.replace(first) };
+        let result = Description::check::<u8>(description);
         // SAFETY: As above.
-        let back = unsafe {
-            KhoSlice::<u8>::borrow_mut(foreign)[1] = 5;
-            let seen = KhoSlice::<u8>::borrow(foreign)[1];
-            (seen, KhoSlice::<u8>::from_foreign(foreign)[0])
-        };
-        assert_eq!(back, (5, 1));
+        unsafe { page.write(next) };
+        assert!(result == Err(EINVAL));
+        Ok(())
+    }
+
+    #[test]
+    fn lists_of_several_pages() -> Result {
+        needs_kho();
+        for pages in [PAGES_IN_ONE - 1, PAGES_IN_ONE, PAGES_IN_ONE + 1] {
+            // With pages of 64 KiB these are 512 MiB.
+            if pages > 1000 {
+                break;
+            }
+            let mut values = KhoVmalloc::<u8>::zeroed(pages * PAGE_SIZE)?;
+            values.preserve()?;
+            let description = values.description.as_ref().ok_or(ENXIO)?;
+            assert!(Description::check::<u8>(description).is_ok());
+        }
         Ok(())
     }
 }

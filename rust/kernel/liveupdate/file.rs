@@ -5,42 +5,22 @@
 //! C header: [`include/linux/liveupdate.h`](srctree/include/linux/liveupdate.h)
 
 use super::{
-    flb::{
-        self,
-        Defined, //
-    },
-    name_field,
-    owner,
-    Handover, //
+    flb::{self, Flb},
+    name_field, owner, Handover,
 };
 use crate::{
     bindings,
-    error::{
-        from_result,
-        to_result,
-        Error,
-        Result,
-        VTABLE_DEFAULT_ERROR, //
-    },
-    ffi::c_int,
+    error::{from_result, to_result, VTABLE_DEFAULT_ERROR},
     fs::File,
-    macros::vtable,
-    prelude::build_error,
-    str::CStr,
-    sync::aref::{
-        ARef,
-        AlwaysRefCounted, //
-    },
-    types::{
-        ForeignOwnable,
-        Opaque, //
-    }, //
+    prelude::*,
+    sync::aref::{ARef, AlwaysRefCounted},
+    types::{ForeignOwnable, Opaque},
 };
 use core::{
     marker::PhantomData,
     mem::forget,
     ops::Deref,
-    ptr::NonNull, //
+    ptr::{from_ref, NonNull},
 };
 
 /// A file that is open: it was opened with success, and is not released as long as this is
@@ -60,8 +40,10 @@ impl OpenFile {
     /// The file is one that [`File::from_raw_file`] can be called with. It was opened, with
     /// success, and stays referenced for `'a`.
     pub unsafe fn from_raw<'a>(file: *mut bindings::file) -> &'a Self {
-        // SAFETY: By the requirements of this function; it is transparent.
-        unsafe { &*core::ptr::from_ref(File::from_raw_file(file)).cast() }
+        // SAFETY: The caller has a file that this function can be called with.
+        let file = from_ref(unsafe { File::from_raw_file(file) });
+        // SAFETY: It is transparent, and what is more than a `File` is the caller's word.
+        unsafe { &*file.cast() }
     }
 }
 
@@ -72,7 +54,7 @@ unsafe impl AlwaysRefCounted for OpenFile {
     }
 
     unsafe fn dec_ref(file: NonNull<Self>) {
-        // SAFETY: By the requirements of this function; it is transparent.
+        // SAFETY: The caller gives up a reference to the file; it is transparent.
         unsafe { File::dec_ref(file.cast()) };
     }
 }
@@ -142,11 +124,12 @@ pub enum RetrieveStatus<'a> {
 
 /// A kind of files that survive a kexec.
 ///
-/// All callbacks run in process context and may sleep. Those that end something may run for a task
-/// that is exiting, or in a kworker: there are no files of `current`. A file is handed over by the
-/// first handler that can.
+/// The value is the handler's own, which is in its [`Definition`] and shared by all callbacks.
+///
+/// Callbacks that end something may run for a task that is exiting, or in a kworker: there are no
+/// files of `current`. A file is handed over by the first handler that can.
 #[vtable]
-pub trait FileHandler: Sized + 'static {
+pub trait FileHandler: Sized + Sync + 'static {
     /// Identifies the kind of files and the format of their data to the next kernel.
     ///
     /// At most 47 bytes, not empty, and unique among handlers. By convention it ends in a version,
@@ -163,27 +146,27 @@ pub trait FileHandler: Sized + 'static {
     /// Whether this is a file of this kind.
     ///
     /// Called with `luo_register_rwlock` held for reading: nothing may be registered.
-    fn can_preserve(file: &OpenFile) -> bool;
+    fn can_preserve(&self, file: &OpenFile) -> bool;
 
-    /// Saves a file. All [`Flb`](super::Flb)s of the handler are preserved at this time, and their
+    /// Saves a file. All [`Flb`]s of the handler are preserved at this time, and their
     /// [`outgoing`](flb::Definition::outgoing) objects can be used.
     ///
     /// The file may be used until the kexec: what can change must be saved or refused by then, see
     /// [`freeze`](Self::freeze).
-    fn preserve(args: Preserve<'_>) -> Result<(Self::Data, Self::Private)>;
+    fn preserve(&self, args: Preserve<'_>) -> Result<(Self::Data, Self::Private)>;
 
     /// Undoes [`preserve`](Self::preserve); never called if the kexec takes place.
-    fn unpreserve(args: Unpreserve<'_, Self>);
+    fn unpreserve(&self, args: Unpreserve<'_, Self>);
 
     /// Saves what has changed since, and returns what is to be handed over now. Called in the
     /// `reboot()` system call; an error aborts the live update. It may be called again, with what
     /// it has returned.
-    fn freeze(_args: Freeze<'_, Self>) -> Result<Self::Data> {
+    fn freeze(&self, _args: Freeze<'_, Self>) -> Result<Self::Data> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
     /// Undoes [`freeze`](Self::freeze), which has succeeded, as the live update was aborted.
-    fn unfreeze(_args: Freeze<'_, Self>) {
+    fn unfreeze(&self, _args: Freeze<'_, Self>) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -203,40 +186,39 @@ pub trait FileHandler: Sized + 'static {
     /// Called at most once for a file, if it succeeds or not. The data are what the previous kernel
     /// says they are: check what you rely on. [`misc`](super::misc) makes files of
     /// misc devices.
-    fn retrieve(args: Retrieve<Self>) -> Result<ARef<OpenFile>>;
+    fn retrieve(&self, args: Retrieve<Self>) -> Result<ARef<OpenFile>>;
 
     /// Whether [`finish`](Self::finish) can be called. If not, `EBUSY` is returned to user space,
     /// which has to do something about the files of this session first.
-    fn can_finish(_args: Finish<'_, Self>) -> bool {
+    fn can_finish(&self, _args: Finish<'_, Self>) -> bool {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
     /// Ends the live update of a file, and releases what it had in memory if the file was not
     /// retrieved.
-    fn finish(args: Finish<'_, Self>);
+    fn finish(&self, args: Finish<'_, Self>);
 }
 
 /// The static through which a [`FileHandler`] is registered.
-#[repr(transparent)]
 pub struct Definition<H: FileHandler> {
     inner: Opaque<bindings::liveupdate_file_handler>,
-    _handler: PhantomData<H>,
+    /// What its callbacks are called with.
+    pub handler: H,
 }
 
-// SAFETY: The C structure is protected by `luo_register_rwlock`.
+// SAFETY: The C structure is protected by `luo_register_rwlock`, the handler is `Sync`.
 unsafe impl<H: FileHandler> Sync for Definition<H> {}
 
 impl<H: FileHandler> Definition<H> {
     /// For a static.
-    #[allow(clippy::new_without_default)]
-    pub const fn new() -> Self {
+    pub const fn new(handler: H) -> Self {
         Self {
             inner: Opaque::new(bindings::liveupdate_file_handler {
                 ops: &Callbacks::<H>::OPS,
                 compatible: name_field(H::COMPATIBLE),
                 ..pin_init::zeroed()
             }),
-            _handler: PhantomData,
+            handler,
         }
     }
 
@@ -258,7 +240,7 @@ impl<H: FileHandler> Definition<H> {
     ///
     /// # Context
     ///
-    /// Process, may sleep. Takes `luo_register_rwlock` for writing.
+    /// Takes `luo_register_rwlock` for writing.
     pub fn register(&'static self) -> Result<Registration<H>> {
         // SAFETY: It is a static. A second registration is refused before anything is written.
         to_result(unsafe { bindings::liveupdate_register_file_handler(self.as_raw()) })?;
@@ -281,7 +263,7 @@ impl<H: FileHandler> Registration<H> {
     /// # Errors
     ///
     /// Those of [`flb::Definition::register`]; the handler is unregistered then.
-    pub fn with<F: Defined>(self, flb: &'static flb::Definition<F>) -> Result<Self> {
+    pub fn with<F: Flb>(self, flb: &'static flb::Definition<F>) -> Result<Self> {
         // The orchestrator unregisters the FLBs of a handler with the handler.
         forget(flb.register(&self)?);
         Ok(self)
@@ -289,20 +271,12 @@ impl<H: FileHandler> Registration<H> {
 
     /// Does as [`with`](Self::with), with an FLB of C.
     ///
-    /// # Errors
-    ///
-    /// Those of [`flb::Definition::register`]; the handler is unregistered then.
-    ///
-    /// # Context
-    ///
-    /// Process, may sleep. Takes `luo_register_rwlock` for writing.
-    ///
     /// # Safety
     ///
     /// The FLB is one that `liveupdate_register_flb()` can be called with, and is not freed before
     /// the handler is unregistered and no file of it is preserved.
     pub unsafe fn with_raw(self, flb: *mut bindings::liveupdate_flb) -> Result<Self> {
-        // SAFETY: The handler is registered; by the requirements of this function.
+        // SAFETY: The handler is registered; the caller has an FLB that can be, and stays.
         to_result(unsafe { bindings::liveupdate_register_flb(self.as_raw(), flb) })?;
         Ok(self)
     }
@@ -314,200 +288,194 @@ impl<H: FileHandler> Registration<H> {
 
 impl<H: FileHandler> Drop for Registration<H> {
     fn drop(&mut self) {
-        // SAFETY: By the invariant. Files that are preserved find the handler and its callbacks in
-        // statics, which stay as long as the owner is loaded.
+        // SAFETY: By the type invariants it is registered. Files that are preserved find the
+        // handler and its callbacks in statics, which stay as long as the owner is loaded.
         unsafe { bindings::liveupdate_unregister_file_handler(self.as_raw()) };
     }
 }
 
 /// The callbacks of a [`FileHandler`], for C.
+///
+/// # Safety
+///
+/// They are called as the orchestrator does:
+///
+/// - The handler is that of a [`Definition<H>`], in a static.
+/// - `args` is valid and nobody else's for the call.
+/// - A file that is given was opened with success and is in use: it was found by its descriptor, or
+///   came from `retrieve`. If the status is that of success there is one.
+/// - The private data are what `preserve` has left, and nobody else uses them. After `unpreserve`
+///   nobody does.
 struct Callbacks<H: FileHandler>(PhantomData<H>);
 
+/// What most of them are called with.
+type Args = bindings::liveupdate_file_op_args;
+
+#[expect(clippy::missing_safety_doc, reason = "one section for all, above")]
 impl<H: FileHandler> Callbacks<H> {
     const OPS: bindings::liveupdate_file_ops = bindings::liveupdate_file_ops {
         can_preserve: Some(Self::can_preserve),
         preserve: Some(Self::preserve),
         unpreserve: Some(Self::unpreserve),
-        freeze: if H::HAS_FREEZE {
-            Some(Self::freeze)
-        } else {
-            None
-        },
-        unfreeze: if H::HAS_UNFREEZE {
-            Some(Self::unfreeze)
-        } else {
-            None
-        },
+        freeze: if_has(H::HAS_FREEZE, Self::freeze),
+        unfreeze: if_has(H::HAS_UNFREEZE, Self::unfreeze),
         retrieve: Some(Self::retrieve),
-        can_finish: if H::HAS_CAN_FINISH {
-            Some(Self::can_finish)
-        } else {
-            None
-        },
+        can_finish: if_has(H::HAS_CAN_FINISH, Self::can_finish),
         finish: Some(Self::finish),
         #[cfg(CONFIG_LIVEUPDATE_HAS_GET_ID)]
-        get_id: if H::HAS_ID { Some(Self::id) } else { None },
+        get_id: if_has(H::HAS_ID, Self::id),
         owner: owner!(H),
-        ..pin_init::zeroed()
     };
 
-    /// # Safety
-    ///
-    /// `file` is a file in use, which was found by its descriptor.
     unsafe extern "C" fn can_preserve(
-        _handler: *mut bindings::liveupdate_file_handler,
+        handler: *mut bindings::liveupdate_file_handler,
         file: *mut bindings::file,
     ) -> bool {
-        // SAFETY: By the requirements of this function. The orchestrator has a reference of its
-        // own, by `fget()` in an `ioctl()` on another file: this thread does not use the position,
-        // and others that do have locked it, as the file is shared.
-        H::can_preserve(unsafe { OpenFile::from_raw(file) })
+        // SAFETY: The handler is that of a `Definition<H>`, in a static.
+        let handler = unsafe { Self::handler(handler) };
+        // SAFETY: The file is open, and in use.
+        handler.can_preserve(unsafe { Self::file(file) })
     }
 
-    /// # Safety
-    ///
-    /// `args` is valid and nobody else's for the call; its file is in use and was found by its
-    /// descriptor.
-    unsafe extern "C" fn preserve(args: *mut bindings::liveupdate_file_op_args) -> c_int {
+    unsafe extern "C" fn preserve(args: *mut Args) -> c_int {
+        // SAFETY: The arguments are valid and nobody else's.
+        let (handler, args) = unsafe { Self::args(args) };
         from_result(|| {
-            // SAFETY: By the requirements of this function.
-            let file = unsafe { Self::file(args) };
-            let (data, private) = H::preserve(Preserve { file })?;
-            // SAFETY: As above.
-            unsafe {
-                (*args).serialized_data = data.into_bits();
-                (*args).private_data = private.into_foreign();
-            }
+            // SAFETY: The file is open, and in use.
+            let file = unsafe { Self::file(args.file) };
+            let (data, private) = handler.preserve(Preserve { file })?;
+            args.serialized_data = data.into_bits();
+            args.private_data = private.into_foreign();
             Ok(0)
         })
     }
 
-    /// # Safety
-    ///
-    /// `args` is valid, and holds a preserved file and what `preserve` and `freeze` have left,
-    /// which nobody uses any more.
-    unsafe extern "C" fn unpreserve(args: *mut bindings::liveupdate_file_op_args) {
-        // SAFETY: By the requirements of this function.
-        H::unpreserve(unsafe {
-            Unpreserve {
-                file: Self::file(args),
-                data: Self::data(args),
-                private: H::Private::from_foreign((*args).private_data),
-            }
+    unsafe extern "C" fn unpreserve(args: *mut Args) {
+        // SAFETY: The arguments are valid and nobody else's.
+        let (handler, args) = unsafe { Self::args(args) };
+        handler.unpreserve(Unpreserve {
+            // SAFETY: The file is open, and in use.
+            file: unsafe { Self::file(args.file) },
+            data: H::Data::from_bits(args.serialized_data),
+            // SAFETY: The private data are what `preserve` has left, and nobody uses them any more.
+            private: unsafe { H::Private::from_foreign(args.private_data) },
         });
     }
 
-    /// # Safety
-    ///
-    /// `args` is valid, and holds a preserved file and what `preserve` has left, which nobody else
-    /// uses during the call.
-    unsafe extern "C" fn freeze(args: *mut bindings::liveupdate_file_op_args) -> c_int {
+    unsafe extern "C" fn freeze(args: *mut Args) -> c_int {
+        // SAFETY: The arguments are valid and nobody else's.
+        let (handler, args) = unsafe { Self::args(args) };
         from_result(|| {
-            // SAFETY: By the requirements of this function.
-            let data = H::freeze(unsafe { Self::frozen(args) })?;
-            // SAFETY: As above.
-            unsafe { (*args).serialized_data = data.into_bits() };
+            // SAFETY: They hold a preserved file.
+            let data = handler.freeze(unsafe { Self::frozen(args) })?;
+            args.serialized_data = data.into_bits();
             Ok(0)
         })
     }
 
-    /// # Safety
-    ///
-    /// `args` is valid, and holds a preserved file and what `preserve` and `freeze` have left,
-    /// which nobody else uses during the call.
-    unsafe extern "C" fn unfreeze(args: *mut bindings::liveupdate_file_op_args) {
-        // SAFETY: By the requirements of this function.
-        H::unfreeze(unsafe { Self::frozen(args) });
+    unsafe extern "C" fn unfreeze(args: *mut Args) {
+        // SAFETY: The arguments are valid and nobody else's.
+        let (handler, args) = unsafe { Self::args(args) };
+        // SAFETY: They hold a preserved file.
+        handler.unfreeze(unsafe { Self::frozen(args) });
     }
 
-    /// # Safety
-    ///
-    /// `args` is valid and nobody else's for the call.
-    unsafe extern "C" fn retrieve(args: *mut bindings::liveupdate_file_op_args) -> c_int {
+    unsafe extern "C" fn retrieve(args: *mut Args) -> c_int {
+        // SAFETY: The arguments are valid and nobody else's.
+        let (handler, args) = unsafe { Self::args(args) };
         from_result(|| {
-            // SAFETY: By the requirements of this function.
-            let data = unsafe { Self::data(args) };
-            let file = H::retrieve(Retrieve { data })?;
-            // SAFETY: As above. The orchestrator gets our reference to the file.
-            unsafe { (*args).file = ARef::into_raw(file).cast().as_ptr() };
+            let data = H::Data::from_bits(args.serialized_data);
+            // The orchestrator gets our reference to the file.
+            let file = ARef::into_raw(handler.retrieve(Retrieve { data })?);
+            args.file = file.cast().as_ptr();
             Ok(0)
         })
     }
 
-    /// # Safety
-    ///
-    /// As for [`Self::finished`].
-    unsafe extern "C" fn can_finish(args: *mut bindings::liveupdate_file_op_args) -> bool {
-        // SAFETY: By the requirements of this function.
-        H::can_finish(unsafe { Self::finished(args) })
+    unsafe extern "C" fn can_finish(args: *mut Args) -> bool {
+        // SAFETY: The arguments are valid and nobody else's.
+        let (handler, args) = unsafe { Self::args(args) };
+        // SAFETY: They are those of a file that came from the previous kernel.
+        handler.can_finish(unsafe { Self::finished(args) })
     }
 
-    /// # Safety
-    ///
-    /// As for [`Self::finished`].
-    unsafe extern "C" fn finish(args: *mut bindings::liveupdate_file_op_args) {
-        // SAFETY: By the requirements of this function.
-        H::finish(unsafe { Self::finished(args) })
+    unsafe extern "C" fn finish(args: *mut Args) {
+        // SAFETY: The arguments are valid and nobody else's.
+        let (handler, args) = unsafe { Self::args(args) };
+        // SAFETY: They are those of a file that came from the previous kernel.
+        handler.finish(unsafe { Self::finished(args) })
     }
 
-    /// # Safety
-    ///
-    /// `file` is a file in use, which was found by its descriptor, or came from `retrieve`.
     #[cfg(CONFIG_LIVEUPDATE_HAS_GET_ID)]
     unsafe extern "C" fn id(file: *mut bindings::file) -> usize {
-        // SAFETY: By the requirements of this function; see `can_preserve`.
-        H::id(unsafe { OpenFile::from_raw(file) })
+        // SAFETY: The file is open, and in use.
+        H::id(unsafe { Self::file(file) })
     }
 
     /// # Safety
     ///
-    /// `args` is valid.
-    unsafe fn data(args: *const bindings::liveupdate_file_op_args) -> H::Data {
-        // SAFETY: By the requirements of this function.
-        H::Data::from_bits(unsafe { (*args).serialized_data })
+    /// The handler is that of a [`Definition<H>`], in a static.
+    unsafe fn handler(handler: *mut bindings::liveupdate_file_handler) -> &'static H {
+        let inner = Opaque::cast_from(handler).cast_mut();
+        // SAFETY: The caller says that it is part of a `Definition<H>`.
+        let definition = unsafe { crate::container_of!(inner, Definition<H>, inner) };
+        // SAFETY: It is in a static, and shared.
+        unsafe { &(*definition).handler }
     }
 
     /// # Safety
     ///
-    /// `args` is valid, and its file stays in use for `'a`.
-    unsafe fn file<'a>(args: *const bindings::liveupdate_file_op_args) -> &'a OpenFile {
-        // SAFETY: By the requirements of this function. The orchestrator has a reference of its
-        // own, by `fget()` in an `ioctl()` on another file, or from `retrieve`: this thread does
-        // not use the position, and others that do have locked it, as the file is shared.
-        unsafe { OpenFile::from_raw((*args).file) }
+    /// The arguments are valid and nobody else's for `'a`, with the handler of a [`Definition<H>`].
+    unsafe fn args<'a>(args: *mut Args) -> (&'static H, &'a mut Args) {
+        // SAFETY: The caller says that they are.
+        let args = unsafe { &mut *args };
+        // SAFETY: The handler is that of a `Definition<H>`, in a static.
+        (unsafe { Self::handler(args.handler) }, args)
     }
 
     /// # Safety
     ///
-    /// `args` is valid, and holds a preserved file and what `preserve` has left, which nobody else
-    /// uses for `'a`.
-    unsafe fn frozen<'a>(args: *const bindings::liveupdate_file_op_args) -> Freeze<'a, H> {
-        // SAFETY: By the requirements of this function.
-        unsafe {
-            Freeze {
-                file: Self::file(args),
-                data: Self::data(args),
-                private: H::Private::borrow_mut((*args).private_data),
-            }
+    /// The file is open, and in use for `'a`.
+    unsafe fn file<'a>(file: *mut bindings::file) -> &'a OpenFile {
+        // SAFETY: The caller says that it is. The orchestrator has a reference of its own, by
+        // `fget()` in an `ioctl()` on another file, or from `retrieve`: this thread does not use
+        // the position, and others that do have locked it, as the file is shared.
+        unsafe { OpenFile::from_raw(file) }
+    }
+
+    /// # Safety
+    ///
+    /// The arguments are those of a preserved file.
+    unsafe fn frozen(args: &mut Args) -> Freeze<'_, H> {
+        Freeze {
+            // SAFETY: The file is open, and in use.
+            file: unsafe { Self::file(args.file) },
+            data: H::Data::from_bits(args.serialized_data),
+            // SAFETY: The private data are what `preserve` has left, and nobody else uses them.
+            private: unsafe { H::Private::borrow_mut(args.private_data) },
         }
     }
 
     /// # Safety
     ///
-    /// `args` is valid; if its status is that of success its file is the one that `retrieve` has
-    /// left, and it stays in use for `'a`.
-    unsafe fn finished<'a>(args: *const bindings::liveupdate_file_op_args) -> Finish<'a, H> {
-        // SAFETY: By the requirements of this function.
-        let status = match unsafe { (*args).retrieve_status } {
-            0 => RetrieveStatus::NotRetrieved,
-            // SAFETY: As above.
-            1.. => RetrieveStatus::Retrieved(unsafe { Self::file(args) }),
-            errno => RetrieveStatus::Failed(Error::from_errno(errno)),
-        };
+    /// The arguments are those of a file that came from the previous kernel.
+    unsafe fn finished(args: &mut Args) -> Finish<'_, H> {
         Finish {
-            status,
-            // SAFETY: As above.
-            data: unsafe { Self::data(args) },
+            status: match args.retrieve_status {
+                0 => RetrieveStatus::NotRetrieved,
+                // SAFETY: As it was retrieved there is a file, which is open, and in use.
+                1.. => RetrieveStatus::Retrieved(unsafe { Self::file(args.file) }),
+                errno => RetrieveStatus::Failed(Error::from_errno(errno)),
+            },
+            data: H::Data::from_bits(args.serialized_data),
         }
+    }
+}
+
+/// A callback, if there is one.
+const fn if_has<T: Copy>(has: bool, callback: T) -> Option<T> {
+    match has {
+        true => Some(callback),
+        false => None,
     }
 }

@@ -3,53 +3,58 @@
 //! Misc devices whose files survive a kexec.
 //!
 //! What belongs to an open file is found by its file operations, and the type of it too. So that
-//! they say which type it is, a device that is to be recognised has a table of its own:
-//! [`liveupdate_misc!`] makes a static of it, through which the device is registered and its files
-//! are made and recognised. (The tables of [`MiscDeviceRegistration`] are constants: those of two
-//! devices may be one.)
+//! they say which type it is, a device that is to be recognised has a table of its own, in a static
+//! [`Definition`], through which it is registered and its files are made and recognised. (The
+//! tables of [`MiscDeviceRegistration`] are constants: those of two devices may be one.)
 //!
-//! [`liveupdate_misc!`]: crate::liveupdate_misc
 //! [`MiscDeviceRegistration`]: crate::miscdevice::MiscDeviceRegistration
 
 use super::OpenFile;
 use crate::{
     bindings,
-    error::{
-        from_err_ptr,
-        to_result, //
-    },
-    miscdevice::{
-        MiscDevice,
-        MiscDeviceOptions, //
-    },
+    error::{from_err_ptr, to_result},
+    miscdevice::{MiscDevice, MiscDeviceOptions},
     prelude::*,
     sync::aref::ARef,
-    types::{
-        ForeignOwnable,
-        Opaque, //
-    }, //
+    types::{ForeignOwnable, Opaque},
 };
-use core::{
-    marker::PhantomData,
-    ptr::NonNull, //
-};
+use core::{marker::PhantomData, ptr::NonNull};
 
-/// A misc device that has its static; implemented by [`liveupdate_misc!`] only.
+/// The static of a misc device whose files are to be recognised by a
+/// [`FileHandler`](super::FileHandler).
 ///
-/// # Safety
+/// Place it where it is read-only after boot, as below.
 ///
-/// [`definition`](Self::definition) always returns the same static, the only one for the type.
+/// # Examples
 ///
-/// [`liveupdate_misc!`]: crate::liveupdate_misc
-pub unsafe trait Defined: MiscDevice + 'static {
-    /// The static.
-    fn definition() -> &'static Definition<Self>;
-}
-
-/// The static of a misc device, made by [`liveupdate_misc!`](crate::liveupdate_misc).
+/// ```
+/// use kernel::{
+///     fs::{file::flags, File},
+///     liveupdate::misc,
+///     miscdevice::{MiscDevice, MiscDeviceRegistration},
+///     prelude::*,
+/// };
+///
+/// struct Lamp(u32);
+///
+/// #[link_section = ".data..ro_after_init"]
+/// static LAMP: misc::Definition<Lamp> = misc::Definition::new();
+///
+/// #[vtable]
+/// impl MiscDevice for Lamp {
+///     type Ptr = KBox<Self>;
+///
+///     fn open(_file: &File, _device: &MiscDeviceRegistration<Self>) -> Result<KBox<Self>> {
+///         Ok(KBox::new(Lamp(0), GFP_KERNEL)?)
+///     }
+/// }
+///
+/// let file = LAMP.restored_file(c"lamp", KBox::new(Lamp(3), GFP_KERNEL)?, flags::O_RDWR)?;
+/// assert_eq!(LAMP.private(&file).map(|lamp| lamp.0), Some(3));
+/// # Ok::<(), Error>(())
+/// ```
 pub struct Definition<T: MiscDevice + 'static> {
-    /// As the compiler thinks that it might be written to, nothing else has this address. After
-    /// boot it is read-only.
+    /// As the compiler thinks that it might be written to, nothing else has this address.
     operations: Opaque<bindings::file_operations>,
     _device: PhantomData<T>,
 }
@@ -57,14 +62,10 @@ pub struct Definition<T: MiscDevice + 'static> {
 // SAFETY: The operations are constant.
 unsafe impl<T: MiscDevice + 'static> Sync for Definition<T> {}
 
-impl<T: Defined> Definition<T> {
-    /// For [`liveupdate_misc!`](crate::liveupdate_misc).
-    ///
-    /// # Safety
-    ///
-    /// The value is that of a static, the only one for the type.
-    #[doc(hidden)]
-    pub const unsafe fn new() -> Self {
+impl<T: MiscDevice + 'static> Definition<T> {
+    /// For a static.
+    #[expect(clippy::new_without_default)]
+    pub const fn new() -> Self {
         let device = MiscDeviceOptions { name: c"" }.into_raw::<T>();
         Self {
             // SAFETY: The operations of a misc device are a constant.
@@ -78,10 +79,6 @@ impl<T: Defined> Definition<T> {
     /// # Errors
     ///
     /// Those of `misc_register()`.
-    ///
-    /// # Context
-    ///
-    /// Process, may sleep.
     pub fn register(
         &'static self,
         options: MiscDeviceOptions,
@@ -90,13 +87,12 @@ impl<T: Defined> Definition<T> {
             inner <- Opaque::try_ffi_init(move |slot: *mut bindings::miscdevice| {
                 let mut device = options.into_raw::<T>();
                 device.fops = self.operations.get();
-                // SAFETY: The slot is ours to write. It is pinned, and the device is unregistered
-                // before it is gone. The operations are those of `T`, which want a `struct
-                // miscdevice` in the place of a `MiscDeviceRegistration<T>`.
-                unsafe {
-                    slot.write(device);
-                    to_result(bindings::misc_register(slot))
-                }
+                // SAFETY: The slot is ours to write.
+                unsafe { slot.write(device) };
+                // SAFETY: It is pinned, and the device is unregistered before it is gone. The
+                // operations are those of `T`, which want a `struct miscdevice` in the place of a
+                // `MiscDeviceRegistration<T>`.
+                to_result(unsafe { bindings::misc_register(slot) })
             }),
             _device: PhantomData,
         }? Error)
@@ -109,12 +105,12 @@ impl<T: Defined> Definition<T> {
         &'static self,
         file: &'a OpenFile,
     ) -> Option<<T::Ptr as ForeignOwnable>::Borrowed<'a>> {
-        // SAFETY: The operations and the private data of a file do not change once it is open.
-        let (operations, private) =
-            unsafe { ((*file.as_ptr()).f_op, (*file.as_ptr()).private_data) };
-        if operations != self.operations.get().cast_const() {
+        // SAFETY: The operations of a file do not change once it is open.
+        if unsafe { (*file.as_ptr()).f_op } != self.operations.get().cast_const() {
             return None;
         }
+        // SAFETY: The private data of a file of ours do not change once it is open.
+        let private = unsafe { (*file.as_ptr()).private_data };
         // SAFETY: Only this device has these operations. Its open files have what `T::open` or the
         // caller of `restored_file` has left. It is taken from them when they are released, which
         // they are not while they are borrowed as open files.
@@ -130,10 +126,6 @@ impl<T: Defined> Definition<T> {
     /// # Errors
     ///
     /// `ENOMEM`, `ENFILE`, and what else files cannot be made for. `device` is dropped then.
-    ///
-    /// # Context
-    ///
-    /// Process, may sleep.
     pub fn restored_file(
         &'static self,
         name: &'static CStr,
@@ -154,8 +146,9 @@ impl<T: Defined> Definition<T> {
             // SAFETY: It came from `into_foreign` above, and there is no file that has it.
             drop(unsafe { T::Ptr::from_foreign(private) });
         })?;
-        // SAFETY: The file is new, open, not null, and the reference to it is ours.
-        Ok(unsafe { ARef::from_raw(NonNull::new_unchecked(file.cast())) })
+        let file = NonNull::new(file.cast()).ok_or(ENOMEM)?;
+        // SAFETY: The file is new, open, and the reference to it is ours.
+        Ok(unsafe { ARef::from_raw(file) })
     }
 }
 
@@ -179,58 +172,7 @@ unsafe impl<T: MiscDevice + 'static> Sync for Registration<T> {}
 #[pinned_drop]
 impl<T: MiscDevice + 'static> PinnedDrop for Registration<T> {
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: By the invariant.
+        // SAFETY: By the type invariants it is registered.
         unsafe { bindings::misc_deregister(self.inner.get()) };
     }
-}
-
-/// Declares the static of a misc device whose files are to be recognised by a
-/// [`FileHandler`](crate::liveupdate::FileHandler). There is one for a type.
-///
-/// # Examples
-///
-/// ```
-/// use kernel::{
-///     fs::{file::flags, File},
-///     liveupdate_misc,
-///     miscdevice::{MiscDevice, MiscDeviceRegistration},
-///     prelude::*,
-/// };
-///
-/// struct Lamp(u32);
-///
-/// #[vtable]
-/// impl MiscDevice for Lamp {
-///     type Ptr = KBox<Self>;
-///
-///     fn open(_file: &File, _device: &MiscDeviceRegistration<Self>) -> Result<KBox<Self>> {
-///         Ok(KBox::new(Lamp(0), GFP_KERNEL)?)
-///     }
-/// }
-///
-/// liveupdate_misc! {
-///     static LAMP: Lamp;
-/// }
-///
-/// let file = LAMP.restored_file(c"lamp", KBox::new(Lamp(3), GFP_KERNEL)?, flags::O_RDWR)?;
-/// assert_eq!(LAMP.private(&file).map(|lamp| lamp.0), Some(3));
-/// # Ok::<(), Error>(())
-/// ```
-#[macro_export]
-macro_rules! liveupdate_misc {
-    ($(#[$meta:meta])* $vis:vis static $name:ident: $device:ty;) => {
-        $(#[$meta])*
-        #[link_section = ".data..ro_after_init"]
-        $vis static $name: $crate::liveupdate::misc::Definition<$device> =
-            // SAFETY: It is a static; a second one would have the second implementation below.
-            unsafe { $crate::liveupdate::misc::Definition::new() };
-
-        // SAFETY: It returns the static above, always.
-        unsafe impl $crate::liveupdate::misc::Defined for $device {
-            #[inline]
-            fn definition() -> &'static $crate::liveupdate::misc::Definition<Self> {
-                &$name
-            }
-        }
-    };
 }

@@ -20,6 +20,7 @@ use super::{
     },
     flb,
     is_enabled,
+    misc,
     FileHandler,
     Flb,
     OpenFile,
@@ -37,7 +38,6 @@ use crate::{
         File, //
     },
     kho::tests::skip_unless,
-    liveupdate_flb, liveupdate_misc,
     miscdevice::{
         MiscDevice,
         MiscDeviceRegistration, //
@@ -99,9 +99,7 @@ impl Drop for Object {
 
 struct Shared;
 
-liveupdate_flb! {
-    static SHARED: Shared;
-}
+static SHARED: flb::Definition<Shared> = flb::Definition::new();
 
 #[vtable]
 impl Flb for Shared {
@@ -133,9 +131,7 @@ impl Flb for Shared {
 
 struct Broken;
 
-liveupdate_flb! {
-    static BROKEN: Broken;
-}
+static BROKEN: flb::Definition<Broken> = flb::Definition::new();
 
 #[vtable]
 impl Flb for Broken {
@@ -161,9 +157,8 @@ impl Flb for Broken {
 /// A device of which only the files are of interest.
 struct Device(u32);
 
-liveupdate_misc! {
-    static DEVICE: Device;
-}
+#[link_section = ".data..ro_after_init"]
+static DEVICE: misc::Definition<Device> = misc::Definition::new();
 
 #[vtable]
 impl MiscDevice for Device {
@@ -178,9 +173,8 @@ impl MiscDevice for Device {
 #[allow(dead_code)]
 struct OtherDevice(u32);
 
-liveupdate_misc! {
-    static OTHER_DEVICE: OtherDevice;
-}
+#[link_section = ".data..ro_after_init"]
+static OTHER_DEVICE: misc::Definition<OtherDevice> = misc::Definition::new();
 
 #[vtable]
 impl MiscDevice for OtherDevice {
@@ -196,10 +190,10 @@ fn device_file(number: u32) -> Result<ARef<OpenFile>> {
     DEVICE.restored_file(c"kunit", device, flags::O_RDWR)
 }
 
-/// Has all callbacks.
-struct Full;
+/// Has all callbacks, and a number of its own.
+struct Full(u64);
 
-static FULL: file::Definition<Full> = file::Definition::new();
+static FULL: file::Definition<Full> = file::Definition::new(Full(1));
 
 #[vtable]
 impl FileHandler for Full {
@@ -207,22 +201,22 @@ impl FileHandler for Full {
     type Data = u64;
     type Private = KBox<Object>;
 
-    fn can_preserve(file: &OpenFile) -> bool {
+    fn can_preserve(&self, file: &OpenFile) -> bool {
         DEVICE.private(file).is_some()
     }
 
-    fn preserve(args: Preserve<'_>) -> Result<(u64, KBox<Object>)> {
+    fn preserve(&self, args: Preserve<'_>) -> Result<(u64, KBox<Object>)> {
         let number = DEVICE.private(args.file).ok_or(EBADF)?.0.into();
-        Ok((number, KBox::new(Object(number + 1), GFP_KERNEL)?))
+        Ok((number, KBox::new(Object(number + self.0), GFP_KERNEL)?))
     }
 
-    fn unpreserve(args: Unpreserve<'_, Self>) {
-        if args.data + 1 == args.private.0 {
+    fn unpreserve(&self, args: Unpreserve<'_, Self>) {
+        if args.data + self.0 == args.private.0 {
             UNPRESERVED.up();
         }
     }
 
-    fn freeze(args: Freeze<'_, Self>) -> Result<u64> {
+    fn freeze(&self, args: Freeze<'_, Self>) -> Result<u64> {
         if args.private.0 != 8 {
             return Err(EBUSY);
         }
@@ -230,7 +224,7 @@ impl FileHandler for Full {
         Ok(args.data + 100)
     }
 
-    fn unfreeze(args: Freeze<'_, Self>) {
+    fn unfreeze(&self, args: Freeze<'_, Self>) {
         if (args.data, args.private.0) == (107, 108) {
             args.private.0 = 8;
             UNPRESERVED.up();
@@ -242,15 +236,15 @@ impl FileHandler for Full {
         DEVICE.private(file).map_or(0, |device| device.0 as usize)
     }
 
-    fn retrieve(args: Retrieve<Self>) -> Result<ARef<OpenFile>> {
+    fn retrieve(&self, args: Retrieve<Self>) -> Result<ARef<OpenFile>> {
         device_file(u32::try_from(args.data)?)
     }
 
-    fn can_finish(args: Finish<'_, Self>) -> bool {
+    fn can_finish(&self, args: Finish<'_, Self>) -> bool {
         matches!(args.status, RetrieveStatus::Retrieved(_))
     }
 
-    fn finish(args: Finish<'_, Self>) {
+    fn finish(&self, args: Finish<'_, Self>) {
         let count = match args.status {
             RetrieveStatus::NotRetrieved => &PRESERVED,
             RetrieveStatus::Failed(error) if error == EIO => &UNPRESERVED,
@@ -266,7 +260,7 @@ impl FileHandler for Full {
 /// Has what it must have.
 struct Plain;
 
-static PLAIN: file::Definition<Plain> = file::Definition::new();
+static PLAIN: file::Definition<Plain> = file::Definition::new(Plain);
 
 #[vtable]
 impl FileHandler for Plain {
@@ -274,25 +268,25 @@ impl FileHandler for Plain {
     type Data = ();
     type Private = ();
 
-    fn can_preserve(_file: &OpenFile) -> bool {
+    fn can_preserve(&self, _file: &OpenFile) -> bool {
         false
     }
 
-    fn preserve(_args: Preserve<'_>) -> Result<((), ())> {
+    fn preserve(&self, _args: Preserve<'_>) -> Result<((), ())> {
         Err(ENODEV)
     }
 
-    fn unpreserve(_args: Unpreserve<'_, Self>) {}
+    fn unpreserve(&self, _args: Unpreserve<'_, Self>) {}
 
-    fn retrieve(_args: Retrieve<Self>) -> Result<ARef<OpenFile>> {
+    fn retrieve(&self, _args: Retrieve<Self>) -> Result<ARef<OpenFile>> {
         Err(ENODEV)
     }
 
-    fn finish(_args: Finish<'_, Self>) {}
+    fn finish(&self, _args: Finish<'_, Self>) {}
 }
 
 /// The callbacks as C sees them.
-fn flb_ops<F: flb::Defined>(flb: &flb::Definition<F>) -> &bindings::liveupdate_flb_ops {
+fn flb_ops<F: Flb>(flb: &flb::Definition<F>) -> &bindings::liveupdate_flb_ops {
     // SAFETY: A static has valid callbacks.
     unsafe { &*(*flb.as_raw()).ops }
 }
@@ -328,8 +322,10 @@ fn call_file(
     to_result(unsafe { callback.ok_or(ENXIO)?(args) })
 }
 
+/// Arguments for the callbacks of `FULL`.
 fn file_args(file: Option<&OpenFile>, data: u64) -> bindings::liveupdate_file_op_args {
     bindings::liveupdate_file_op_args {
+        handler: FULL.as_raw(),
         file: file.map_or(core::ptr::null_mut(), |file| file.as_ptr()),
         serialized_data: data,
         ..pin_init::zeroed()

@@ -15,9 +15,8 @@ extern "C" {
 /// A device whose private data are seen to be dropped.
 struct Counted;
 
-liveupdate_misc! {
-    static COUNTED: Counted;
-}
+#[link_section = ".data..ro_after_init"]
+static COUNTED: misc::Definition<Counted> = misc::Definition::new();
 
 #[vtable]
 impl MiscDevice for Counted {

@@ -9,11 +9,14 @@ mod suite {
     use super::*;
 
     #[test]
-    fn guards_are_a_pointer() {
-        assert_eq!(size_of::<flb::Incoming<Shared>>(), size_of::<usize>());
+    fn guards_are_pointers() {
+        assert_eq!(size_of::<flb::Incoming<Shared>>(), 2 * size_of::<usize>());
         #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING)]
-        assert_eq!(size_of::<flb::Outgoing<Shared>>(), size_of::<usize>());
-        assert_eq!(size_of::<flb::Registration<Shared>>(), size_of::<usize>());
+        assert_eq!(size_of::<flb::Outgoing<Shared>>(), 2 * size_of::<usize>());
+        assert_eq!(
+            size_of::<flb::Registration<Shared>>(),
+            2 * size_of::<usize>()
+        );
         assert_eq!(size_of::<file::Registration<Full>>(), size_of::<usize>());
     }
 

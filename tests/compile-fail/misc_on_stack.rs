@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A device has two tables of file operations, so that its files are taken for those of another.
+//! Operations on the stack, which files would keep a pointer to.
 
-//@ error: E0119
-//@ says: conflicting implementations of trait
+//@ error: E0597
 
 #![allow(dead_code, missing_docs, unused_imports)]
 
 include!("driver.rs");
 
 use kernel::{
-    liveupdate_misc,
+    liveupdate::misc,
     miscdevice::{
         MiscDevice,
         MiscDeviceRegistration, //
@@ -28,11 +27,10 @@ impl MiscDevice for Lamp {
     }
 }
 
-liveupdate_misc! {
-    static LAMP: Lamp;
-}
-
-//~
-liveupdate_misc! {
-    static LANTERN: Lamp;
+pub fn mistake() -> Result {
+    let lamps = misc::Definition::<Lamp>::new();
+    let lamp = KBox::new(Lamp, GFP_KERNEL)?;
+    //~
+    drop(lamps.restored_file(c"lamp", lamp, 0)?);
+    Ok(())
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A box where the handle is that of a slice.
+//! A box where the handle is that of a vmalloc area.
 
 //@ error: E0308
 
 include!("driver.rs");
 
-pub fn mistake(data: SliceHandle<u8>) -> Result {
+pub fn mistake(data: Handle<[u8]>) -> Result {
     //~
     let restored: KhoBox<u8, Restored> = data.restore()?;
     drop(restored);

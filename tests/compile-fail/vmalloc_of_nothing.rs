@@ -8,6 +8,6 @@
 include!("driver.rs");
 
 pub fn mistake() -> Result {
-    drop(KhoSlice::<[u64; 0]>::zeroed(7)?);
+    drop(KhoVmalloc::<[u64; 0]>::zeroed(7)?);
     Ok(())
 }
