@@ -54,8 +54,8 @@ use crate::{
     sync::atomic::{Atomic, Full},
 };
 
-/// Whether memory is preserved for the next kernel.
-pub trait State: private::Sealed + 'static {
+/// Whether memory is preserved for the next kernel. There is memory in the two states below only.
+pub trait State: 'static {
     #[doc(hidden)]
     const PRESERVED: bool;
 }
@@ -73,12 +73,6 @@ impl State for Preserved {
 
 impl State for Restored {
     const PRESERVED: bool = false;
-}
-
-mod private {
-    pub trait Sealed {}
-    impl Sealed for super::Preserved {}
-    impl Sealed for super::Restored {}
 }
 
 /// Whether memory can be preserved at all, which is decided on the command line (`kho=`).

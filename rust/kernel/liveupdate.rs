@@ -32,19 +32,15 @@
 //!
 //! # Examples
 //!
-//! A handler of files that shares a counter with the next kernel. Real drivers have files of their
-//! own; see [`misc`] for those of misc devices.
+//! A counter that the files of a handler share with the next kernel. See [`misc`] for files of misc
+//! devices, and `samples/rust/rust_liveupdate.rs` for a handler.
 //!
 //! ```
 //! use kernel::{
 //!     kho::{Handle, KhoBox, Restored},
-//!     liveupdate::{
-//!         file::{self, Finish, Preserve, Retrieve, Unpreserve},
-//!         flb, FileHandler, Flb, OpenFile,
-//!     },
+//!     liveupdate::{flb, Flb},
 //!     prelude::*,
 //!     preserved_data,
-//!     sync::aref::ARef,
 //! };
 //!
 //! preserved_data! {
@@ -78,43 +74,8 @@
 //!     fn finish(_shared: Self::Incoming) {}
 //! }
 //!
-//! struct Files;
-//!
-//! static FILES: file::Definition<Files> = file::Definition::new(Files);
-//!
-//! #[vtable]
-//! impl FileHandler for Files {
-//!     const COMPATIBLE: &'static CStr = c"doc-files-v1";
-//!     type Data = u64;
-//!     type Private = ();
-//!
-//!     fn can_preserve(&self, _file: &OpenFile) -> bool {
-//!         false
-//!     }
-//!
-//!     fn preserve(&self, _args: Preserve<'_>) -> Result<(u64, ())> {
-//!         Ok((SHARED.with_outgoing(|shared| shared.files)?, ()))
-//!     }
-//!
-//!     fn unpreserve(&self, _args: Unpreserve<'_, Self>) {}
-//!
-//!     fn retrieve(&self, _args: Retrieve<Self>) -> Result<ARef<OpenFile>> {
-//!         Err(ENODEV)
-//!     }
-//!
-//!     fn finish(&self, _args: Finish<'_, Self>) {}
-//! }
-//!
-//! # fn register() -> Result {
-//! // In the module's init function; kept in the module's structure.
-//! let registration = FILES.register()?.with(&SHARED)?;
 //! // Nothing was handed over by that name.
 //! assert!(SHARED.incoming().is_err());
-//! # drop(registration);
-//! # Ok(())
-//! # }
-//! # if kernel::liveupdate::is_enabled() { register()?; }
-//! # Ok::<(), Error>(())
 //! ```
 
 pub mod file;
@@ -130,11 +91,7 @@ pub use self::{
     flb::Flb,
 };
 
-use crate::{
-    bindings,
-    kho::{Handle, Target},
-    prelude::*,
-};
+use crate::{bindings, prelude::*};
 
 /// Whether live update is on, which is decided on the command line (`liveupdate=`).
 ///
@@ -143,47 +100,6 @@ use crate::{
 pub fn is_enabled() -> bool {
     // SAFETY: The function reads a flag.
     unsafe { bindings::liveupdate_enabled() }
-}
-
-/// What a callback hands over, in the 64 bits that there are for it.
-///
-/// The next kernel gets what this one has given, unless the handover was damaged: it must make
-/// something of any bits, hence there is nothing that could be violated here.
-pub trait Handover: Copy + 'static {
-    /// What to hand over.
-    fn into_bits(self) -> u64;
-
-    /// What was handed over.
-    fn from_bits(bits: u64) -> Self;
-}
-
-impl Handover for u64 {
-    fn into_bits(self) -> u64 {
-        self
-    }
-
-    fn from_bits(bits: u64) -> Self {
-        bits
-    }
-}
-
-/// Nothing.
-impl Handover for () {
-    fn into_bits(self) -> u64 {
-        0
-    }
-
-    fn from_bits(_: u64) -> Self {}
-}
-
-impl<T: Target + ?Sized> Handover for Handle<T> {
-    fn into_bits(self) -> u64 {
-        self.into_bits()
-    }
-
-    fn from_bits(bits: u64) -> Self {
-        Self::from_bits(bits)
-    }
 }
 
 /// How long the fields of names are, with the terminating NUL.

@@ -3,7 +3,7 @@
 //! A pointer, handed over: to an address of this kernel.
 
 //@ error: E0277
-//@ error: Handover
+//@ error: From<u64>
 
 include!("driver.rs");
 

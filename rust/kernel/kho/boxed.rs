@@ -9,8 +9,7 @@ use core::{
     ops::{Deref, DerefMut},
 };
 
-/// What stands in front of data, of which there may be several: a mark, and their version, size,
-/// and what their parts are.
+/// What stands in front of data: a mark, their version, their size, and what their parts are.
 pub(super) type Header = [u64; 4];
 
 /// The mark of a [`KhoBox`].
@@ -27,16 +26,7 @@ pub(super) fn check<T: Content>(found: &Header, mark: u64) -> Result {
     if *found == wanted {
         return Ok(());
     }
-    let [found_mark, found_version, found_size, _] = found;
-    if *found_mark != mark {
-        pr_err!("kho: memory that was not preserved so is handed over\n");
-    } else {
-        let [_, version, size, _] = wanted;
-        pr_err!(
-            "kho: {found_size} bytes of data of version {found_version}, or with parts of other \
-             versions, are handed over; {size} of version {version} are wanted\n"
-        );
-    }
+    pr_err!("kho: data with the header {found:x?} are handed over, not {wanted:x?}\n");
     Err(EINVAL)
 }
 

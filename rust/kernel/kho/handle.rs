@@ -48,6 +48,18 @@ impl<T: Target + ?Sized> Content for Handle<T> {
     const VERSION: u32 = 0;
 }
 
+impl<T: Target + ?Sized> From<u64> for Handle<T> {
+    fn from(bits: u64) -> Self {
+        Self::from_bits(bits)
+    }
+}
+
+impl<T: Target + ?Sized> From<Handle<T>> for u64 {
+    fn from(handle: Handle<T>) -> u64 {
+        handle.into_bits()
+    }
+}
+
 impl<T: Target + ?Sized> Handle<T> {
     /// Leads nowhere, like one that is zero.
     pub const NOWHERE: Self = Self::from_bits(0);

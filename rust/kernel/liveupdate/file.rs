@@ -6,7 +6,7 @@
 
 use super::{
     flb::{self, Flb},
-    name_field, owner, Handover,
+    name_field, owner,
 };
 use crate::{
     bindings,
@@ -16,19 +16,10 @@ use crate::{
     sync::aref::{ARef, AlwaysRefCounted},
     types::{ForeignOwnable, Opaque},
 };
-use core::{
-    marker::PhantomData,
-    mem::forget,
-    ops::Deref,
-    ptr::{from_ref, NonNull},
-};
+use core::{marker::PhantomData, mem::forget, ops::Deref, ptr::NonNull};
 
-/// A file that is open: it was opened with success, and is not released as long as this is
-/// borrowed.
-///
-/// That is more than is known of a [`File`], which a driver may also have in hand while the file is
-/// opened or released, and it is what
-/// [`misc::Definition::private`](super::misc::Definition::private) needs.
+/// A file that was opened with success, and is not released as long as this is borrowed. A [`File`]
+/// may also be in a driver's hand while it is opened or released.
 #[repr(transparent)]
 pub struct OpenFile(File);
 
@@ -40,9 +31,7 @@ impl OpenFile {
     /// The file is one that [`File::from_raw_file`] can be called with. It was opened, with
     /// success, and stays referenced for `'a`.
     pub unsafe fn from_raw<'a>(file: *mut bindings::file) -> &'a Self {
-        // SAFETY: The caller has a file that this function can be called with.
-        let file = from_ref(unsafe { File::from_raw_file(file) });
-        // SAFETY: It is transparent, and what is more than a `File` is the caller's word.
+        // SAFETY: The file stays for `'a`. This is transparent, as `File` is.
         unsafe { &*file.cast() }
     }
 }
@@ -122,22 +111,20 @@ pub enum RetrieveStatus<'a> {
     Retrieved(&'a OpenFile),
 }
 
-/// A kind of files that survive a kexec.
+/// A kind of files that survive a kexec. A file is handed over by the first handler that can.
 ///
 /// The value is the handler's own, which is in its [`Definition`] and shared by all callbacks.
-///
-/// Callbacks that end something may run for a task that is exiting, or in a kworker: there are no
-/// files of `current`. A file is handed over by the first handler that can.
+/// Those that end something may run for a task that is exiting, or in a kworker: there are no files
+/// of `current`.
 #[vtable]
 pub trait FileHandler: Sized + Sync + 'static {
-    /// Identifies the kind of files and the format of their data to the next kernel.
-    ///
-    /// At most 47 bytes, not empty, and unique among handlers. By convention it ends in a version,
-    /// like `"memfd-v1"`.
+    /// Identifies the kind of files and the format of their data to the next kernel: at most 47
+    /// bytes, not empty, unique, and by convention with a version at the end, like `"memfd-v1"`.
     const COMPATIBLE: &'static CStr;
 
-    /// What is handed over: for anything larger than 64 bits a [`Handle`](crate::kho::Handle).
-    type Data: Handover;
+    /// What is handed over: for anything larger than 64 bits a [`Handle`](crate::kho::Handle). It
+    /// must make something of any bits, as the handover may be damaged.
+    type Data: Copy + From<u64> + Into<u64> + 'static;
 
     /// What belongs to a preserved file in this kernel only. It owns the memory that is handed
     /// over.
@@ -148,8 +135,7 @@ pub trait FileHandler: Sized + Sync + 'static {
     /// Called with `luo_register_rwlock` held for reading: nothing may be registered.
     fn can_preserve(&self, file: &OpenFile) -> bool;
 
-    /// Saves a file. All [`Flb`]s of the handler are preserved at this time, and their
-    /// [`outgoing`](flb::Definition::outgoing) objects can be used.
+    /// Saves a file, when all [`Flb`]s of the handler are preserved.
     ///
     /// The file may be used until the kexec: what can change must be saved or refused by then, see
     /// [`freeze`](Self::freeze).
@@ -184,8 +170,7 @@ pub trait FileHandler: Sized + Sync + 'static {
     /// Restores a file: a new one, with what was saved.
     ///
     /// Called at most once for a file, if it succeeds or not. The data are what the previous kernel
-    /// says they are: check what you rely on. [`misc`](super::misc) makes files of
-    /// misc devices.
+    /// says they are: check what you rely on.
     fn retrieve(&self, args: Retrieve<Self>) -> Result<ARef<OpenFile>>;
 
     /// Whether [`finish`](Self::finish) can be called. If not, `EBUSY` is returned to user space,
@@ -344,7 +329,7 @@ impl<H: FileHandler> Callbacks<H> {
             // SAFETY: The file is open, and in use.
             let file = unsafe { Self::file(args.file) };
             let (data, private) = handler.preserve(Preserve { file })?;
-            args.serialized_data = data.into_bits();
+            args.serialized_data = data.into();
             args.private_data = private.into_foreign();
             Ok(0)
         })
@@ -356,7 +341,7 @@ impl<H: FileHandler> Callbacks<H> {
         handler.unpreserve(Unpreserve {
             // SAFETY: The file is open, and in use.
             file: unsafe { Self::file(args.file) },
-            data: H::Data::from_bits(args.serialized_data),
+            data: H::Data::from(args.serialized_data),
             // SAFETY: The private data are what `preserve` has left, and nobody uses them any more.
             private: unsafe { H::Private::from_foreign(args.private_data) },
         });
@@ -368,7 +353,7 @@ impl<H: FileHandler> Callbacks<H> {
         from_result(|| {
             // SAFETY: They hold a preserved file.
             let data = handler.freeze(unsafe { Self::frozen(args) })?;
-            args.serialized_data = data.into_bits();
+            args.serialized_data = data.into();
             Ok(0)
         })
     }
@@ -384,7 +369,7 @@ impl<H: FileHandler> Callbacks<H> {
         // SAFETY: The arguments are valid and nobody else's.
         let (handler, args) = unsafe { Self::args(args) };
         from_result(|| {
-            let data = H::Data::from_bits(args.serialized_data);
+            let data = H::Data::from(args.serialized_data);
             // The orchestrator gets our reference to the file.
             let file = ARef::into_raw(handler.retrieve(Retrieve { data })?);
             args.file = file.cast().as_ptr();
@@ -450,7 +435,7 @@ impl<H: FileHandler> Callbacks<H> {
         Freeze {
             // SAFETY: The file is open, and in use.
             file: unsafe { Self::file(args.file) },
-            data: H::Data::from_bits(args.serialized_data),
+            data: H::Data::from(args.serialized_data),
             // SAFETY: The private data are what `preserve` has left, and nobody else uses them.
             private: unsafe { H::Private::borrow_mut(args.private_data) },
         }
@@ -467,7 +452,7 @@ impl<H: FileHandler> Callbacks<H> {
                 1.. => RetrieveStatus::Retrieved(unsafe { Self::file(args.file) }),
                 errno => RetrieveStatus::Failed(Error::from_errno(errno)),
             },
-            data: H::Data::from_bits(args.serialized_data),
+            data: H::Data::from(args.serialized_data),
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use super::{
     file::{self, FileHandler},
-    name_field, owner, Handover,
+    name_field, owner,
 };
 use crate::{
     bindings,
@@ -16,11 +16,7 @@ use crate::{
 };
 use core::{marker::PhantomData, ptr::NonNull};
 
-/// A File-Lifecycle-Bound object (FLB).
-///
-/// The type says how the object is saved, restored and released; the live objects are of the types
-/// [`Self::Outgoing`] and [`Self::Incoming`]. A static [`Definition`] of it is registered with file
-/// handlers, and the live objects are found through it.
+/// A File-Lifecycle-Bound object (FLB): how it is saved, restored and released.
 ///
 /// While a callback runs a mutex of this FLB and this direction may be held: it must not ask for
 /// this FLB in the same direction. `luo_register_rwlock` may be held for reading: nothing may be
@@ -34,14 +30,13 @@ use core::{marker::PhantomData, ptr::NonNull};
 /// and the handler has the same FLBs in the next kernel.
 #[vtable]
 pub trait Flb: Sized + 'static {
-    /// Identifies the object and the format of its data to the next kernel.
-    ///
-    /// At most 47 bytes, not empty, and unique among FLBs. By convention it ends in a version, like
-    /// `"iommu-core-v1"`: a kernel that understands another version only does not find the object.
+    /// Identifies the object and the format of its data to the next kernel: at most 47 bytes, not
+    /// empty, unique, and by convention with a version at the end, like `"iommu-core-v1"`.
     const COMPATIBLE: &'static CStr;
 
-    /// What is handed over: for anything larger than 64 bits a [`Handle`](crate::kho::Handle).
-    type Data: Handover;
+    /// What is handed over: for anything larger than 64 bits a [`Handle`](crate::kho::Handle). It
+    /// must make something of any bits, as the handover may be damaged.
+    type Data: Copy + From<u64> + Into<u64> + 'static;
 
     /// The live object of the kernel that hands over, from [`preserve`](Self::preserve) to
     /// [`unpreserve`](Self::unpreserve). It owns the memory that is handed over.
@@ -51,9 +46,8 @@ pub trait Flb: Sized + 'static {
     /// [`finish`](Self::finish).
     type Incoming: ForeignOwnable + Send + Sync + 'static;
 
-    /// Saves the state. Called before the first file that depends on it is preserved.
-    ///
-    /// An error is that of preserving the file.
+    /// Saves the state. Called before the first file that depends on it is preserved; an error is
+    /// that of preserving the file.
     fn preserve() -> Result<(Self::Data, Self::Outgoing)>;
 
     /// Undoes [`preserve`](Self::preserve); often dropping the object is all. Called after the last
@@ -108,10 +102,8 @@ impl<F: Flb> Definition<F> {
         self.inner.get()
     }
 
-    /// Makes the files of a handler depend on this FLB, until the returned value is dropped.
-    ///
-    /// Use [`file::Registration::with`] if that is as long as the handler is registered. Register
-    /// before there are files, and unregister when there are none, see [`Flb`].
+    /// Makes the files of a handler depend on this FLB, until the returned value is dropped. Use
+    /// [`file::Registration::with`] if that is as long as the handler is registered.
     ///
     /// # Errors
     ///
@@ -145,9 +137,8 @@ impl<F: Flb> Definition<F> {
         Ok(Registration { handler, flb: self })
     }
 
-    /// The object that the previous kernel handed over. The first one who asks restores it.
-    ///
-    /// It is there for as long as the returned value is, even if all files are finished meanwhile.
+    /// The object that the previous kernel handed over. The first one who asks restores it. It
+    /// stays as long as the returned value, even if all files are finished meanwhile.
     ///
     /// # Errors
     ///
@@ -164,11 +155,10 @@ impl<F: Flb> Definition<F> {
         self.get(bindings::liveupdate_flb_get_incoming)
     }
 
-    /// The object that will be handed over to the next kernel.
-    ///
-    /// It is there for as long as the returned value is, even if all files are unpreserved
-    /// meanwhile. Where the kernel counts no such references (there is no
-    /// `liveupdate_flb_put_outgoing()`) use [`with_outgoing`](Self::with_outgoing).
+    /// The object that will be handed over to the next kernel. It stays as long as the returned
+    /// value, even if all files are unpreserved meanwhile. Where the kernel counts no such
+    /// references (there is no `liveupdate_flb_put_outgoing()`) use
+    /// [`with_outgoing`](Self::with_outgoing).
     ///
     /// # Errors
     ///
@@ -227,10 +217,8 @@ impl<F: Flb> Definition<F> {
 }
 
 /// The registration of an [`Flb`] with a file handler, which is in force until this is dropped, or
-/// the handler is unregistered.
-///
-/// Drop it before that of the handler. Later it ends the registration of the two that there is by
-/// then, and if there is none the kernel log says so.
+/// the handler is unregistered. Dropped after that of the handler it ends the registration of the
+/// two that there is by then, and if there is none the kernel log says so.
 ///
 /// # Invariants
 ///
@@ -321,7 +309,7 @@ impl<F: Flb> Callbacks<F> {
         from_result(|| {
             let (data, object) = F::preserve()?;
             // SAFETY: The arguments are valid and nobody else's.
-            unsafe { (*args).data = data.into_bits() };
+            unsafe { (*args).data = data.into() };
             // SAFETY: The arguments are valid and nobody else's.
             unsafe { (*args).obj = object.into_foreign() };
             Ok(0)
@@ -338,7 +326,7 @@ impl<F: Flb> Callbacks<F> {
     unsafe extern "C" fn retrieve(args: *mut bindings::liveupdate_flb_op_args) -> c_int {
         from_result(|| {
             // SAFETY: The arguments are valid.
-            let object = F::retrieve(F::Data::from_bits(unsafe { (*args).data }))?;
+            let object = F::retrieve(F::Data::from(unsafe { (*args).data }))?;
             // SAFETY: The arguments are valid and nobody else's.
             unsafe { (*args).obj = object.into_foreign() };
             Ok(0)

@@ -98,9 +98,8 @@ impl<T: MiscDevice + 'static> Definition<T> {
         }? Error)
     }
 
-    /// What an open file of this device has as its own, or [`None`] if it is another file.
-    ///
-    /// Files that [`restored_file`](Self::restored_file) has made are files of the device too.
+    /// What an open file of this device, or of [`restored_file`](Self::restored_file), has as its
+    /// own; [`None`] if it is another file.
     pub fn private<'a>(
         &'static self,
         file: &'a OpenFile,
@@ -119,9 +118,8 @@ impl<T: MiscDevice + 'static> Definition<T> {
 
     /// Makes a file that reads and writes as one that was opened, with what `open` would have made.
     /// Of `flags`, the access mode and `O_NONBLOCK` are heeded: give those of the file that was
-    /// preserved, lest somebody gets write access by a live update.
-    ///
-    /// It is not in any file system; `name` is what `/proc/*/fd` shows. Its position is 0.
+    /// preserved, lest somebody gets write access by a live update. It is not in any file system;
+    /// `name` is what `/proc/*/fd` shows. Its position is 0.
     ///
     /// # Errors
     ///

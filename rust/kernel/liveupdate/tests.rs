@@ -137,17 +137,17 @@ static BROKEN: flb::Definition<Broken> = flb::Definition::new();
 impl Flb for Broken {
     // As long as a name can be.
     const COMPATIBLE: &'static CStr = c"kunit-broken-0123456789-0123456789-0123456-v001";
-    type Data = ();
+    type Data = u64;
     type Outgoing = ();
     type Incoming = ();
 
-    fn preserve() -> Result<((), ())> {
+    fn preserve() -> Result<(u64, ())> {
         Err(ENOSPC)
     }
 
     fn unpreserve((): ()) {}
 
-    fn retrieve((): ()) -> Result {
+    fn retrieve(_data: u64) -> Result {
         Ok(())
     }
 
@@ -265,14 +265,14 @@ static PLAIN: file::Definition<Plain> = file::Definition::new(Plain);
 #[vtable]
 impl FileHandler for Plain {
     const COMPATIBLE: &'static CStr = c"kunit-plain-v1";
-    type Data = ();
+    type Data = u64;
     type Private = ();
 
     fn can_preserve(&self, _file: &OpenFile) -> bool {
         false
     }
 
-    fn preserve(&self, _args: Preserve<'_>) -> Result<((), ())> {
+    fn preserve(&self, _args: Preserve<'_>) -> Result<(u64, ())> {
         Err(ENODEV)
     }
 
