@@ -287,8 +287,10 @@ impl<H: FileHandler> Drop for Registration<H> {
 ///
 /// - The handler is that of a [`Definition<H>`], in a static.
 /// - `args` is valid and nobody else's for the call.
-/// - A file that is given was opened with success and is in use: it was found by its descriptor, or
-///   came from `retrieve`. If the status is that of success there is one.
+/// - A file that is given was opened with success and is in use. If the status is that of success
+///   there is one. The orchestrator has a reference of its own, by `fget()` in an `ioctl()` on
+///   another file, or from `retrieve`: this thread does not use the position, and others that do
+///   have locked it, as the file is shared.
 /// - The private data are what `preserve` has left, and nobody else uses them. After `unpreserve`
 ///   nobody does.
 struct Callbacks<H: FileHandler>(PhantomData<H>);
@@ -319,7 +321,7 @@ impl<H: FileHandler> Callbacks<H> {
         // SAFETY: The handler is that of a `Definition<H>`, in a static.
         let handler = unsafe { Self::handler(handler) };
         // SAFETY: The file is open, and in use.
-        handler.can_preserve(unsafe { Self::file(file) })
+        handler.can_preserve(unsafe { OpenFile::from_raw(file) })
     }
 
     unsafe extern "C" fn preserve(args: *mut Args) -> c_int {
@@ -327,7 +329,7 @@ impl<H: FileHandler> Callbacks<H> {
         let (handler, args) = unsafe { Self::args(args) };
         from_result(|| {
             // SAFETY: The file is open, and in use.
-            let file = unsafe { Self::file(args.file) };
+            let file = unsafe { OpenFile::from_raw(args.file) };
             let (data, private) = handler.preserve(Preserve { file })?;
             args.serialized_data = data.into();
             args.private_data = private.into_foreign();
@@ -340,7 +342,7 @@ impl<H: FileHandler> Callbacks<H> {
         let (handler, args) = unsafe { Self::args(args) };
         handler.unpreserve(Unpreserve {
             // SAFETY: The file is open, and in use.
-            file: unsafe { Self::file(args.file) },
+            file: unsafe { OpenFile::from_raw(args.file) },
             data: H::Data::from(args.serialized_data),
             // SAFETY: The private data are what `preserve` has left, and nobody uses them any more.
             private: unsafe { H::Private::from_foreign(args.private_data) },
@@ -394,7 +396,7 @@ impl<H: FileHandler> Callbacks<H> {
     #[cfg(CONFIG_LIVEUPDATE_HAS_GET_ID)]
     unsafe extern "C" fn id(file: *mut bindings::file) -> usize {
         // SAFETY: The file is open, and in use.
-        H::id(unsafe { Self::file(file) })
+        H::id(unsafe { OpenFile::from_raw(file) })
     }
 
     /// # Safety
@@ -420,21 +422,11 @@ impl<H: FileHandler> Callbacks<H> {
 
     /// # Safety
     ///
-    /// The file is open, and in use for `'a`.
-    unsafe fn file<'a>(file: *mut bindings::file) -> &'a OpenFile {
-        // SAFETY: The caller says that it is. The orchestrator has a reference of its own, by
-        // `fget()` in an `ioctl()` on another file, or from `retrieve`: this thread does not use
-        // the position, and others that do have locked it, as the file is shared.
-        unsafe { OpenFile::from_raw(file) }
-    }
-
-    /// # Safety
-    ///
     /// The arguments are those of a preserved file.
     unsafe fn frozen(args: &mut Args) -> Freeze<'_, H> {
         Freeze {
             // SAFETY: The file is open, and in use.
-            file: unsafe { Self::file(args.file) },
+            file: unsafe { OpenFile::from_raw(args.file) },
             data: H::Data::from(args.serialized_data),
             // SAFETY: The private data are what `preserve` has left, and nobody else uses them.
             private: unsafe { H::Private::borrow_mut(args.private_data) },
@@ -449,7 +441,7 @@ impl<H: FileHandler> Callbacks<H> {
             status: match args.retrieve_status {
                 0 => RetrieveStatus::NotRetrieved,
                 // SAFETY: As it was retrieved there is a file, which is open, and in use.
-                1.. => RetrieveStatus::Retrieved(unsafe { Self::file(args.file) }),
+                1.. => RetrieveStatus::Retrieved(unsafe { OpenFile::from_raw(args.file) }),
                 errno => RetrieveStatus::Failed(Error::from_errno(errno)),
             },
             data: H::Data::from(args.serialized_data),
