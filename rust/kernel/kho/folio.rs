@@ -73,7 +73,6 @@ impl<T: Plain> KhoFolio<T> {
 
     /// Allocates so many bytes, as many as a `T` has or more.
     pub(super) fn alloc(size: usize) -> Result<Self> {
-        const { assert!(align_of::<T>() <= PAGE_SIZE, "wants more than a page") };
         is_up()?;
         // SAFETY: The function may be called with any size.
         let value = from_err_ptr(unsafe { bindings::kho_alloc_preserve(size) })?;
@@ -204,8 +203,9 @@ impl<T: Plain, S: State> KhoFolio<T, S> {
         unsafe { bindings::virt_to_folio(self.value.as_ptr().cast()) }
     }
 
-    /// The callers see to the invariants.
+    /// The callers see to the invariants. Folios are aligned as pages.
     fn own(value: NonNull<T>) -> Self {
+        const { assert!(align_of::<T>() <= PAGE_SIZE, "wants more than a page") };
         Self {
             value,
             _state: PhantomData,
