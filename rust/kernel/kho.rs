@@ -40,7 +40,7 @@ pub(crate) mod tests;
 mod vmalloc;
 
 #[doc(hidden)]
-pub use self::content::{mix, plain_size};
+pub use self::content::mix;
 pub use self::{
     boxed::{KhoBox, Versioned},
     content::{Content, Plain},

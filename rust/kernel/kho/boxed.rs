@@ -54,11 +54,10 @@ impl<T> DerefMut for Versioned<T> {
     }
 }
 
-/// A value in preserved memory, with a header that says its version, its size, and what its parts
-/// are. Another type of the same version, size and parts is not told from it.
+/// A [`KhoFolio`] with a header, which says the version, the size and what the parts are. Another
+/// type that has the same is not told from it.
 ///
-/// What can be done with any [`KhoFolio`] can be done with it, but the next kernel finds it by its
-/// handle. Until it is asked for one it has no header, and cannot be restored by a handle.
+/// The next kernel finds it by its handle. Until it is asked for one it has no header.
 ///
 /// # Examples
 ///

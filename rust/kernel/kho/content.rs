@@ -9,9 +9,7 @@ pub trait Plain: FromBytes + Send + Sync + Sized + 'static {}
 
 impl<T: FromBytes + Send + Sync + Sized + 'static> Plain for T {}
 
-/// Plain old data that may cross a kexec with a version: there is nothing in it that has a meaning
-/// in one kernel only, such as a reference.
-///
+/// Plain old data with a version, and nothing in them that has a meaning in one kernel only.
 /// [`preserved_data!`](crate::preserved_data) makes structures of this kind.
 pub trait Content: AsBytes + Plain {
     /// The version of the layout and of the meaning of the fields. Change it with them: data of
@@ -50,17 +48,10 @@ impl<T: Content, const N: usize> Content for [T; N] {
     const VERSIONS: u64 = mix(T::VERSIONS, N as u64);
 }
 
-/// How large `T` is, if it may be part of preserved data.
-#[doc(hidden)]
-pub const fn plain_size<T: Content>() -> usize {
-    size_of::<T>()
-}
-
-/// Declares structures that may cross a kexec, with the version of each.
+/// Declares structures that may cross a kexec, with the version of each. They are `repr(C)`.
 ///
-/// They are `repr(C)`. That all fields are plain data, and that there is no padding between them,
-/// is checked at compile time: padding would hand over whatever was in memory. Give spare fields a
-/// name, and zero.
+/// That all fields are plain data, without padding, is checked at compile time: padding would hand
+/// over whatever was in memory. Give spare fields a name, and zero.
 ///
 /// # Examples
 ///
@@ -95,7 +86,7 @@ macro_rules! preserved_data {
         }
 
         const _: () = ::core::assert!(
-            0 $(+ $crate::kho::plain_size::<$ty>())* == ::core::mem::size_of::<$name>(),
+            0 $(+ ::core::mem::size_of::<$ty>())* == ::core::mem::size_of::<$name>(),
             "there is padding: add spare fields"
         );
 
@@ -104,10 +95,10 @@ macro_rules! preserved_data {
             let $name { $($field: _),* } = value;
         };
 
-        // SAFETY: All fields are, as `plain_size` requires it of them.
+        // SAFETY: All fields are, as `VERSIONS` requires it of them.
         unsafe impl $crate::transmute::FromBytes for $name {}
 
-        // SAFETY: All fields are, as `plain_size` requires it, and there is nothing else in it.
+        // SAFETY: All fields are, as `VERSIONS` requires it, and there is nothing else in it.
         unsafe impl $crate::transmute::AsBytes for $name {}
 
         impl $crate::kho::Content for $name {

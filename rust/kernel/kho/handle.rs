@@ -19,8 +19,7 @@ pub trait Target: 'static {
     fn restore(address: u64) -> Result<Self::Restored>;
 }
 
-/// Where preserved memory is: its physical address, which fits into the 64 bits that callbacks hand
-/// over, and into preserved data.
+/// Where preserved memory is: 64 bits, which callbacks hand over, and which can be in other data.
 ///
 /// Any 64 bits are a handle. What does not lead to a preserved `T` is refused, and what was
 /// restored once is not there a second time.

@@ -41,7 +41,6 @@ const _: () = {
     assert!(offset_of!(bindings::kho_vmalloc_chunk, phys) == size_of::<u64>());
     assert!(offset_of!(Description, header) == size_of::<bindings::kho_vmalloc>());
     assert!(offset_of!(Description, total_pages) == offset_of!(bindings::kho_vmalloc, total_pages));
-    assert!(offset_of!(Description, flags) == offset_of!(bindings::kho_vmalloc, flags));
     assert!(offset_of!(Description, order) == offset_of!(bindings::kho_vmalloc, order));
 };
 
@@ -152,8 +151,8 @@ impl<T: Content> KhoVmalloc<T> {
         })
     }
 
-    /// Preserves the values, and returns what the next kernel needs to find them. They must be kept
-    /// until then. If they are preserved already, it is the same again.
+    /// Preserves the values, which the next kernel finds by the handle. Keep them until then. If
+    /// they are preserved already, it is the same handle again.
     ///
     /// # Errors
     ///
@@ -174,7 +173,7 @@ impl<T: Content> KhoVmalloc<T> {
         Ok(handle)
     }
 
-    /// Preserves the values no more, if they are preserved. No handle leads to them any more.
+    /// Preserves the values no more: no handle leads to them.
     pub fn unpreserve(&mut self) {
         if let Some(mut description) = self.description.take() {
             // SAFETY: By the type invariants they are preserved as it says.

@@ -159,9 +159,8 @@ pub trait FileHandler: Sized + Sync + 'static {
     /// Identifies what a file is of, where several files can be of one thing: while one of them is
     /// preserved or retrieved, another is refused with `EBUSY`. By default each file is its own.
     ///
-    /// It is the same for all files of the thing, as long as they are open, and that of nothing
-    /// else, of no other handler either. The address of an object that the files keep alive is such
-    /// a number.
+    /// It is the same for all files of the thing, as long as they are open, and of nothing else, of
+    /// no other handler either, such as the address of an object that the files keep alive.
     #[cfg(CONFIG_LIVEUPDATE_HAS_GET_ID)]
     fn id(_file: &OpenFile) -> usize {
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -212,11 +211,11 @@ impl<H: FileHandler> Definition<H> {
         self.inner.get()
     }
 
-    /// Offers files of this kind to be preserved, until the returned value is dropped.
+    /// Offers files of this kind to be preserved, until the returned value is dropped. If it is
+    /// forgotten, the module must not be unloaded.
     ///
     /// Files that are preserved then are unpreserved or finished all the same. The owner of the
-    /// handler stays loaded as long as there are such files. If the returned value is forgotten the
-    /// handler stays registered, and its module must not be unloaded.
+    /// handler stays loaded as long as there are such files.
     ///
     /// # Errors
     ///

@@ -38,12 +38,11 @@ pub trait Flb: Sized + 'static {
     /// must make something of any bits, as the handover may be damaged.
     type Data: Copy + From<u64> + Into<u64> + 'static;
 
-    /// The live object of the kernel that hands over, from [`preserve`](Self::preserve) to
-    /// [`unpreserve`](Self::unpreserve). It owns the memory that is handed over.
+    /// The live object from [`preserve`](Self::preserve) to [`unpreserve`](Self::unpreserve). It
+    /// owns the memory that is handed over.
     type Outgoing: ForeignOwnable + Send + Sync + 'static;
 
-    /// The live object of the kernel that was handed the data, from [`retrieve`](Self::retrieve) to
-    /// [`finish`](Self::finish).
+    /// The live object from [`retrieve`](Self::retrieve) to [`finish`](Self::finish).
     type Incoming: ForeignOwnable + Send + Sync + 'static;
 
     /// Saves the state. Called before the first file that depends on it is preserved; an error is
@@ -84,7 +83,7 @@ unsafe impl<F: Flb> Sync for Definition<F> {}
 type Get = unsafe extern "C" fn(*mut bindings::liveupdate_flb, *mut *mut c_void) -> c_int;
 
 impl<F: Flb> Definition<F> {
-    /// For a static. There should be one for a name: a second one is refused when it is registered.
+    /// For a static, the only one of its name: another one cannot be registered as well.
     #[expect(clippy::new_without_default)]
     pub const fn new() -> Self {
         Self {

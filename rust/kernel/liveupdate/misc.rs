@@ -2,10 +2,10 @@
 
 //! Misc devices whose files survive a kexec.
 //!
-//! What belongs to an open file is found by its file operations, and the type of it too. So that
-//! they say which type it is, a device that is to be recognised has a table of its own, in a static
-//! [`Definition`], through which it is registered and its files are made and recognised. (The
-//! tables of [`MiscDeviceRegistration`] are constants: those of two devices may be one.)
+//! The operations of an open file tell of which type its private data are. So a device that is to
+//! be recognised has a table of its own, in a static [`Definition`], through which it is registered
+//! and its files are made and recognised. (The tables of [`MiscDeviceRegistration`] are constants:
+//! those of two devices may be one.)
 //!
 //! [`MiscDeviceRegistration`]: crate::miscdevice::MiscDeviceRegistration
 
@@ -20,9 +20,7 @@ use crate::{
 };
 use core::{marker::PhantomData, ptr::NonNull};
 
-/// The static of a misc device whose files are to be recognised by a
-/// [`FileHandler`](super::FileHandler).
-///
+/// The static of a misc device whose files a [`FileHandler`](super::FileHandler) has to recognise.
 /// Place it where it is read-only after boot, as below.
 ///
 /// # Examples
