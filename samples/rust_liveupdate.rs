@@ -19,7 +19,7 @@
 use kernel::{
     fs::{file::flags, File, Kiocb},
     iov::{IovIterDest, IovIterSource},
-    kho::{Handle, KhoBox, KhoVmalloc, Preserved, Restored, State},
+    kho::{Handle, KhoBox, KhoVmalloc, Preserved, Restored},
     liveupdate::{
         self,
         file::{self, Finish, Preserve, Retrieve, Unpreserve},
@@ -51,7 +51,7 @@ struct NotesModule {
     // None if live update is off; the device works without.
     _files: Option<file::Registration<Notes>>,
     #[pin]
-    _device: misc::Registration<Note>,
+    _device: misc::Registration,
 }
 
 impl kernel::InPlaceModule for NotesModule {
@@ -73,23 +73,11 @@ impl kernel::InPlaceModule for NotesModule {
 
 // An open file.
 
-#[pin_data]
 struct Note {
-    #[pin]
-    text: Mutex<Text>,
-}
-
-struct Text {
     /// There is room for the longest. What is preserved does not change.
     room: KhoVmalloc<u8>,
     /// How much is written.
     length: usize,
-}
-
-impl Note {
-    fn new(text: Text) -> Result<Pin<KBox<Self>>> {
-        KBox::pin_init(pin_init!(Self { text <- new_mutex!(text) }), GFP_KERNEL)
-    }
 }
 
 #[link_section = ".data..ro_after_init"]
@@ -97,31 +85,30 @@ static NOTE: misc::Definition<Note> = misc::Definition::new();
 
 #[vtable]
 impl MiscDevice for Note {
-    type Ptr = Pin<KBox<Self>>;
+    type Ptr = Pin<KBox<Mutex<Self>>>;
 
     fn open(_file: &File, _device: &MiscDeviceRegistration<Self>) -> Result<Self::Ptr> {
         let room = KhoVmalloc::zeroed(LONGEST)?;
-        Self::new(Text { room, length: 0 })
+        KBox::pin_init(new_mutex!(Self { room, length: 0 }), GFP_KERNEL)
     }
 
     fn read_iter(mut kiocb: Kiocb<'_, Self::Ptr>, iov: &mut IovIterDest<'_>) -> Result<usize> {
         let note = kiocb.file();
-        let text = note.text.lock();
-        let written = text.room.get(..text.length).ok_or(EIO)?;
+        let note = note.lock();
+        let written = note.room.get(..note.length).ok_or(EIO)?;
         iov.simple_read_from_buffer(kiocb.ki_pos_mut(), written)
     }
 
     fn write_iter(kiocb: Kiocb<'_, Self::Ptr>, iov: &mut IovIterSource<'_>) -> Result<usize> {
         let note = kiocb.file();
-        let mut text = note.text.lock();
-        if text.room.is_preserved() {
+        let mut note = note.lock();
+        if note.room.is_preserved() {
             return Err(EBUSY);
         }
-        let length = text.length;
-        let end = length + iov.len();
-        let free = text.room.get_mut(length..end).ok_or(EFBIG)?;
+        let end = note.length;
+        let free = note.room.get_mut(end..end + iov.len()).ok_or(EFBIG)?;
         let copied = iov.copy_from_iter(free);
-        text.length += copied;
+        note.length += copied;
         Ok(copied)
     }
 }
@@ -159,9 +146,9 @@ impl Flb for Table {
     fn preserve() -> Result<(Self::Data, Self::Outgoing)> {
         let mut table = KhoBox::<Table>::zeroed()?;
         let handle = table.handle();
-        let shared = Shared::new(|| Ok(table))?;
+        let table = KBox::pin_init(new_mutex!(table), GFP_KERNEL)?;
         pr_info!("table saved\n");
-        Ok((handle, shared))
+        Ok((handle, table))
     }
 
     fn unpreserve(_table: Self::Outgoing) {
@@ -169,15 +156,17 @@ impl Flb for Table {
     }
 
     fn retrieve(handle: Self::Data) -> Result<Self::Incoming> {
-        let shared = Shared::new(|| handle.restore())?;
-        let notes = shared.table.lock().notes();
+        let memory = KBox::<Shared<Restored>>::new_uninit(GFP_KERNEL)?;
+        // Last, as the table is not restored a second time.
+        let table = memory.write_pin_init(new_mutex!(handle.restore()?))?;
+        let notes = table.lock().notes();
         pr_info!("table restored with {notes} notes\n");
-        Ok(shared)
+        Ok(table)
     }
 
-    fn finish(shared: Self::Incoming) {
+    fn finish(table: Self::Incoming) {
         // Nobody has taken these.
-        for entry in shared.table.lock().entries {
+        for entry in table.lock().entries {
             entry.release();
         }
         pr_info!("table released\n");
@@ -185,23 +174,7 @@ impl Flb for Table {
 }
 
 /// The table, for all who use it.
-#[pin_data]
-struct Shared<S: State> {
-    #[pin]
-    table: Mutex<KhoBox<Table, S>>,
-}
-
-impl<S: State> Shared<S> {
-    /// Asks for the table when nothing else can fail: it is not restored a second time.
-    fn new(table: impl FnOnce() -> Result<KhoBox<Table, S>>) -> Result<Pin<KBox<Self>>> {
-        KBox::try_pin_init(
-            try_pin_init!(Self {
-                table <- new_mutex!(table()?),
-            }),
-            GFP_KERNEL,
-        )
-    }
-}
+type Shared<S> = Mutex<KhoBox<Table, S>>;
 
 impl Table {
     /// How many notes have an entry.
@@ -245,14 +218,14 @@ impl Entry {
     /// How a file was opened, as far as it matters to the next kernel.
     const FLAGS: u32 = flags::O_ACCMODE | flags::O_NONBLOCK;
 
-    /// The text that the previous kernel has left.
-    fn restore(self) -> Result<Text> {
+    /// The note that the previous kernel has left.
+    fn restore(self) -> Result<Note> {
         let room = self.room.restore()?;
         let length = usize::try_from(self.length)?;
         if room.len() != LONGEST || length > LONGEST || self.flags & !Self::FLAGS != 0 {
             return Err(EINVAL);
         }
-        Ok(Text { room, length })
+        Ok(Note { room, length })
     }
 
     /// Gives back the memory that the previous kernel has left for it.
@@ -283,34 +256,34 @@ impl FileHandler for Notes {
 
     fn preserve(&self, args: Preserve<'_>) -> Result<(Self::Data, Self::Private)> {
         let note = NOTE.private(args.file).ok_or(EINVAL)?;
-        let mut text = note.text.lock();
+        let mut note = note.lock();
         let entry = Entry {
-            room: text.room.preserve()?,
-            length: text.length as u64,
+            room: note.room.preserve()?,
+            length: note.length as u64,
             flags: args.file.flags() & Entry::FLAGS,
             used: 1,
         };
         let slot = TABLE
-            .with_outgoing(|shared| shared.table.lock().add(entry))
+            .with_outgoing(|table| table.lock().add(entry))
             .and_then(|slot| slot)
-            .inspect_err(|_| text.room.unpreserve())?;
+            .inspect_err(|_| note.room.unpreserve())?;
         Ok((slot, ()))
     }
 
     fn unpreserve(&self, args: Unpreserve<'_, Self>) {
         let slot = args.data;
         if let Some(note) = NOTE.private(args.file) {
-            note.text.lock().room.unpreserve();
+            note.lock().room.unpreserve();
         }
-        let removed = TABLE.with_outgoing(|shared| shared.table.lock().take(slot));
+        let removed = TABLE.with_outgoing(|table| table.lock().take(slot));
         if !matches!(removed, Ok(Ok(_))) {
             pr_err!("note {slot} is not in the table\n");
         }
     }
 
     fn retrieve(&self, args: Retrieve<Self>) -> Result<ARef<OpenFile>> {
-        let entry = TABLE.incoming()?.get().table.lock().take(args.data)?;
-        let note = Note::new(entry.restore()?)?;
+        let entry = TABLE.incoming()?.get().lock().take(args.data)?;
+        let note = KBox::pin_init(new_mutex!(entry.restore()?), GFP_KERNEL)?;
         NOTE.restored_file(c"rust-liveupdate", note, entry.flags)
     }
 
@@ -321,7 +294,7 @@ impl FileHandler for Notes {
         // Not there any more, if it could not be retrieved.
         let entry = TABLE
             .incoming()
-            .and_then(|shared| shared.get().table.lock().take(args.data));
+            .and_then(|table| table.get().lock().take(args.data));
         if let Ok(entry) = entry {
             entry.release();
         }

@@ -80,7 +80,7 @@ impl<T: MiscDevice + 'static> Definition<T> {
     pub fn register(
         &'static self,
         options: MiscDeviceOptions,
-    ) -> impl PinInit<Registration<T>, Error> {
+    ) -> impl PinInit<Registration, Error> {
         try_pin_init!(Registration {
             inner <- Opaque::try_ffi_init(move |slot: *mut bindings::miscdevice| {
                 let mut device = options.into_raw::<T>();
@@ -92,7 +92,6 @@ impl<T: MiscDevice + 'static> Definition<T> {
                 // `MiscDeviceRegistration<T>`.
                 to_result(unsafe { bindings::misc_register(slot) })
             }),
-            _device: PhantomData,
         }? Error)
     }
 
@@ -154,19 +153,18 @@ impl<T: MiscDevice + 'static> Definition<T> {
 ///
 /// The device is registered.
 #[pin_data(PinnedDrop)]
-pub struct Registration<T: MiscDevice + 'static> {
+pub struct Registration {
     #[pin]
     inner: Opaque<bindings::miscdevice>,
-    _device: PhantomData<T>,
 }
 
 // SAFETY: A device may be unregistered by any thread.
-unsafe impl<T: MiscDevice + 'static> Send for Registration<T> {}
+unsafe impl Send for Registration {}
 // SAFETY: Nothing can be done with a shared registration.
-unsafe impl<T: MiscDevice + 'static> Sync for Registration<T> {}
+unsafe impl Sync for Registration {}
 
 #[pinned_drop]
-impl<T: MiscDevice + 'static> PinnedDrop for Registration<T> {
+impl PinnedDrop for Registration {
     fn drop(self: Pin<&mut Self>) {
         // SAFETY: By the type invariants it is registered.
         unsafe { bindings::misc_deregister(self.inner.get()) };
