@@ -50,7 +50,7 @@ pub trait Flb: Sized + 'static {
     fn preserve() -> Result<(Self::Data, Self::Outgoing)>;
 
     /// Undoes [`preserve`](Self::preserve); often dropping the object is all. Called after the last
-    /// file that depends on it was unpreserved and the last [`Outgoing`] was dropped; never if the
+    /// file that depends on it was unpreserved and the last `Outgoing` was dropped; never if the
     /// kexec takes place.
     fn unpreserve(object: Self::Outgoing);
 
