@@ -26,7 +26,11 @@ pub(super) fn check<T: Content>(found: &Header, mark: u64) -> Result {
     if *found == wanted {
         return Ok(());
     }
-    pr_err!("kho: data with the header {found:x?} are handed over, not {wanted:x?}\n");
+    // Of what is somebody else's nothing is told.
+    match found[0] == mark {
+        true => pr_err!("kho: data with {found:x?} are handed over, not {wanted:x?}\n"),
+        false => pr_err!("kho: memory that was not preserved so is handed over\n"),
+    }
     Err(EINVAL)
 }
 

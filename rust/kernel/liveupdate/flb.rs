@@ -305,12 +305,12 @@ impl<F: Flb> Callbacks<F> {
     };
 
     unsafe extern "C" fn preserve(args: *mut bindings::liveupdate_flb_op_args) -> c_int {
+        // SAFETY: The arguments are valid and nobody else's.
+        let args = unsafe { &mut *args };
         from_result(|| {
             let (data, object) = F::preserve()?;
-            // SAFETY: The arguments are valid and nobody else's.
-            unsafe { (*args).data = data.into() };
-            // SAFETY: The arguments are valid and nobody else's.
-            unsafe { (*args).obj = object.into_foreign() };
+            args.data = data.into();
+            args.obj = object.into_foreign();
             Ok(0)
         })
     }
@@ -323,11 +323,10 @@ impl<F: Flb> Callbacks<F> {
     }
 
     unsafe extern "C" fn retrieve(args: *mut bindings::liveupdate_flb_op_args) -> c_int {
+        // SAFETY: The arguments are valid and nobody else's.
+        let args = unsafe { &mut *args };
         from_result(|| {
-            // SAFETY: The arguments are valid.
-            let object = F::retrieve(F::Data::from(unsafe { (*args).data }))?;
-            // SAFETY: The arguments are valid and nobody else's.
-            unsafe { (*args).obj = object.into_foreign() };
+            args.obj = F::retrieve(F::Data::from(args.data))?.into_foreign();
             Ok(0)
         })
     }
