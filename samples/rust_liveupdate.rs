@@ -17,19 +17,50 @@
 //! ```
 
 use kernel::{
-    fs::{file::flags, File, Kiocb},
-    iov::{IovIterDest, IovIterSource},
-    kho::{Handle, KhoBox, KhoVmalloc, Preserved, Restored},
+    fs::{
+        file::flags,
+        File,
+        Kiocb, //
+    },
+    iov::{
+        IovIterDest,
+        IovIterSource, //
+    },
+    kho::{
+        Handle,
+        KhoBox,
+        KhoVmalloc,
+        Preserved,
+        Restored, //
+    },
     liveupdate::{
         self,
-        file::{self, Finish, Preserve, Retrieve, Unpreserve},
-        flb, misc, FileHandler, Flb, OpenFile, RetrieveStatus,
+        file::{
+            self,
+            Finish,
+            Preserve,
+            Retrieve,
+            Unpreserve, //
+        },
+        flb,
+        misc,
+        FileHandler,
+        Flb,
+        OpenFile,
+        RetrieveStatus, //
     },
-    miscdevice::{MiscDevice, MiscDeviceOptions, MiscDeviceRegistration},
+    miscdevice::{
+        MiscDevice,
+        MiscDeviceOptions,
+        MiscDeviceRegistration, //
+    },
     new_mutex,
     prelude::*,
     preserved_data,
-    sync::{aref::ARef, Mutex},
+    sync::{
+        aref::ARef,
+        Mutex, //
+    }, //
 };
 
 module! {

@@ -32,14 +32,13 @@ use kernel::{
     kho::{
         Handle,
         KhoBox,
-        Published,
         Restored, //
     },
     liveupdate::{
         self,
+        flb,
         Flb, //
     },
-    liveupdate_flb,
     new_mutex,
     prelude::*,
     preserved_data,
@@ -180,9 +179,7 @@ impl Block {
     }
 }
 
-liveupdate_flb! {
-    static LIST: List;
-}
+static LIST: flb::Definition<List> = flb::Definition::new();
 
 struct List;
 
@@ -234,7 +231,7 @@ impl Flb for List {
 /// The list for the next kernel.
 struct Outgoing {
     /// Each leads to the one behind it, and all but the last are full.
-    blocks: KVec<KhoBox<Block, Published>>,
+    blocks: KVec<KhoBox<Block>>,
 }
 
 impl Outgoing {
@@ -258,14 +255,14 @@ impl Outgoing {
     fn last(&mut self) -> Result<&mut Block> {
         self.blocks
             .last_mut()
-            .map(|block| &mut **block)
+            .map(|block| &mut ***block)
             .ok_or(ENOENT)
     }
 
     /// Adds a block.
     fn grow(&mut self) -> Result<Handle<Block>> {
         self.blocks.reserve(1, GFP_KERNEL)?;
-        let block = KhoBox::<Block>::zeroed()?.publish();
+        let mut block = KhoBox::<Block>::zeroed()?;
         let handle = block.handle();
         if let Ok(last) = self.last() {
             last.next = handle;

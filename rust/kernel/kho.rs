@@ -42,16 +42,28 @@ mod vmalloc;
 #[doc(hidden)]
 pub use self::content::mix;
 pub use self::{
-    boxed::{KhoBox, Versioned},
-    content::{Content, Plain},
+    boxed::{
+        KhoBox,
+        Versioned, //
+    },
+    content::{
+        Content,
+        Plain, //
+    },
     folio::KhoFolio,
-    handle::{Handle, Target},
-    vmalloc::KhoVmalloc,
+    handle::{
+        Handle,
+        Target, //
+    },
+    vmalloc::KhoVmalloc, //
 };
 
 use crate::{
     bindings,
-    sync::atomic::{Atomic, Full},
+    sync::atomic::{
+        Atomic,
+        Full, //
+    }, //
 };
 
 /// Whether memory is preserved for the next kernel. There is memory in the two states below only.

@@ -87,11 +87,18 @@ pub mod misc;
 mod tests;
 
 pub use self::{
-    file::{FileHandler, OpenFile, RetrieveStatus},
-    flb::Flb,
+    file::{
+        FileHandler,
+        OpenFile,
+        RetrieveStatus, //
+    },
+    flb::Flb, //
 };
 
-use crate::{bindings, prelude::*};
+use crate::{
+    bindings,
+    prelude::*, //
+};
 
 /// Whether live update is on, which is decided on the command line (`liveupdate=`).
 ///

@@ -2,11 +2,24 @@
 
 //! A value that says what it is, in physically contiguous memory.
 
-use super::{Content, Handle, KhoFolio, Preserved, Restored, Target};
-use crate::{prelude::*, transmute::FromBytes};
+use super::{
+    Content,
+    Handle,
+    KhoFolio,
+    Preserved,
+    Restored,
+    Target, //
+};
+use crate::{
+    prelude::*,
+    transmute::FromBytes, //
+};
 use core::{
     mem::forget,
-    ops::{Deref, DerefMut},
+    ops::{
+        Deref,
+        DerefMut, //
+    }, //
 };
 
 /// What stands in front of data: a mark, their version, their size, and what their parts are.

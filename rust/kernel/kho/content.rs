@@ -2,7 +2,10 @@
 
 //! What may cross a kexec.
 
-use crate::transmute::{AsBytes, FromBytes};
+use crate::transmute::{
+    AsBytes,
+    FromBytes, //
+};
 
 /// Plain old data: any bytes are a value.
 pub trait Plain: FromBytes + Send + Sync + Sized + 'static {}

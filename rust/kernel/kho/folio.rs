@@ -2,19 +2,32 @@
 
 //! Physically contiguous memory, with nothing in it but the driver's value.
 
-use super::{is_enabled, restoring, Plain, Preserved, Restored, State};
+use super::{
+    is_enabled,
+    restoring,
+    Plain,
+    Preserved,
+    Restored,
+    State, //
+};
 use crate::{
     bindings,
-    error::{from_err_ptr, to_result},
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
     page::PAGE_SIZE,
     prelude::*,
-    types::ForeignOwnable,
+    types::ForeignOwnable, //
 };
 use core::{
     marker::PhantomData,
     mem::forget,
-    ops::{Deref, DerefMut},
-    ptr::NonNull,
+    ops::{
+        Deref,
+        DerefMut, //
+    },
+    ptr::NonNull, //
 };
 
 // Addresses are handed over in 64 bits.

@@ -5,7 +5,10 @@
 use super::Content;
 use crate::{
     prelude::*,
-    transmute::{AsBytes, FromBytes},
+    transmute::{
+        AsBytes,
+        FromBytes, //
+    }, //
 };
 use core::marker::PhantomData;
 

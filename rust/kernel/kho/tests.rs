@@ -3,10 +3,18 @@
 //! Preserved memory, as far as one kernel can tell.
 
 use super::{
-    boxed::{check, header, Header, BOX},
+    boxed::{
+        check,
+        header,
+        Header,
+        BOX, //
+    },
     folio::DESCRIPTION,
-    vmalloc::{Description, PAGES_IN_ONE},
-    *,
+    vmalloc::{
+        Description,
+        PAGES_IN_ONE, //
+    },
+    *, //
 };
 use crate::{
     page::PAGE_SIZE,

@@ -3,15 +3,37 @@
 //! Many values, in pages that need not be contiguous.
 
 use super::{
-    boxed::{check, header, Header},
+    boxed::{
+        check,
+        header,
+        Header, //
+    },
     folio::DESCRIPTION,
-    restoring, Content, Handle, KhoFolio, Restored, State, Target,
+    restoring,
+    Content,
+    Handle,
+    KhoFolio,
+    Restored,
+    State,
+    Target, //
 };
-use crate::{bindings, error::to_result, page::PAGE_SIZE, prelude::*, preserved_data};
+use crate::{
+    bindings,
+    error::to_result,
+    page::PAGE_SIZE,
+    prelude::*,
+    preserved_data, //
+};
 use core::{
-    mem::{forget, offset_of},
-    ops::{Deref, DerefMut},
-    ptr::NonNull,
+    mem::{
+        forget,
+        offset_of, //
+    },
+    ops::{
+        Deref,
+        DerefMut, //
+    },
+    ptr::NonNull, //
 };
 
 preserved_data! {

@@ -5,18 +5,37 @@
 //! C header: [`include/linux/liveupdate.h`](srctree/include/linux/liveupdate.h)
 
 use super::{
-    flb::{self, Flb},
-    name_field, owner,
+    flb::{
+        self,
+        Flb, //
+    },
+    name_field,
+    owner, //
 };
 use crate::{
     bindings,
-    error::{from_result, to_result, VTABLE_DEFAULT_ERROR},
+    error::{
+        from_result,
+        to_result,
+        VTABLE_DEFAULT_ERROR, //
+    },
     fs::File,
     prelude::*,
-    sync::aref::{ARef, AlwaysRefCounted},
-    types::{ForeignOwnable, Opaque},
+    sync::aref::{
+        ARef,
+        AlwaysRefCounted, //
+    },
+    types::{
+        ForeignOwnable,
+        Opaque, //
+    }, //
 };
-use core::{marker::PhantomData, mem::forget, ops::Deref, ptr::NonNull};
+use core::{
+    marker::PhantomData,
+    mem::forget,
+    ops::Deref,
+    ptr::NonNull, //
+};
 
 /// A file that was opened with success, and is not released as long as this is borrowed. A [`File`]
 /// may also be in a driver's hand while it is opened or released.

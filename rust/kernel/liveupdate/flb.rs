@@ -5,16 +5,29 @@
 //! C header: [`include/linux/liveupdate.h`](srctree/include/linux/liveupdate.h)
 
 use super::{
-    file::{self, FileHandler},
-    name_field, owner,
+    file::{
+        self,
+        FileHandler, //
+    },
+    name_field,
+    owner, //
 };
 use crate::{
     bindings,
-    error::{from_result, to_result},
+    error::{
+        from_result,
+        to_result, //
+    },
     prelude::*,
-    types::{ForeignOwnable, Opaque},
+    types::{
+        ForeignOwnable,
+        Opaque, //
+    }, //
 };
-use core::{marker::PhantomData, ptr::NonNull};
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
 
 /// A File-Lifecycle-Bound object (FLB): how it is saved, restored and released.
 ///

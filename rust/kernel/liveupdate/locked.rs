@@ -4,8 +4,16 @@
 //! `liveupdate_flb_put_outgoing()`, Linux 7.1): in their place is the mutex that `unpreserve` is
 //! called with.
 
-use super::flb::{Definition, Flb};
-use crate::{bindings, error::to_result, prelude::*, types::ForeignOwnable};
+use super::flb::{
+    Definition,
+    Flb, //
+};
+use crate::{
+    bindings,
+    error::to_result,
+    prelude::*,
+    types::ForeignOwnable, //
+};
 use core::ptr::NonNull;
 
 /// What [`Definition::with_outgoing`] does there.

@@ -12,13 +12,25 @@
 use super::OpenFile;
 use crate::{
     bindings,
-    error::{from_err_ptr, to_result},
-    miscdevice::{MiscDevice, MiscDeviceOptions},
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
+    miscdevice::{
+        MiscDevice,
+        MiscDeviceOptions, //
+    },
     prelude::*,
     sync::aref::ARef,
-    types::{ForeignOwnable, Opaque},
+    types::{
+        ForeignOwnable,
+        Opaque, //
+    }, //
 };
-use core::{marker::PhantomData, ptr::NonNull};
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
 
 /// The static of a misc device whose files a [`FileHandler`](super::FileHandler) has to recognise.
 /// Place it where it is read-only after boot, as below.

@@ -50,7 +50,7 @@ use crate::{
             Relaxed, //
         }, //
     },
-    types::ForeignOwnable,
+    types::ForeignOwnable, //
 };
 
 #[allow(improper_ctypes)]
