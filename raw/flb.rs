@@ -3,9 +3,10 @@
 //! `struct liveupdate_flb`: its name, its callbacks, and its private area.
 //!
 //! Of the private area the core uses, in each direction, `lock`, `data`, `obj`, and `count`, in an
-//! encoding of its own (see [`refs`](crate::refs)); and `private.users`, to note which entry came for
-//! the FLB. It does not use `private.list`, as it has its own lists, which do not follow a pointer
-//! to an FLB that may be gone; nor `finished` and what tells of `retrieve`, which the entry does.
+//! encoding of its own (see [`refs`](crate::refs)); and `private.users`, to note which entry came
+//! for the FLB. It does not use `private.list`, as it has its own lists, which do not follow a
+//! pointer to an FLB that may be gone; nor `finished` and what tells of `retrieve`, which the entry
+//! does.
 
 use super::{log, ModuleRef};
 use crate::{
