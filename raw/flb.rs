@@ -88,7 +88,8 @@ impl Flb {
         }
     }
 
-    /// Where the entry is that came for the FLB, if that was found. Changes under the registry lock.
+    /// Where the entry is that came for the FLB, if that was found. Changes under the registry
+    /// lock.
     pub(crate) fn entry(self) -> usize {
         // SAFETY: By the type invariants the field is there. It is written by one instruction.
         unsafe { addr_of!((*self.0.as_ptr()).private.users).read_volatile() as usize }
