@@ -72,7 +72,8 @@ impl<T> DerefMut for Versioned<T> {
 }
 
 /// A [`KhoFolio`] with a header, which says the version, the size and what the parts are. Another
-/// type that has the same is not told from it.
+/// type that has the same is not told from it. Dereferenced once it is header and value, twice the
+/// value.
 ///
 /// The next kernel finds it by its handle. Until it is asked for one it has no header.
 ///

@@ -63,7 +63,7 @@ impl<T: Target + ?Sized> From<Handle<T>> for u64 {
 }
 
 impl<T: Target + ?Sized> Handle<T> {
-    /// Leads nowhere, like one that is zero.
+    /// Leads nowhere, like one that is zero, and is refused by [`restore`](Self::restore).
     pub const NOWHERE: Self = Self::from_bits(0);
 
     /// The 64 bits that are handed over.
@@ -95,7 +95,8 @@ impl<T: Target + ?Sized> Handle<T> {
         T::restore(self.address)
     }
 
-    /// Gives back what the previous kernel has preserved, which is not used.
+    /// Gives back what the previous kernel has preserved, which is not used. It follows no handles
+    /// in it: if there are any, [`restore`](Self::restore) it instead, and release those too.
     ///
     /// # Errors
     ///

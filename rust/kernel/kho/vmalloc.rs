@@ -123,7 +123,8 @@ impl Description {
     }
 }
 
-/// A slice of any length, owned by this alone, which can be preserved and not be, where it is.
+/// A slice of any length but zero, owned by this alone, which can be preserved and not be, where it
+/// is. For no values hand over [`Handle::NOWHERE`].
 ///
 /// # Invariants
 ///
@@ -173,8 +174,8 @@ impl<T: Content> KhoVmalloc<T> {
         })
     }
 
-    /// Preserves the values, which the next kernel finds by the handle. Keep them until then. If
-    /// they are preserved already, it is the same handle again.
+    /// Preserves the values, which the next kernel finds by the handle. Keep them until then; they
+    /// can still be written to. If they are preserved already, it is the same handle again.
     ///
     /// # Errors
     ///
