@@ -165,7 +165,8 @@ pub trait FileHandler: Sized + Sync + 'static {
 
     /// Saves what has changed since, and returns what is to be handed over now. Called in the
     /// `reboot()` system call; an error aborts the live update. It may be called again, with what
-    /// it has returned.
+    /// it has returned. As in [`preserve`](Self::preserve), memory can be preserved, and objects of
+    /// [`Flb`]s be asked for.
     fn freeze(&self, _args: Freeze<'_, Self>) -> Result<Self::Data> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
