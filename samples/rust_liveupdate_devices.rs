@@ -255,7 +255,7 @@ impl Outgoing {
     fn last(&mut self) -> Result<&mut Block> {
         self.blocks
             .last_mut()
-            .map(|block| &mut ***block)
+            .map(|block| &mut **block)
             .ok_or(ENOENT)
     }
 

@@ -22,7 +22,8 @@
 //! # Context
 //!
 //! Whatever allocates, preserves, restores or drops such memory runs in process context and may
-//! sleep. It has to wait for `fs_initcall()`s, by which KHO is set up; before, KHO warns.
+//! sleep. It has to wait for `fs_initcall()`s, by which KHO is set up; before, KHO warns, and
+//! refuses with `EINVAL`.
 //!
 //! # Errors
 //!
@@ -48,6 +49,7 @@ pub use self::{
     },
     content::{
         Content,
+        Layout,
         Plain, //
     },
     folio::KhoFolio,

@@ -111,7 +111,7 @@ def cases(group, suite=""):
 def complains(log):
     """Does a kernel complain, beside what cases provoke whose names end in _warns?"""
     parts = RESULT.split(log.replace("\r", "")) + [""]
-    expected = {True: ".*WARNING: .* luo_flb_shim_warn.*", False: "^$"}
+    expected = {True: ".*WARNING: .*/raw.rs:.*", False: "^$"}
     texts = [re.sub(expected[n.endswith("_warns")], "", t) for t, n in zip(parts[::2], parts[1::2])]
     return FAULT.search("\n".join(texts))
 

@@ -8,7 +8,7 @@ include!("driver.rs");
 
 pub fn mistake(data: Handle<Table>) -> Result {
     let restored = data.restore()?;
-    drop(restored.preserve()?);
+    drop(restored.preserve().map_err(|(error, _)| error)?);
     //~
     drop(restored);
     Ok(())

@@ -99,7 +99,7 @@ fn send<T: Send + Sync>(_: T) {}
 pub fn memory(data: Handle<Table>) -> Result {
     let folio = KhoFolio::<[u64; 512]>::zeroed()?;
     let _ = folio.address();
-    send(folio.unpreserve().preserve()?);
+    send(folio.unpreserve().preserve().map_err(|(error, _)| error)?);
     let mut new: KhoBox<u64> = KhoBox::new(7)?;
     let _ = new.handle();
     send(new);
@@ -107,7 +107,7 @@ pub fn memory(data: Handle<Table>) -> Result {
     let _: Handle<[u8]> = values.preserve()?;
     send(values);
     let restored: KhoBox<Table, Restored> = data.restore()?;
-    drop(restored.preserve()?);
+    drop(restored.preserve().map_err(|(error, _)| error)?);
     send(TABLE.incoming()?);
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 //! An object that is written to without a lock.
 
-//@ error: E0596
+//@ error: E0594
 
 include!("driver.rs");
 

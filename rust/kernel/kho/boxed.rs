@@ -6,21 +6,13 @@ use super::{
     Content,
     Handle,
     KhoFolio,
+    Layout,
     Preserved,
     Restored,
     Target, //
 };
-use crate::{
-    prelude::*,
-    transmute::FromBytes, //
-};
-use core::{
-    mem::forget,
-    ops::{
-        Deref,
-        DerefMut, //
-    }, //
-};
+use crate::prelude::*;
+use core::mem::forget;
 
 /// What stands in front of data: a mark, their version, their size, and what their parts are.
 pub(super) type Header = [u64; 4];
@@ -55,25 +47,20 @@ pub struct Versioned<T> {
 }
 
 // SAFETY: Any bytes are a header, and a `T`.
-unsafe impl<T: Content> FromBytes for Versioned<T> {}
+unsafe impl<T: Content> Layout for Versioned<T> {
+    type Value = T;
 
-impl<T> Deref for Versioned<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
+    fn value(&self) -> &T {
         &self.data
     }
-}
 
-impl<T> DerefMut for Versioned<T> {
-    fn deref_mut(&mut self) -> &mut T {
+    fn value_mut(&mut self) -> &mut T {
         &mut self.data
     }
 }
 
 /// A [`KhoFolio`] with a header, which says the version, the size and what the parts are. Another
-/// type that has the same is not told from it. Dereferenced once it is header and value, twice the
-/// value.
+/// type that has the same is not told from it.
 ///
 /// The next kernel finds it by its handle. Until it is asked for one it has no header.
 ///
@@ -110,13 +97,13 @@ impl<T: Content> KhoBox<T> {
     /// Those of [`KhoFolio::zeroed`].
     pub fn new(value: T) -> Result<Self> {
         let mut new = Self::zeroed()?;
-        new.data = value;
+        *new = value;
         Ok(new)
     }
 
     /// What the next kernel needs to find it. It must be kept until then.
     pub fn handle(&mut self) -> Handle<T> {
-        self.header = header::<T>(BOX);
+        self.layout_mut().header = header::<T>(BOX);
         Handle::from_bits(self.address())
     }
 }
@@ -126,7 +113,7 @@ impl<T: Content> Target for T {
 
     fn restore(address: u64) -> Result<Self::Restored> {
         let restored = Self::Restored::take(address)?;
-        match check::<T>(&restored.header, BOX) {
+        match check::<T>(&restored.layout().header, BOX) {
             Ok(()) => Ok(restored),
             Err(error) => {
                 // Nobody knows whose it is.

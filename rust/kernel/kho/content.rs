@@ -12,6 +12,36 @@ pub trait Plain: FromBytes + Send + Sync + Sized + 'static {}
 
 impl<T: FromBytes + Send + Sync + Sized + 'static> Plain for T {}
 
+/// What can be at the beginning of a [`KhoFolio`](super::KhoFolio): plain old data, or some with a
+/// header.
+///
+/// # Safety
+///
+/// Any bytes are a value.
+pub unsafe trait Layout: Send + Sync + Sized + 'static {
+    /// The data, without the header.
+    type Value;
+
+    #[doc(hidden)]
+    fn value(&self) -> &Self::Value;
+
+    #[doc(hidden)]
+    fn value_mut(&mut self) -> &mut Self::Value;
+}
+
+// SAFETY: It is plain old data.
+unsafe impl<T: Plain> Layout for T {
+    type Value = T;
+
+    fn value(&self) -> &T {
+        self
+    }
+
+    fn value_mut(&mut self) -> &mut T {
+        self
+    }
+}
+
 /// Plain old data with a version, and nothing in them that has a meaning in one kernel only.
 /// [`preserved_data!`](crate::preserved_data) makes structures of this kind.
 pub trait Content: AsBytes + Plain {
@@ -39,6 +69,7 @@ macro_rules! plain {
         $(
             impl Content for $ty {
                 const VERSION: u32 = 0;
+                const VERSIONS: u64 = mix(0, size_of::<$ty>() as u64);
             }
         )*
     };

@@ -5,7 +5,7 @@
 use super::{
     is_enabled,
     restoring,
-    Plain,
+    Layout,
     Preserved,
     Restored,
     State, //
@@ -41,7 +41,7 @@ const _: () = assert!(size_of::<bindings::phys_addr_t>() == size_of::<u64>());
 /// # Invariants
 ///
 /// `value` is the beginning of a folio in the linear mapping, which this owns: of as many
-/// initialised bytes as a `T` has, or more. It is preserved, or not, as the state says.
+/// initialised bytes as an `L` has, or more. It is preserved, or not, as the state says.
 ///
 /// # Examples
 ///
@@ -57,39 +57,39 @@ const _: () = assert!(size_of::<bindings::phys_addr_t>() == size_of::<u64>());
 /// # }
 /// # Ok::<(), Error>(())
 /// ```
-pub struct KhoFolio<T: Plain, S: State = Preserved> {
-    value: NonNull<T>,
-    _state: PhantomData<(T, S)>,
+pub struct KhoFolio<L: Layout, S: State = Preserved> {
+    value: NonNull<L>,
+    _state: PhantomData<(L, S)>,
 }
 
 // SAFETY: It owns its value, which is `Send`.
-unsafe impl<T: Plain, S: State> Send for KhoFolio<T, S> {}
+unsafe impl<L: Layout, S: State> Send for KhoFolio<L, S> {}
 // SAFETY: It owns its value, which is `Sync`.
-unsafe impl<T: Plain, S: State> Sync for KhoFolio<T, S> {}
+unsafe impl<L: Layout, S: State> Sync for KhoFolio<L, S> {}
 
-/// A folio of so many bytes never has a driver's value at its beginning: what describes a
-/// [`KhoVmalloc`](super::KhoVmalloc) is in such a one, and nothing else can pass for it.
+/// What describes a [`KhoVmalloc`](super::KhoVmalloc) is in a folio of so many bytes, and nothing
+/// else that is preserved through this module. Code of C may preserve others, such as memfd's.
 pub(super) const DESCRIPTION: usize = 2 * PAGE_SIZE;
 
-impl<T: Plain> KhoFolio<T> {
+impl<L: Layout> KhoFolio<L> {
     /// Allocates memory that is preserved, and fills it with zeroes.
     ///
     /// # Errors
     ///
     /// [`E2BIG`] if it is too large for one allocation, and [those of all](super#errors).
     pub fn zeroed() -> Result<Self> {
-        match size_of::<T>().next_power_of_two() {
+        match size_of::<L>().next_power_of_two() {
             DESCRIPTION => Self::alloc(2 * DESCRIPTION),
             size => Self::alloc(size),
         }
     }
 
-    /// Allocates so many bytes, as many as a `T` has or more.
+    /// Allocates so many bytes, as many as an `L` has or more.
     pub(super) fn alloc(size: usize) -> Result<Self> {
         is_up()?;
         // SAFETY: The function may be called with any size.
         let value = from_err_ptr(unsafe { bindings::kho_alloc_preserve(size) })?;
-        // INVARIANT: It is new and preserved, large enough, and zero, which is a valid `T`.
+        // INVARIANT: It is new and preserved, large enough, and zero, which is a valid `L`.
         Ok(Self::own(NonNull::new(value.cast()).ok_or(ENOMEM)?))
     }
 
@@ -110,7 +110,7 @@ impl<T: Plain> KhoFolio<T> {
     pub unsafe fn from_raw(folio: *mut bindings::folio) -> Result<Self> {
         // SAFETY: The caller has a reference to the folio.
         let size = unsafe { bindings::folio_size(folio) };
-        if size < size_of::<T>() || size == DESCRIPTION {
+        if size < size_of::<L>() || size == DESCRIPTION {
             return Err(EINVAL);
         }
         is_up()?;
@@ -124,7 +124,7 @@ impl<T: Plain> KhoFolio<T> {
     }
 
     /// Preserves it no more.
-    pub fn unpreserve(self) -> KhoFolio<T, Restored> {
+    pub fn unpreserve(self) -> KhoFolio<L, Restored> {
         // SAFETY: By the type invariants it is preserved.
         unsafe { bindings::kho_unpreserve_folio(self.folio()) };
         // INVARIANT: It is not preserved any more.
@@ -132,14 +132,14 @@ impl<T: Plain> KhoFolio<T> {
     }
 }
 
-impl<T: Plain> KhoFolio<T, Restored> {
+impl<L: Layout> KhoFolio<L, Restored> {
     /// Takes over what the previous kernel has preserved, without copying it.
     ///
     /// What is in it is what that kernel says: check what you rely on.
     ///
     /// # Errors
     ///
-    /// [`EINVAL`] if the address is not one that can be, or there is less memory than `T` needs,
+    /// [`EINVAL`] if the address is not one that can be, or there is less memory than `L` needs,
     /// which the kernel log tells. The memory is lost then. [`ENOENT`] if there is no preserved
     /// memory, or no longer, of which KHO warns once.
     ///
@@ -166,13 +166,13 @@ impl<T: Plain> KhoFolio<T, Restored> {
         }
         // SAFETY: The folio is ours.
         let size = unsafe { bindings::folio_size(folio) };
-        if size < size_of::<T>() {
+        if size < size_of::<L>() {
             pr_err!("kho: memory of {size} bytes is handed over, too little\n");
             return Err(EINVAL);
         }
         // SAFETY: The folio is ours.
         let value = NonNull::new(unsafe { bindings::folio_address(folio) }.cast()).ok_or(EINVAL)?;
-        // INVARIANT: Nobody else has this folio, it is large enough, and any bytes are a `T`.
+        // INVARIANT: Nobody else has this folio, it is large enough, and any bytes are an `L`.
         Ok(Self::own(value))
     }
 
@@ -180,14 +180,16 @@ impl<T: Plain> KhoFolio<T, Restored> {
     ///
     /// # Errors
     ///
-    /// Those of [`KhoFolio::from_raw`]. It is dropped then, and its memory given back.
-    pub fn preserve(self) -> Result<KhoFolio<T>> {
-        let folio = self.into_raw();
-        // SAFETY: By the type invariants it was ours alone, initialised and not preserved.
-        unsafe { KhoFolio::from_raw(folio) }.inspect_err(|_| {
-            // SAFETY: The reference is ours still.
-            unsafe { bindings::folio_put(folio) }
-        })
+    /// Those of [`KhoFolio::from_raw`], with what was to be preserved, which has not changed.
+    pub fn preserve(self) -> Result<KhoFolio<L>, (Error, Self)> {
+        // SAFETY: By the type invariants it is ours alone, initialised and not preserved.
+        match unsafe { KhoFolio::from_raw(self.folio()) } {
+            Ok(preserved) => {
+                forget(self);
+                Ok(preserved)
+            }
+            Err(error) => Err((error, self)),
+        }
     }
 
     /// The folio, which is the caller's from now on.
@@ -198,11 +200,21 @@ impl<T: Plain> KhoFolio<T, Restored> {
     }
 }
 
-impl<T: Plain, S: State> KhoFolio<T, S> {
+impl<L: Layout, S: State> KhoFolio<L, S> {
     /// The physical address, by which the next kernel finds it. It must be kept until then.
     pub fn address(&self) -> u64 {
         // SAFETY: By the type invariants it is in the linear mapping.
         unsafe { bindings::virt_to_phys(self.value.as_ptr().cast()) }
+    }
+
+    pub(super) fn layout(&self) -> &L {
+        // SAFETY: By the type invariants there is an initialised `L`, which is borrowed as this is.
+        unsafe { self.value.as_ref() }
+    }
+
+    pub(super) fn layout_mut(&mut self) -> &mut L {
+        // SAFETY: By the type invariants there is an initialised `L`, which is borrowed as this is.
+        unsafe { self.value.as_mut() }
     }
 
     /// How large the folio is.
@@ -217,15 +229,15 @@ impl<T: Plain, S: State> KhoFolio<T, S> {
     }
 
     /// The callers see to the invariants. Folios are aligned as pages.
-    fn own(value: NonNull<T>) -> Self {
-        const { assert!(align_of::<T>() <= PAGE_SIZE, "wants more than a page") };
+    fn own(value: NonNull<L>) -> Self {
+        const { assert!(align_of::<L>() <= PAGE_SIZE, "wants more than a page") };
         Self {
             value,
             _state: PhantomData,
         }
     }
 
-    fn into_value(self) -> NonNull<T> {
+    fn into_value(self) -> NonNull<L> {
         let value = self.value;
         forget(self);
         value
@@ -240,23 +252,21 @@ fn is_up() -> Result {
     }
 }
 
-impl<T: Plain, S: State> Deref for KhoFolio<T, S> {
-    type Target = T;
+impl<L: Layout, S: State> Deref for KhoFolio<L, S> {
+    type Target = L::Value;
 
-    fn deref(&self) -> &T {
-        // SAFETY: By the type invariants there is an initialised `T`, which is borrowed as this is.
-        unsafe { self.value.as_ref() }
+    fn deref(&self) -> &L::Value {
+        self.layout().value()
     }
 }
 
-impl<T: Plain, S: State> DerefMut for KhoFolio<T, S> {
-    fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: By the type invariants there is an initialised `T`, which is borrowed as this is.
-        unsafe { self.value.as_mut() }
+impl<L: Layout, S: State> DerefMut for KhoFolio<L, S> {
+    fn deref_mut(&mut self) -> &mut L::Value {
+        self.layout_mut().value_mut()
     }
 }
 
-impl<T: Plain, S: State> Drop for KhoFolio<T, S> {
+impl<L: Layout, S: State> Drop for KhoFolio<L, S> {
     fn drop(&mut self) {
         let folio = self.folio();
         if S::PRESERVED {
@@ -269,11 +279,11 @@ impl<T: Plain, S: State> Drop for KhoFolio<T, S> {
 }
 
 // SAFETY: The memory is not null, and aligned as a page.
-unsafe impl<T: Plain, S: State> ForeignOwnable for KhoFolio<T, S> {
+unsafe impl<L: Layout, S: State> ForeignOwnable for KhoFolio<L, S> {
     const FOREIGN_ALIGN: usize = PAGE_SIZE;
 
-    type Borrowed<'a> = &'a T;
-    type BorrowedMut<'a> = &'a mut T;
+    type Borrowed<'a> = &'a L::Value;
+    type BorrowedMut<'a> = &'a mut L::Value;
 
     fn into_foreign(self) -> *mut c_void {
         self.into_value().as_ptr().cast()
@@ -286,13 +296,13 @@ unsafe impl<T: Plain, S: State> ForeignOwnable for KhoFolio<T, S> {
         Self::own(value)
     }
 
-    unsafe fn borrow<'a>(value: *mut c_void) -> &'a T {
+    unsafe fn borrow<'a>(value: *mut c_void) -> &'a L::Value {
         // SAFETY: The caller has it from `into_foreign`, and nobody writes to it for `'a`.
-        unsafe { &*value.cast() }
+        unsafe { &*value.cast::<L>() }.value()
     }
 
-    unsafe fn borrow_mut<'a>(value: *mut c_void) -> &'a mut T {
+    unsafe fn borrow_mut<'a>(value: *mut c_void) -> &'a mut L::Value {
         // SAFETY: The caller has it from `into_foreign`, and nobody else uses it for `'a`.
-        unsafe { &mut *value.cast() }
+        unsafe { &mut *value.cast::<L>() }.value_mut()
     }
 }

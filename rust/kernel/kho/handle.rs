@@ -2,7 +2,10 @@
 
 //! Where preserved memory is, for the next kernel.
 
-use super::Content;
+use super::{
+    mix,
+    Content, //
+};
 use crate::{
     prelude::*,
     transmute::{
@@ -25,7 +28,9 @@ pub trait Target: 'static {
 /// Where preserved memory is: 64 bits, which callbacks hand over, and which can be in other data.
 ///
 /// Any 64 bits are a handle. What does not lead to a preserved `T` is refused, and what was
-/// restored once is not there a second time.
+/// restored once is not there a second time. That is against damage, not against forgery: hand over
+/// no number of user space as a handle. It could lead to a file that is preserved as well, with
+/// whatever a program has written to it.
 #[repr(transparent)]
 pub struct Handle<T: Target + ?Sized> {
     address: u64,
@@ -48,6 +53,7 @@ unsafe impl<T: Target + ?Sized> AsBytes for Handle<T> {}
 // What it leads to has a header of its own.
 impl<T: Target + ?Sized> Content for Handle<T> {
     const VERSION: u32 = 0;
+    const VERSIONS: u64 = mix(1, 0);
 }
 
 impl<T: Target + ?Sized> From<u64> for Handle<T> {

@@ -34,6 +34,11 @@ preserved_data! {
     }
 }
 
+/// The error of an attempt, without what was to be preserved.
+fn error<T>((error, _): (Error, T)) -> Error {
+    error
+}
+
 /// Of another layout than a box.
 type Raw = [u64; 512];
 
@@ -133,9 +138,9 @@ mod suite {
     fn box_has_a_header_with_its_handle() -> Result {
         needs_kho();
         let mut new = KhoBox::<Small>::zeroed()?;
-        assert!(check::<Small>(&new.header, BOX) == Err(EINVAL));
+        assert!(check::<Small>(&new.layout().header, BOX) == Err(EINVAL));
         new.handle();
-        assert!(check::<Small>(&new.header, BOX).is_ok());
+        assert!(check::<Small>(&new.layout().header, BOX).is_ok());
         Ok(())
     }
 
@@ -145,7 +150,7 @@ mod suite {
         let mut new = KhoBox::<Small>::zeroed()?;
         new.a = 12;
         let bits = new.handle().into_bits();
-        let mut again = new.unpreserve().preserve()?;
+        let mut again = new.unpreserve().preserve().map_err(error)?;
         assert_eq!(again.a, 12);
         assert_eq!(again.handle().into_bits(), bits);
         Ok(())
@@ -217,7 +222,7 @@ mod suite {
         assert_eq!(first, 0x1234);
         let again = folio.unpreserve();
         let address = again.address();
-        let again = again.preserve()?;
+        let again = again.preserve().map_err(error)?;
         assert_eq!((again[0], again.address()), (0x1234, address));
         Ok(())
     }
@@ -247,10 +252,15 @@ mod suite {
             KhoFolio::<[u8; PAGE_SIZE + 1]>::zeroed()?.size(),
             4 * PAGE_SIZE
         );
-        drop(folio.unpreserve().preserve()?);
+        drop(folio.unpreserve().preserve().map_err(error)?);
         let two = KhoFolio::<Raw>::alloc(DESCRIPTION)?.unpreserve();
         assert_eq!(two.size(), 2 * PAGE_SIZE);
-        assert!(two.preserve().err() == Some(EINVAL));
+        // It is still there.
+        let Err((error, two)) = two.preserve() else {
+            return Err(EIO);
+        };
+        assert!(error == EINVAL);
+        assert_eq!(two.size(), 2 * PAGE_SIZE);
         Ok(())
     }
 
@@ -339,16 +349,10 @@ mod vmalloc_suite {
         let mut values = KhoVmalloc::<u32>::zeroed(PAGE_SIZE / 2 + 1)?;
         values.preserve()?;
         let description = values.description.as_mut().ok_or(ENXIO)?;
-        let (first, total_pages, order) = (
-            description.first,
-            description.total_pages,
-            description.order,
-        );
+        let right = Description::clone(description);
         change(description);
         let result = Description::check::<u32>(description);
-        description.first = first;
-        description.total_pages = total_pages;
-        description.order = order;
+        **description = right;
         Ok(result == Err(EINVAL))
     }
 
@@ -398,6 +402,9 @@ mod vmalloc_suite {
             assert!(refused(|description| description.total_pages = pages)?);
         }
         assert!(refused(|description| description.order = 1)?);
+        for flags in [0, 2, 3, 1 << 15 | 1] {
+            assert!(refused(|description| description.flags = flags)?);
+        }
         Ok(())
     }
 

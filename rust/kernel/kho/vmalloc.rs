@@ -43,7 +43,7 @@ preserved_data! {
         /// `struct kho_vmalloc`: which pages there are.
         pub(super) first: u64,
         pub(super) total_pages: u32,
-        flags: u16,
+        pub(super) flags: u16,
         pub(super) order: u16,
         /// That of a value.
         pub(super) header: Header,
@@ -54,6 +54,9 @@ preserved_data! {
 
 /// The mark of a description.
 const MARK: u64 = u64::from_le_bytes(*b"rustKHOv");
+
+/// `KHO_VMALLOC_ALLOC`: the flags of an area of `vzalloc()`.
+const VZALLOC: u16 = 1;
 
 /// How many pages one page of the list of pages names, after the address of the next one.
 pub(super) const PAGES_IN_ONE: usize = PAGE_SIZE / size_of::<u64>() - 1;
@@ -92,7 +95,8 @@ impl Description {
         }
         check::<T>(&folio.header, MARK)?;
         let pages = bytes::<T>(folio.len).map_or(0, |bytes| bytes.div_ceil(PAGE_SIZE));
-        let is_right = folio.total_pages as usize == pages && folio.order == 0;
+        let is_right =
+            folio.total_pages as usize == pages && folio.order == 0 && folio.flags == VZALLOC;
         if pages == 0 || !is_right || !folio.list_is_sound(pages) {
             pr_err!("kho: the pages of {} values are damaged\n", folio.len);
             return Err(EINVAL);
@@ -115,9 +119,11 @@ impl Description {
             if !valid || next % PAGE_SIZE as u64 != 0 {
                 return false;
             }
-            // SAFETY: There is memory, which is aligned. Should it not be what is handed over,
-            // somebody may write to it.
-            next = unsafe { page.cast::<u64>().read_volatile() };
+            let to = core::ptr::from_mut(&mut next).cast();
+            // SAFETY: The function reads from any address, as it may not be mapped, to ours.
+            if unsafe { bindings::copy_from_kernel_nofault(to, page, size_of::<u64>()) } != 0 {
+                return false;
+            }
         }
         false
     }

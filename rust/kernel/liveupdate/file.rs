@@ -308,8 +308,8 @@ impl<H: FileHandler> Drop for Registration<H> {
 /// - `args` is valid and nobody else's for the call.
 /// - A file that is given was opened with success and is in use. If the status is that of success
 ///   there is one. The orchestrator has a reference of its own, by `fget()` in an `ioctl()` on
-///   another file, or from `retrieve`: this thread does not use the position, and others that do
-///   have locked it, as the file is shared.
+///   another file, or from `retrieve`: this thread does not use the position. Others may, of a
+///   character device without its lock, and nothing here looks at it.
 /// - The private data are what `preserve` has left, and nobody else uses them. After `unpreserve`
 ///   nobody does.
 struct Callbacks<H: FileHandler>(PhantomData<H>);

@@ -96,7 +96,8 @@ unsafe impl<F: Flb> Sync for Definition<F> {}
 type Get = unsafe extern "C" fn(*mut bindings::liveupdate_flb, *mut *mut c_void) -> c_int;
 
 impl<F: Flb> Definition<F> {
-    /// For a static, the only one of its name: another one cannot be registered as well.
+    /// For a static, the only one of its name: another one cannot be registered as well. The C
+    /// implementation calls [`Flb::retrieve`] for each.
     #[expect(clippy::new_without_default)]
     pub const fn new() -> Self {
         Self {
@@ -281,7 +282,8 @@ unsafe impl<F: Flb, O: ForeignOwnable + Sync, const OUT: bool> Sync for Guard<F,
 impl<F: Flb, O: ForeignOwnable, const OUTGOING: bool> Guard<F, O, OUTGOING> {
     /// The object.
     pub fn get(&self) -> O::Borrowed<'_> {
-        // SAFETY: By the type invariants it came from `into_foreign`, and stays while this does.
+        // SAFETY: By the type invariants it came from `into_foreign`, and stays while this does;
+        // over the C implementation if FLBs do not come and go while there are files, see `Flb`.
         unsafe { O::borrow(self.object.as_ptr()) }
     }
 }
