@@ -162,7 +162,7 @@ pub(super) enum Link {
 }
 
 /// A core, and fake handlers and FLBs that are known by number.
-#[pin_data]
+#[pin_data(PinnedDrop)]
 pub(super) struct Bench {
     /// The core under test.
     pub(super) core: LuoFlb,
@@ -208,6 +208,16 @@ unsafe fn set_callbacks(fake: *mut FakeFlb) {
         (*fake).ops.retrieve = Some(retrieve);
         (*fake).ops.finish = Some(finish);
         (*fake).flb.ops = addr_of!((*fake).ops);
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for Bench {
+    /// The kernel's core keeps its array.
+    fn drop(self: Pin<&mut Self>) {
+        if let Some(array) = self.core.registry.lock().array.take() {
+            array.free();
+        }
     }
 }
 
