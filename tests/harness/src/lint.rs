@@ -14,7 +14,7 @@ use std::slice;
 
 /// Text of the core and the shim, to that of luo_flb.o of the same build, in per
 /// mille: what is reached, and 3 %.
-const SIZE_LIMIT: u64 = 2670;
+const SIZE_LIMIT: u64 = 2640;
 /// Bytes of data that is written, of the same objects.
 const DATA_LIMIT: u64 = 500;
 
