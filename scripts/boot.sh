@@ -84,6 +84,10 @@ shift 3
 [ "$INITRD" = - ] || [ -f "$INITRD" ] || die "no initramfs $INITRD" "run scripts/initrd.sh"
 have "$QEMU" || die "$QEMU is missing" "apt-get install $QEMU_PACKAGE"
 APPEND="console=$CONSOLE $KERNEL_WORDS loglevel=5 panic=-1 liveupdate=on kho=on $*"
+# For scenarios that need more memory than others.
+for word; do
+	[[ $word != flb.memory=* ]] || MEMORY=${word#*=}
+done
 EXTRA=() QEMU_PID='' rc=0
 [ "$INITRD" = - ] || EXTRA+=(-initrd "$INITRD")
 if [ -n "${FLB_ICOUNT:-}" ]; then

@@ -16,6 +16,11 @@ set -euo pipefail
 # shellcheck source=scripts/toolchain.sh
 . "$TOP/scripts/toolchain.sh"
 
+# has_hugetlb: of the tree, what Kconfig looks for as well.
+has_hugetlb() {
+	grep -q "init_new_hugetlb_folio(struct folio \*folio)" "$TREE/mm/hugetlb_internal.h"
+}
+
 # describe KIND: sets FRAGMENTS, which make the configuration, SEEDS, builds to start from, and
 # COMPILER. gcc is quicker, and on every machine.
 describe() {
@@ -26,6 +31,7 @@ describe() {
 	names=(base "$ARCH")
 	[ "$rest" = bench ] || names+=(client)
 	[ "$core" = c ] || names+=(rust)
+	[ "$ARCH" != x86_64 ] || [ "$rest" = bench ] || ! has_hugetlb || names+=(hugetlb)
 	[ "$core" = c ] || [ "$rest" = bench ] || names+=(module kunit)
 	SEEDS=(rust c)
 	COMPILER=clang
@@ -159,11 +165,11 @@ x86_64) GOALS=(bzImage) BOOT=arch/x86/boot/bzImage ;;
 arm64) GOALS=(Image) BOOT=arch/arm64/boot/Image ;;
 *) die "ARCH=$ARCH is not known" "one of: x86_64 arm64" ;;
 esac
+TREE=$1
+[[ $TREE == */* ]] || TREE=$CACHE/tree/$1
 describe "$2"
 [[ ${FRAGMENTS[*]} != */module.config* ]] || GOALS+=(modules)
 [[ $2 != *own || -f ${FLB_DRIVER:-} ]] || die "no driver ${FLB_DRIVER:-}" "set FLB_DRIVER"
-TREE=$1
-[[ $TREE == */* ]] || TREE=$CACHE/tree/$1
 [ -f "$TREE/.flb-version" ] || die "no kernel source at $TREE" "run scripts/fetch.sh ${1##*/}"
 NAME=${TREE##*/}
 VARIANT=$(variant "$NAME" "$2")

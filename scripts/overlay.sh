@@ -10,7 +10,8 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 # What is placed, by the names in this repository.
-PATTERNS=(Kbuild Kconfig '*.rs' '*.[ch]' 'abi/*.rs' 'raw/*.rs' 'tests/kunit/*.rs'
+PATTERNS=(Kbuild Kconfig '*.rs' '*.[ch]' 'abi/*.rs' 'raw/*.rs' 'hugetlb/*.rs'
+	'hugetlb/*.[ch]' 'tests/kunit/*.rs'
 	'tests/kunit/*/*.rs' 'tests/kunit/*.[ch]' 'tests/client/*.[ch]' 'tests/bench/*.[ch]'
 	'Documentation/*.rst' rust/kernel/kho.rs 'rust/kernel/kho/*.rs' rust/kernel/liveupdate.rs
 	'rust/kernel/liveupdate/**/*.rs'
@@ -24,7 +25,7 @@ declare -A BLOCK=(
 ifdef CONFIG_LIVEUPDATE_FLB_RUST
 luo-y := $(filter-out luo_flb.o,$(luo-y))
 endif
-ifneq ($(CONFIG_LIVEUPDATE_FLB_RUST)$(CONFIG_LIVEUPDATE_FLB_CLIENT)$(CONFIG_LIVEUPDATE_FLB_BENCH),)
+ifneq ($(CONFIG_LIVEUPDATE_FLB_RUST)$(CONFIG_LIVEUPDATE_FLB_CLIENT)$(CONFIG_LIVEUPDATE_FLB_BENCH)$(CONFIG_LIVEUPDATE_HUGETLB),)
 obj-y += flb/
 endif
 ifdef CONFIG_LIVEUPDATE_FLB_CLIENT
@@ -35,12 +36,18 @@ endif'
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/kexec_handover.h>
 #include <linux/liveupdate.h>
-#include <linux/vmalloc.h>'
+#include <linux/vmalloc.h>
+#ifdef CONFIG_LIVEUPDATE_HUGETLB
+#include "../../kernel/liveupdate/flb/hugetlb/mm.h"
+#endif'
 [rust/helpers/helpers.c]='#include "liveupdate.c"'
 [rust/kernel/lib.rs]='#[cfg(CONFIG_KEXEC_HANDOVER)]
 pub mod kho;
 #[cfg(CONFIG_LIVEUPDATE)]
 pub mod liveupdate;'
+[mm/hugetlb.c]='#ifdef CONFIG_LIVEUPDATE_HUGETLB
+#include "../kernel/liveupdate/flb/hugetlb/mm.c"
+#endif'
 [mm/memfd_luo.c]='#ifdef CONFIG_SAMPLE_RUST_LIVEUPDATE_DEVICES
 int rust_liveupdate_devices_register_flb(struct liveupdate_file_handler *fh);
 

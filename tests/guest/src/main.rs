@@ -19,9 +19,10 @@
 //!
 //! Results go to the console: `FLB-CHECK ok|FAIL ...`, `FLB-RESULT pass|fail|error NAME`, and
 //! `FLB-STORY ...` for a person. Run by hand with `--list` it tells its scenarios: name, number of
-//! kernels, a word for the command line of the first one (or `-`), and what it is about.
-//! `--list-special` tells those that want a chain of their own, and `--list-hostile tree|structure`
-//! how a handover of that format can be damaged. `--read` shows what standard input has.
+//! kernels, words for the command line of the first one (or `-`), and what it is about.
+//! `--list-hugetlb` tells those for kernels that can hand over files in huge pages,
+//! `--list-special` those that want a chain of their own, and `--list-hostile tree|structure` how a
+//! handover of that format can be damaged. `--read` shows what standard input has.
 
 mod bench;
 mod client;
@@ -30,6 +31,7 @@ mod cpio;
 mod devices;
 mod early;
 mod fdt;
+mod hugetlb;
 mod kexec;
 mod kmsg;
 mod leaks;
@@ -71,6 +73,7 @@ fn main() -> ExitCode {
 fn by_hand() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some("--list") => list(scenarios::all()),
+        Some("--list-hugetlb") => list(scenarios::HUGETLB_SCENARIOS.iter()),
         Some("--list-special") => list(scenarios::SPECIAL.iter()),
         Some("--list-hostile") => {
             let is_tree = std::env::args().nth(2).as_deref() == Some("tree");
@@ -92,17 +95,17 @@ fn list(scenarios: impl Iterator<Item = &'static Scenario>) {
             "{:<28} {} {} {}",
             scenario.name,
             scenario.kernels(),
-            first_word(scenario),
+            first_words(scenario),
             scenario.about
         );
     }
 }
 
 /// What the first kernel is to be booted with.
-fn first_word(scenario: &Scenario) -> &str {
+fn first_words(scenario: &Scenario) -> String {
     match scenario.hop(0) {
-        Some(hop) if !hop.params.is_empty() => hop.params,
-        _ => "-",
+        Some(hop) if !hop.params.is_empty() => hop.params.replace(' ', ";"),
+        _ => "-".to_string(),
     }
 }
 

@@ -109,7 +109,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    fn fill(&mut self, buffer: &mut [u8]) {
+    pub fn fill(&mut self, buffer: &mut [u8]) {
         for word in buffer.chunks_mut(8) {
             let bytes = self.next().to_le_bytes();
             word.copy_from_slice(&bytes[..word.len()]);

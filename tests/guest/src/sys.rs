@@ -4,6 +4,7 @@
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
@@ -21,16 +22,22 @@ fn cstring(text: &str) -> io::Result<CString> {
 
 /// Mounts a pseudo filesystem of type `kind` on `target`.
 pub fn mount(kind: &str, target: &str) -> io::Result<()> {
-    let kind_c = cstring(kind)?;
-    let target_c = cstring(target)?;
-    // SAFETY: The strings end in a NUL and outlive the call; no data is passed.
+    mount_with(kind, target, "")
+}
+
+/// Does the same, with options of that filesystem.
+pub fn mount_with(kind: &str, target: &str, options: &str) -> io::Result<()> {
+    let kind = cstring(kind)?;
+    let target = cstring(target)?;
+    let options = cstring(options)?;
+    // SAFETY: The strings end in a NUL and outlive the call.
     let ret = unsafe {
         libc::mount(
-            kind_c.as_ptr(),
-            target_c.as_ptr(),
-            kind_c.as_ptr(),
+            kind.as_ptr(),
+            target.as_ptr(),
+            kind.as_ptr(),
             0,
-            std::ptr::null(),
+            options.as_ptr().cast(),
         )
     };
     check(ret.into()).map(|_| ())
@@ -41,6 +48,84 @@ pub fn memfd_create(name: &str) -> io::Result<File> {
     let name = cstring(name)?;
     // SAFETY: `name` ends in a NUL and outlives the call.
     owned(unsafe { libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC) }.into()).map(File::from)
+}
+
+/// An empty memfd in huge pages of `1 << log` bytes, which can be sealed.
+pub fn memfd_create_huge(name: &str, log: u32) -> io::Result<File> {
+    let name = cstring(name)?;
+    let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING | libc::MFD_HUGETLB;
+    // SAFETY: `name` ends in a NUL and outlives the call.
+    let ret = unsafe { libc::memfd_create(name.as_ptr(), flags | log << libc::MFD_HUGE_SHIFT) };
+    owned(ret.into()).map(File::from)
+}
+
+/// The seals of a memfd; those given are added before.
+pub fn seals(file: &File, more: i32) -> io::Result<i32> {
+    // SAFETY: No memory is handed over.
+    check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, more) }.into())?;
+    // SAFETY: No memory is handed over.
+    check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GET_SEALS) }.into()).map(|ret| ret as i32)
+}
+
+/// Allocates, or with a mode punches, a part of a file.
+pub fn fallocate(file: &File, mode: i32, at: u64, len: u64) -> io::Result<()> {
+    // SAFETY: No memory is handed over.
+    let ret = unsafe { libc::fallocate(file.as_raw_fd(), mode, at as i64, len as i64) };
+    check(ret.into()).map(|_| ())
+}
+
+/// A part of a file in memory, shared with the file.
+pub struct Mapping {
+    start: *mut libc::c_void,
+    len: usize,
+}
+
+impl Mapping {
+    /// `flags` beside `MAP_SHARED`.
+    pub fn with_flags(file: &File, at: u64, len: usize, flags: i32) -> io::Result<Self> {
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_SHARED | flags;
+        let fd = file.as_raw_fd();
+        // SAFETY: The kernel chooses the address, where nothing is yet.
+        let start =
+            unsafe { libc::mmap(std::ptr::null_mut(), len, protection, flags, fd, at as i64) };
+        match start {
+            libc::MAP_FAILED => Err(io::Error::last_os_error()),
+            start => Ok(Self { start, len }),
+        }
+    }
+
+    pub fn new(file: &File, at: u64, len: usize) -> io::Result<Self> {
+        Self::with_flags(file, at, len, 0)
+    }
+
+    /// The file must be that long. A page that cannot be had ends the process.
+    pub fn bytes(&mut self) -> &mut [u8] {
+        // SAFETY: It is mapped, writable, and exclusively borrowed; no other process has the file.
+        unsafe { std::slice::from_raw_parts_mut(self.start.cast(), self.len) }
+    }
+
+    /// The number of the first page frame, if there is a page.
+    pub fn frame(&self) -> io::Result<u64> {
+        let mut entry = [0; 8];
+        let at = self.start as u64 / page_size()? * 8;
+        File::open("/proc/self/pagemap")?.read_exact_at(&mut entry, at)?;
+        Ok(u64::from_ne_bytes(entry) & ((1 << 55) - 1))
+    }
+
+    /// Says that the first page is broken.
+    pub fn poison(&mut self) -> io::Result<()> {
+        let len = page_size()? as usize;
+        // SAFETY: It is mapped. Nobody reads it from now on.
+        check(unsafe { libc::madvise(self.start, len, libc::MADV_HWPOISON) }.into()).map(|_| ())
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: It was mapped by this, and nobody has a reference to it any more.
+        unsafe { libc::munmap(self.start, self.len) };
+    }
 }
 
 /// An ioctl whose argument is a structure in memory. The result may be positive.

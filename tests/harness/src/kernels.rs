@@ -87,6 +87,12 @@ impl Tree {
         }
     }
 
+    /// Whether its files in huge pages can be handed over, as Kconfig finds out.
+    pub fn has_hugetlb(&self) -> bool {
+        let header = fs::read_to_string(self.dir().join("mm/hugetlb_internal.h"));
+        header.is_ok_and(|text| text.contains("init_new_hugetlb_folio(struct folio *folio)"))
+    }
+
     /// Tier of what covers the tree fully, and of what covers the core in it.
     pub fn tiers(&self) -> (Tier, Tier) {
         match self.cover {

@@ -53,8 +53,8 @@ const MOST: &[&str] = &["mass-512"];
 struct Scenario {
     name: String,
     kernels: u64,
-    /// A word for the command line of the first kernel.
-    word: Option<String>,
+    /// Words for the command line of the first kernel.
+    words: Vec<String>,
 }
 
 /// Kernels of one tree in a row, repeated as often as a scenario needs.
@@ -126,7 +126,7 @@ impl Chain {
             format!("flb.scenario={}", scenario.name),
             format!("flb.chain={}", labels.join(",")),
         ];
-        all.extend(scenario.word.clone());
+        all.extend(scenario.words.clone());
         all.extend_from_slice(words);
         let first = format!("{}{}", self.labels[0], self.flavor.name);
         let guest = Guest {
@@ -182,7 +182,10 @@ fn listed(option: &str) -> Vec<Scenario> {
         Some(Scenario {
             name: words.next()?.to_string(),
             kernels: words.next()?.parse().ok()?,
-            word: words.next().filter(|word| *word != "-").map(str::to_string),
+            words: match words.next()? {
+                "-" => Vec::new(),
+                all => all.split(';').map(str::to_string).collect(),
+            },
         })
     };
     guest::told(&[option]).iter().filter_map(scenario).collect()
@@ -207,6 +210,9 @@ fn plan_x86(plan: &mut Plan, tree: &Tree) {
         chain(PLAIN, labels).plan(plan, tier, listed("--list"));
     }
     chain(PLAIN, &["rust"]).plan(plan, core, special(MODULE));
+    if tree.has_hugetlb() {
+        plan_hugetlb(plan, tree);
+    }
     chain(PLAIN, &["c", "rust"]).plan(plan, Tier::All, special(&["chain-20"]));
     for flavor in [DEBUG, KCSAN, RT, CFI] {
         chain(flavor, &["rust"]).plan(plan, Tier::All, listed("--list"));
@@ -217,6 +223,24 @@ fn plan_x86(plan: &mut Plan, tree: &Tree) {
     }
     for labels in [&["rustcfi", "rust"], &["rustcfi", "c"]] {
         chain(PLAIN, labels).plan(plan, Tier::All, special(MOST));
+    }
+}
+
+/// Files in huge pages, with any core on either side.
+fn plan_hugetlb(plan: &mut Plan, tree: &Tree) {
+    let (full, core) = tree.tiers();
+    for (tier, labels) in [
+        (core, &["rust", "rust"]),
+        (full, &["c", "rust"]),
+        (Tier::All, &["rust", "c"]),
+        (Tier::All, &["c", "c"]),
+    ] {
+        let scenarios = listed("--list-hugetlb").into_iter();
+        // Pages of 1 GiB want a machine with memory to spare.
+        let (large, small) = scenarios.partition(|scenario| scenario.name == "hugetlb-gigantic");
+        let chain = || Chain::new(tree, Arch::X86, PLAIN, labels);
+        chain().plan(plan, tier, small);
+        chain().plan(plan, Tier::All, large);
     }
 }
 
@@ -250,7 +274,7 @@ fn plan_selftests(plan: &mut Plan, tree: &Tree, arch: Arch, tier: Tier) {
         let scenario = |name: &&str| Scenario {
             name: (*name).to_string(),
             kernels: 2,
-            word: None,
+            words: Vec::new(),
         };
         let programs = SELFTESTS.iter().filter(there).map(scenario);
         Chain::of_selftests(tree, arch, labels).plan(plan, tier, programs.collect());
@@ -273,7 +297,7 @@ fn plan_soak(plan: &mut Plan, tree: &Tree) {
         let scenario = Scenario {
             name: "soak".to_string(),
             kernels: 1,
-            word: None,
+            words: Vec::new(),
         };
         let words = [format!("flb.seed={seed}"), format!("flb.hops={hops}")];
         let end = chain.run(&scenario, &words);

@@ -7,6 +7,7 @@ mod devices;
 mod early;
 mod failures;
 mod hostile;
+mod hugetlb;
 mod lifecycle;
 mod matrix;
 mod module;
@@ -18,6 +19,7 @@ mod soak;
 use crate::run::{Hop, Scenario, Step};
 
 pub use hostile::list as list_hostile;
+pub use hugetlb::SCENARIOS as HUGETLB_SCENARIOS;
 
 pub(crate) const IOMMU: &str = "demo-iommu-v1";
 pub(crate) const PCI: &str = "demo-pci-v1";
@@ -75,7 +77,10 @@ pub const SPECIAL: &[Scenario] = &[
 
 /// The scenario with this name.
 pub fn find(name: &str) -> Option<&'static Scenario> {
-    all().chain(SPECIAL).find(|scenario| scenario.name == name)
+    all()
+        .chain(SPECIAL)
+        .chain(HUGETLB_SCENARIOS)
+        .find(|scenario| scenario.name == name)
 }
 
 #[cfg(test)]
@@ -84,7 +89,11 @@ mod tests {
 
     #[test]
     fn names_are_unique() {
-        let mut names: Vec<&str> = all().chain(SPECIAL).map(|scenario| scenario.name).collect();
+        let mut names: Vec<&str> = all()
+            .chain(SPECIAL)
+            .chain(HUGETLB_SCENARIOS)
+            .map(|scenario| scenario.name)
+            .collect();
         names.sort_unstable();
         let before = names.len();
         names.dedup();

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The handler of `memfd_create(MFD_HUGETLB)` files.
+//!
+//! The file stays in use after it was saved. What can be saved again when the kexec begins is: the
+//! position, the flags, the seals, the mode. If pages have come, gone or were replaced since, or the
+//! size is another, the live update is refused. What happens to the file after that, while the
+//! machine goes down, is lost: stop who uses it.
+
+use crate::{
+    pools::{
+        Row,
+        POOLS, //
+    },
+    raw::{
+        Attributes,
+        HugeFile,
+        PreservedPage,
+        Size, //
+    },
+    runs::{
+        Coming,
+        Found,
+        Run, //
+    }, //
+};
+use kernel::{
+    kho::{
+        Handle,
+        KhoBox,
+        KhoVmalloc, //
+    },
+    liveupdate::file::{
+        self,
+        FileHandler,
+        Finish,
+        Freeze,
+        OpenFile,
+        Preserve,
+        Retrieve,
+        RetrieveStatus,
+        Unpreserve, //
+    },
+    prelude::*,
+    preserved_data,
+    sync::aref::ARef, //
+};
+
+preserved_data! {
+    /// A file.
+    pub(crate) struct Record: version 1 {
+        size: u64,
+        position: u64,
+        seals: u32,
+        flags: u32,
+        mode: u32,
+        /// Of its pages.
+        order: u32,
+        /// Nowhere if there are none.
+        runs: Handle<[Run]>,
+    }
+}
+
+impl Record {
+    fn new(attributes: Attributes, size: Size, runs: Handle<[Run]>) -> Self {
+        Self {
+            size: attributes.size,
+            position: attributes.position,
+            seals: attributes.seals,
+            flags: attributes.flags,
+            mode: attributes.mode,
+            order: size.order(),
+            runs,
+        }
+    }
+
+    fn attributes(&self) -> Attributes {
+        Attributes {
+            size: self.size,
+            position: self.position,
+            seals: self.seals,
+            flags: self.flags,
+            mode: self.mode,
+        }
+    }
+
+    /// What has come of it.
+    fn restore_runs(&self) -> Result<(Size, Option<KhoVmalloc<Run>>)> {
+        let size = Size::of_order(self.order).ok_or(EINVAL)?;
+        let runs = match self.runs.into_bits() {
+            0 => None,
+            _ => Some(self.runs.restore()?),
+        };
+        Ok((size, runs))
+    }
+}
+
+/// What belongs to a file that is saved.
+pub(crate) struct Saved {
+    record: KhoBox<Record>,
+    runs: Option<KhoVmalloc<Run>>,
+    counts: KVec<Row>,
+    /// They stay where they are, and are not freed if the file is.
+    _pages: KVVec<PreservedPage>,
+}
+
+impl Saved {
+    fn new(file: HugeFile<'_>) -> Result<Self> {
+        let size = file.size()?;
+        let locked = file.lock();
+        let attributes = locked.attributes()?;
+        let found = Found::of(&locked, size)?;
+        drop(locked);
+
+        let mut pages = KVVec::with_capacity(found.pages.len(), GFP_KERNEL)?;
+        for page in found.pages {
+            pages.push(page.preserve()?, GFP_KERNEL)?;
+        }
+        let mut runs = match found.runs.len() {
+            0 => None,
+            len => Some(KhoVmalloc::zeroed(len)?),
+        };
+        let handle = match &mut runs {
+            None => Handle::NOWHERE,
+            Some(runs) => {
+                runs.copy_from_slice(&found.runs);
+                runs.preserve()?
+            }
+        };
+        Ok(Self {
+            record: KhoBox::new(Record::new(attributes, size, handle))?,
+            runs,
+            counts: found.counts,
+            _pages: pages,
+        })
+    }
+
+    /// Saves what may have changed, and refuses what must not have.
+    fn again(&mut self, file: HugeFile<'_>) -> Result {
+        let size = file.size()?;
+        let locked = file.lock();
+        let attributes = locked.attributes()?;
+        let found = Found::of(&locked, size)?;
+        drop(locked);
+
+        if attributes.size != self.record.size || *found.runs != *self.runs() {
+            file.complain(c"it has changed since it was preserved");
+            return Err(EBUSY);
+        }
+        let runs = self.record.runs;
+        *self.record = Record::new(attributes, size, runs);
+        Ok(())
+    }
+
+    fn runs(&self) -> &[Run] {
+        self.runs.as_deref().unwrap_or(&[])
+    }
+}
+
+pub(crate) static HANDLER: file::Definition<Memfd> = file::Definition::new(Memfd);
+
+pub(crate) struct Memfd;
+
+#[vtable]
+impl FileHandler for Memfd {
+    const COMPATIBLE: &'static CStr = c"hugetlb-memfd-v1";
+
+    type Data = Handle<Record>;
+    type Private = KBox<Saved>;
+
+    fn can_preserve(&self, file: &OpenFile) -> bool {
+        HugeFile::new(file).is_some()
+    }
+
+    fn preserve(&self, args: Preserve<'_>) -> Result<(Self::Data, Self::Private)> {
+        let file = HugeFile::new(args.file).ok_or(EINVAL)?;
+        let mut saved = KBox::new(Saved::new(file)?, GFP_KERNEL)?;
+        POOLS.with_outgoing(|pools| pools.lock().pools().add(&saved.counts))??;
+        Ok((saved.record.handle(), saved))
+    }
+
+    fn unpreserve(&self, args: Unpreserve<'_, Self>) {
+        let counts = &args.private.counts;
+        let taken = POOLS.with_outgoing(|pools| {
+            let mut pools = pools.lock();
+            counts
+                .iter()
+                .try_for_each(|count| pools.pools().take(*count))
+        });
+        if taken.and_then(|taken| taken).is_err() {
+            pr_err!("the pages of a file were not counted\n");
+        }
+    }
+
+    fn freeze(&self, args: Freeze<'_, Self>) -> Result<Self::Data> {
+        let file = HugeFile::new(args.file).ok_or(EINVAL)?;
+        args.private.again(file)?;
+        Ok(args.data)
+    }
+
+    #[cfg(CONFIG_LIVEUPDATE_HAS_GET_ID)]
+    fn id(file: &OpenFile) -> usize {
+        HugeFile::new(file).map_or(0, |file| file.id())
+    }
+
+    fn retrieve(&self, args: Retrieve<Self>) -> Result<ARef<OpenFile>> {
+        let pools = POOLS.incoming()?;
+        let record = args.data.restore()?;
+        let (size, runs) = record.restore_runs()?;
+        let coming = Coming::new(runs, size, pools.get())?;
+        let new = HugeFile::create(size)?;
+        let file = HugeFile::new(&new).ok_or(EINVAL)?;
+        file.set_attributes(&record.attributes())?;
+        coming.put_into(&file)?;
+        Ok(new)
+    }
+
+    fn finish(&self, args: Finish<'_, Self>) {
+        // Else `retrieve` has given back what it could not use.
+        let RetrieveStatus::NotRetrieved = args.status else {
+            return;
+        };
+        let release = || {
+            let pools = POOLS.incoming()?;
+            let (size, runs) = args.data.restore()?.restore_runs()?;
+            Coming::new(runs, size, pools.get()).map(drop)
+        };
+        if let Err(error) = release() {
+            pr_err!("a file that was not retrieved is lost: {error:?}\n");
+        }
+    }
+}

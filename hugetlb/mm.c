@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the handler of files in huge pages needs of mm/hugetlb.c, which includes this at its end.
+ * It decides nothing: formats, counts and undoing are in Rust, see luo_hugetlb.rs.
+ */
+#include <linux/memblock.h>
+#include "mm.h"
+
+/* A page of the previous kernel, also before there are struct pages; NULL if it cannot be. At boot. */
+const void *__ref luo_hugetlb_peek(phys_addr_t phys)
+{
+	bool there = slab_is_available() ? pfn_valid(PHYS_PFN(phys)) :
+					   memblock_is_region_memory(phys, PAGE_SIZE);
+
+	return there && phys && PAGE_ALIGNED(phys) ? phys_to_virt(phys) : NULL;
+}
+
+unsigned long luo_hugetlb_node_pages(unsigned int nid)
+{
+	return nid < MAX_NUMNODES && node_online(nid) ? node_present_pages(nid) : 0;
+}
+
+/* Count pages as allocated that the pool never sees, or no longer, with how many are surplus. */
+void luo_hugetlb_count(struct hstate *h, int nid, long pages, long surplus)
+{
+	guard(spinlock_irq)(&hugetlb_lock);
+	surplus = max(surplus, -(long)h->surplus_huge_pages_node[nid]);
+	h->nr_huge_pages += pages;
+	h->nr_huge_pages_node[nid] += pages;
+	h->surplus_huge_pages += surplus;
+	h->surplus_huge_pages_node[nid] += surplus;
+	h->max_huge_pages = persistent_huge_pages(h);
+}
+
+/* Hold back pages that are reserved, or no longer if the number is negative. */
+int luo_hugetlb_hold(struct hstate *h, long pages)
+{
+	return hugetlb_acct_memory(h, pages);
+}
+
+/* Not the files of a mount, and not the memory of shmget(). */
+bool luo_hugetlb_is_memfd(struct file *file)
+{
+	struct inode *inode = file_inode(file);
+
+	return is_file_hugepages(file) && (inode->i_sb->s_flags & SB_KERNMOUNT) &&
+	       !IS_PRIVATE(inode) && !inode->i_nlink;
+}
+
+/* The size of its pages. */
+struct hstate *luo_hugetlb_hstate(struct file *file)
+{
+	return hstate_file(file);
+}
+
+/*
+ * A reference to the first page from an index on, where KHO can preserve it; NULL if there is none.
+ * It stays, as the caller has the inode locked. Pinned, it is moved out of CMA; referenced, it is
+ * not moved.
+ */
+struct folio *luo_hugetlb_get_folio(struct file *file, unsigned long *index)
+{
+	unsigned int order = huge_page_order(hstate_file(file));
+	unsigned long at = *index << order;
+	struct folio *folio;
+	pgoff_t offset;
+	loff_t pos;
+	long ret;
+
+	if (!xa_find(&file->f_mapping->i_pages, &at, ULONG_MAX, XA_PRESENT))
+		return NULL;
+	*index = at >> order;
+	pos = (loff_t)at << PAGE_SHIFT;
+	/* Preallocated behind the end of the file. */
+	if (pos >= i_size_read(file_inode(file)))
+		return ERR_PTR(-EOPNOTSUPP);
+	ret = memfd_pin_folios(file, pos, pos, &folio, 1, &offset);
+	if (ret < 0)
+		return ERR_PTR(ret);
+	folio_get(folio);
+	unpin_folio(folio);
+	if (!folio_test_hwpoison(folio))
+		return folio;
+	folio_put(folio);
+	return ERR_PTR(-EHWPOISON);
+}
+
+int luo_hugetlb_node(struct folio *folio)
+{
+	return folio_nid(folio);
+}
+
+/* The first part of a file from an index on that is reserved, with pages or without. */
+bool luo_hugetlb_next_region(struct inode *inode, long after, long *from, long *to)
+{
+	struct resv_map *resv = inode_resv_map(inode);
+	struct file_region *region;
+
+	guard(spinlock)(&resv->lock);
+	list_for_each_entry(region, &resv->regions, link) {
+		if (region->to > after) {
+			*from = max(region->from, after);
+			*to = region->to;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Note a part of a new file as reserved. Who holds back pages for it is the caller's. */
+int luo_hugetlb_add_region(struct inode *inode, long from, long to)
+{
+	struct resv_map *resv = inode_resv_map(inode);
+	struct hstate *h = hstate_inode(inode);
+	struct hugetlb_cgroup *h_cg = NULL;
+	long pages, added, needed = 0;
+	int err;
+
+	pages = region_chg(resv, from, to, &needed);
+	if (pages < 0)
+		return pages;
+	err = hugetlb_cgroup_charge_cgroup_rsvd(hstate_index(h), pages * pages_per_huge_page(h),
+						&h_cg);
+	if (err) {
+		region_abort(resv, from, to, needed);
+		return err;
+	}
+	added = region_add(resv, from, to, needed, h, h_cg);
+	/* The regions have references of their own. */
+	if (h_cg)
+		hugetlb_cgroup_put_rsvd_cgroup(h_cg);
+	return added < 0 ? added : 0;
+}
+
+/* Make a folio that KHO has restored one in use. It is counted already. */
+static void luo_hugetlb_init_folio(struct hstate *h, struct folio *folio)
+{
+	/* Nobody else has a reference: it is new. */
+	folio_ref_freeze(folio, 1);
+	init_new_hugetlb_folio(folio);
+	hugetlb_vmemmap_optimize_folio(h, folio);
+	spin_lock_irq(&hugetlb_lock);
+	list_add(&folio->lru, &h->hugepage_activelist);
+	spin_unlock_irq(&hugetlb_lock);
+	folio_ref_unfreeze(folio, 1);
+}
+
+static int luo_hugetlb_charge_folio(struct hstate *h, struct folio *folio)
+{
+	struct hugetlb_cgroup *h_cg = NULL;
+	int err;
+
+	err = hugetlb_cgroup_charge_cgroup(hstate_index(h), pages_per_huge_page(h), &h_cg);
+	if (err)
+		return err;
+	spin_lock_irq(&hugetlb_lock);
+	hugetlb_cgroup_commit_charge(hstate_index(h), pages_per_huge_page(h), h_cg, folio);
+	spin_unlock_irq(&hugetlb_lock);
+	return mem_cgroup_charge_hugetlb(folio, current->mm, GFP_KERNEL | __GFP_RETRY_MAYFAIL);
+}
+
+/* Put a folio that KHO has restored into a new file. If that fails it is freed. */
+int luo_hugetlb_add_folio(struct file *file, unsigned long index, struct folio *folio)
+{
+	struct inode *inode = file_inode(file);
+	struct hstate *h = hstate_inode(inode);
+	int err;
+
+	luo_hugetlb_init_folio(h, folio);
+	err = luo_hugetlb_charge_folio(h, folio);
+	/* Of whom it is charged to now. It is taken off when the folio is freed. */
+	lruvec_stat_mod_folio(folio, NR_HUGETLB, pages_per_huge_page(h));
+	if (err)
+		goto put;
+	err = luo_hugetlb_add_region(inode, index, index + 1);
+	if (err)
+		goto put;
+	__folio_mark_uptodate(folio);
+	err = hugetlb_add_to_page_cache(folio, inode->i_mapping, index);
+	if (err) {
+		region_del(inode_resv_map(inode), index, index + 1);
+		goto put;
+	}
+	folio_set_hugetlb_migratable(folio);
+	folio_unlock(folio);
+put:
+	folio_put(folio);
+	return err;
+}
+
+/* Give a folio that KHO has restored back to the pool, or to the machine if it is surplus. */
+void luo_hugetlb_free_folio(struct hstate *h, struct folio *folio)
+{
+	luo_hugetlb_init_folio(h, folio);
+	lruvec_stat_mod_folio(folio, NR_HUGETLB, pages_per_huge_page(h));
+	folio_put(folio);
+}
+
+void luo_hugetlb_complain(struct file *file, const char *what)
+{
+	pr_err("HugeTLB: %pD (inode %lu) is not handed over: %s\n", file, file_inode(file)->i_ino,
+	       what);
+}
+
+/* 2 MiB pages are allocated in a subsys_initcall(); gigantic ones were before. */
+static int __init luo_hugetlb_before_alloc(void)
+{
+	struct hstate *h;
+
+	if (!hugepages_supported())
+		return 0;
+	/* What hugetlb_init() is about to make the number of the default size. */
+	if (!parsed_default_hugepagesz && default_hstate_max_huge_pages)
+		luo_hugetlb_take(HUGETLB_PAGE_ORDER, &default_hstate_max_huge_pages,
+				 default_hugepages_in_node);
+	for_each_hstate(h)
+		luo_hugetlb_take(h->order, &h->max_huge_pages, h->max_huge_pages_node);
+	return 0;
+}
+arch_initcall(luo_hugetlb_before_alloc);
+
+static int __init luo_hugetlb_after_alloc(void)
+{
+	if (hugepages_supported())
+		luo_hugetlb_count_all();
+	return 0;
+}
+subsys_initcall_sync(luo_hugetlb_after_alloc);
