@@ -116,7 +116,7 @@ pub(crate) fn count_all() {
             }
             continue;
         }
-        let surplus = row.count - ASKED[at].load(Relaxed);
+        let surplus = row.count.saturating_sub(ASKED[at].load(Relaxed));
         size.count(row.node, row.count as isize, surplus as isize);
         pr_info!(
             "{} pages of order {} come from node {}, {surplus} of them surplus\n",

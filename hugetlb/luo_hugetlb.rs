@@ -34,6 +34,8 @@ mod memfd;
 mod pools;
 mod raw;
 mod runs;
+#[cfg(CONFIG_RUST_LIVEUPDATE_KUNIT_TEST)]
+mod tests;
 
 use kernel::{
     liveupdate::{

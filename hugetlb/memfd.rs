@@ -105,7 +105,7 @@ pub(crate) struct Saved {
 }
 
 impl Saved {
-    fn new(file: HugeFile<'_>) -> Result<Self> {
+    pub(crate) fn new(file: HugeFile<'_>) -> Result<Self> {
         let size = file.size()?;
         let locked = file.lock();
         let attributes = locked.attributes()?;
@@ -136,7 +136,7 @@ impl Saved {
     }
 
     /// Saves what may have changed, and refuses what must not have.
-    fn again(&mut self, file: HugeFile<'_>) -> Result {
+    pub(crate) fn again(&mut self, file: HugeFile<'_>) -> Result {
         let size = file.size()?;
         let locked = file.lock();
         let attributes = locked.attributes()?;
@@ -144,7 +144,6 @@ impl Saved {
         drop(locked);
 
         if attributes.size != self.record.size || *found.runs != *self.runs() {
-            file.complain(c"it has changed since it was preserved");
             return Err(EBUSY);
         }
         let runs = self.record.runs;
@@ -152,7 +151,7 @@ impl Saved {
         Ok(())
     }
 
-    fn runs(&self) -> &[Run] {
+    pub(crate) fn runs(&self) -> &[Run] {
         self.runs.as_deref().unwrap_or(&[])
     }
 }
@@ -194,7 +193,12 @@ impl FileHandler for Memfd {
 
     fn freeze(&self, args: Freeze<'_, Self>) -> Result<Self::Data> {
         let file = HugeFile::new(args.file).ok_or(EINVAL)?;
-        args.private.again(file)?;
+        args.private.again(file).inspect_err(|error| {
+            file.complain(match *error {
+                EBUSY => c"it has changed since it was preserved",
+                _ => c"its pages cannot be preserved any more",
+            });
+        })?;
         Ok(args.data)
     }
 

@@ -135,14 +135,15 @@ int luo_hugetlb_add_region(struct inode *inode, long from, long to)
 /* Make a folio that KHO has restored one in use. It is counted already. */
 static void luo_hugetlb_init_folio(struct hstate *h, struct folio *folio)
 {
-	/* Nobody else has a reference: it is new. */
-	folio_ref_freeze(folio, 1);
 	init_new_hugetlb_folio(folio);
-	hugetlb_vmemmap_optimize_folio(h, folio);
+	/* Not if somebody happens to look at it. */
+	if (folio_ref_freeze(folio, 1)) {
+		hugetlb_vmemmap_optimize_folio(h, folio);
+		folio_ref_unfreeze(folio, 1);
+	}
 	spin_lock_irq(&hugetlb_lock);
 	list_add(&folio->lru, &h->hugepage_activelist);
 	spin_unlock_irq(&hugetlb_lock);
-	folio_ref_unfreeze(folio, 1);
 }
 
 static int luo_hugetlb_charge_folio(struct hstate *h, struct folio *folio)

@@ -66,9 +66,15 @@ impl Pools {
         let is_sound = |(at, row): (usize, &Row)| {
             let before = &rows[..at];
             let pages = row.count.checked_shl(row.order).unwrap_or(u64::MAX);
-            let fits = row.node == RESERVED || pages <= node_pages(row.node);
+            let most = match row.node {
+                RESERVED => (0..raw::NODES)
+                    .map(&node_pages)
+                    .fold(0, u64::saturating_add),
+                node => node_pages(node),
+            };
             let is_whole = row.order < u64::BITS && pages >> row.order == row.count;
-            fits && is_whole
+            pages <= most
+                && is_whole
                 && row.count <= isize::MAX as u64
                 && !before.iter().any(|other| other.is(row.order, row.node))
         };
@@ -214,5 +220,91 @@ impl Incoming {
                 _ => {}
             }
         }
+    }
+}
+
+#[cfg(CONFIG_RUST_LIVEUPDATE_KUNIT_TEST)]
+#[kunit_tests(rust_liveupdate_hugetlb_pools)]
+mod tests {
+    use super::*;
+
+    /// A machine of two nodes, with 1024 small pages each.
+    fn node_pages(node: u32) -> u64 {
+        match node {
+            0 | 1 => 1024,
+            _ => 0,
+        }
+    }
+
+    const fn row(order: u32, node: u32, count: u64) -> Row {
+        Row { order, node, count }
+    }
+
+    fn pools(rows: &[Row]) -> Result<KhoFolio<Pools>> {
+        let mut pools = KhoFolio::<Pools>::zeroed()?;
+        pools.magic = MAGIC;
+        pools.rows[..rows.len()].copy_from_slice(rows);
+        Ok(pools)
+    }
+
+    #[test]
+    fn what_is_added_can_be_taken_once() -> Result {
+        let mut pools = pools(&[])?;
+        pools.add(&[row(9, 0, 3), row(9, RESERVED, 5)])?;
+        pools.add(&[row(9, 1, 1), row(9, 0, 2), row(4, 0, 7)])?;
+        assert_eq!(pools.rows().len(), 4);
+        assert_eq!(pools.left(9, |node| node != RESERVED), 6);
+        assert_eq!(pools.left(9, |node| node == RESERVED), 5);
+        pools.take(row(9, 0, 5))?;
+        assert_eq!(pools.take(row(9, 0, 1)), Err(EINVAL));
+        assert_eq!(pools.take(row(9, 2, 1)), Err(EINVAL));
+        assert_eq!(pools.left(9, |node| node != RESERVED), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn counts_of_a_file_are_added_all_or_none() -> Result {
+        let mut pools = pools(&[])?;
+        for node in 1..Pools::ROWS as u32 {
+            pools.add(&[row(9, node, 1)])?;
+        }
+        let both = [row(9, 1000, 1), row(9, 1001, 1)];
+        assert_eq!(pools.add(&both), Err(ENOSPC));
+        assert_eq!(pools.left(9, |node| node >= 1000), 0);
+        pools.add(&[row(9, 1, 1), row(9, 1000, 1)])?;
+        assert_eq!(pools.add(&both), Err(ENOSPC));
+        assert_eq!(pools.left(9, |_| true), Pools::ROWS as u64 + 1);
+        Ok(())
+    }
+
+    #[test]
+    fn counts_that_cannot_be_are_refused() -> Result {
+        let sound: [&[Row]; 4] = [
+            &[],
+            &[row(9, 0, 2), row(9, 1, 2), row(9, RESERVED, 4)],
+            &[row(10, 0, 1), row(9, 0, 1)],
+            &[row(10, 0, 1), row(0, 5, u64::MAX), row(9, 5, 1)],
+        ];
+        for rows in sound {
+            assert_eq!(pools(rows)?.check(node_pages), Ok(()));
+        }
+        let damaged: [&[Row]; 9] = [
+            &[row(9, 0, 3)],
+            &[row(9, 2, 1)],
+            &[row(9, 0, 1), row(9, 0, 1)],
+            &[row(9, RESERVED, 5)],
+            &[row(9, 0, u64::MAX)],
+            &[row(63, 0, 2)],
+            &[row(64, RESERVED, 1)],
+            &[row(u32::MAX, 0, 0), row(u32::MAX, 0, 1)],
+            &[row(9, RESERVED, 1 << 55)],
+        ];
+        for rows in damaged {
+            assert_eq!(pools(rows)?.check(node_pages), Err(EINVAL));
+        }
+        let mut other = pools(&[])?;
+        other.magic += 1;
+        assert_eq!(other.check(node_pages), Err(EINVAL));
+        Ok(())
     }
 }

@@ -68,6 +68,24 @@ impl Size {
     }
 }
 
+#[cfg(CONFIG_RUST_LIVEUPDATE_KUNIT_TEST)]
+impl Size {
+    /// How many pages there are.
+    pub(crate) fn allocated(self) -> usize {
+        // SAFETY: It is in a static array. The number can change at any time.
+        unsafe { (&raw const (*self.0.as_ptr()).nr_huge_pages).read_volatile() }
+    }
+
+    /// Allows pages beyond what the pool has.
+    pub(crate) fn overcommit(self, pages: usize) {
+        // SAFETY: It is in a static array. At boot nobody else sets this.
+        unsafe { (*self.0.as_ptr()).nr_overcommit_huge_pages = pages };
+    }
+}
+
+/// How many nodes there can be.
+pub(crate) const NODES: u32 = 1 << bindings::NODES_SHIFT;
+
 /// How many small pages a node has; none if it is not online.
 pub(crate) fn node_pages(node: u32) -> u64 {
     // SAFETY: The function takes any number.
@@ -355,9 +373,8 @@ impl Drop for LockedFile<'_> {
 unsafe extern "C" fn luo_hugetlb_take(order: c_uint, pages: *mut c_ulong, on_nodes: *mut c_uint) {
     // SAFETY: By the requirements of this function.
     let pages = unsafe { &mut *pages.cast() };
-    let nodes = 1 << bindings::NODES_SHIFT;
     // SAFETY: By the requirements of this function.
-    let on_nodes = unsafe { core::slice::from_raw_parts_mut(on_nodes, nodes) };
+    let on_nodes = unsafe { core::slice::from_raw_parts_mut(on_nodes, NODES as usize) };
     boot::take(order, pages, on_nodes);
 }
 

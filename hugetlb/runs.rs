@@ -251,3 +251,62 @@ fn check(runs: &[Run], bytes: u64, most: [u64; 2]) -> Result {
     }
     Ok(())
 }
+
+#[cfg(CONFIG_RUST_LIVEUPDATE_KUNIT_TEST)]
+#[kunit_tests(rust_liveupdate_hugetlb_runs)]
+mod tests {
+    use super::*;
+
+    const BYTES: u64 = 1 << 21;
+
+    const fn run(index: u64, count: u64, address: u64) -> Run {
+        Run {
+            index,
+            count,
+            address,
+        }
+    }
+
+    #[test]
+    fn runs_that_cannot_be_are_refused() {
+        let end = i64::MAX as u64 / BYTES;
+        let sound: [&[Run]; 4] = [
+            &[],
+            &[run(0, 3, BYTES), run(3, 1, 8 * BYTES), run(9, 2, 0)],
+            &[run(7, 5, 0), run(12, 4, BYTES)],
+            &[run(end - 1, 1, BYTES)],
+        ];
+        for runs in sound {
+            assert_eq!(check(runs, BYTES, [4, 5]), Ok(()));
+        }
+        let damaged: [&[Run]; 10] = [
+            // More than were counted.
+            &[run(0, 5, BYTES)],
+            &[run(0, 4, BYTES), run(4, 1, 8 * BYTES)],
+            &[run(0, 6, 0)],
+            &[run(0, 1, BYTES), run(1, u64::MAX, 0)],
+            // Not in the order of the file.
+            &[run(3, 1, BYTES), run(2, 1, 2 * BYTES)],
+            &[run(0, 2, BYTES), run(1, 1, 0)],
+            // Of no pages, and where there are none.
+            &[run(0, 0, BYTES)],
+            &[run(0, 1, BYTES + 4096)],
+            &[run(0, 2, u64::MAX - BYTES + 1)],
+            &[run(end, 1, BYTES)],
+        ];
+        for runs in damaged {
+            assert_eq!(check(runs, BYTES, [4, 5]), Err(EINVAL));
+        }
+    }
+
+    #[test]
+    fn pages_that_follow_each_other_are_one_run() {
+        let two = run(3, 2, BYTES);
+        assert!(two.leads_to(&run(5, 1, 3 * BYTES), BYTES));
+        assert!(!two.leads_to(&run(6, 1, 3 * BYTES), BYTES));
+        assert!(!two.leads_to(&run(5, 1, 4 * BYTES), BYTES));
+        assert!(!two.leads_to(&run(5, 1, 0), BYTES));
+        assert!(run(3, 2, 0).leads_to(&run(5, 1, 0), BYTES));
+        assert!(!run(3, 2, 0).leads_to(&run(5, 1, BYTES), BYTES));
+    }
+}

@@ -16,11 +16,6 @@ set -euo pipefail
 # shellcheck source=scripts/toolchain.sh
 . "$TOP/scripts/toolchain.sh"
 
-# has_hugetlb: of the tree, what Kconfig looks for as well.
-has_hugetlb() {
-	grep -q "init_new_hugetlb_folio(struct folio \*folio)" "$TREE/mm/hugetlb_internal.h"
-}
-
 # describe KIND: sets FRAGMENTS, which make the configuration, SEEDS, builds to start from, and
 # COMPILER. gcc is quicker, and on every machine.
 describe() {
@@ -31,7 +26,7 @@ describe() {
 	names=(base "$ARCH")
 	[ "$rest" = bench ] || names+=(client)
 	[ "$core" = c ] || names+=(rust)
-	[ "$ARCH" != x86_64 ] || [ "$rest" = bench ] || ! has_hugetlb || names+=(hugetlb)
+	[ "$ARCH" != x86_64 ] || [ "$rest" = bench ] || ! has_hugetlb "$TREE" || names+=(hugetlb)
 	[ "$core" = c ] || [ "$rest" = bench ] || names+=(module kunit)
 	SEEDS=(rust c)
 	COMPILER=clang

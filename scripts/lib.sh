@@ -212,3 +212,8 @@ as_group() {
 	[ -z "$signal" ] || rc=130
 	return "$rc"
 }
+
+# has_hugetlb TREE: can its files in huge pages be handed over? Kconfig finds out the same.
+has_hugetlb() {
+	grep -q 'init_new_hugetlb_folio(struct folio \*folio)' "$1/mm/hugetlb_internal.h"
+}

@@ -86,6 +86,19 @@ collect() {
 		sizes rust "$dir-rustbench/kernel/liveupdate/flb/"{luo_flb,shim}.o
 }
 
+# count_huge: what a file of 1 GiB costs in huge pages, in small ones, and the ratio.
+count_huge() {
+	local log=$RUN/$NAME-huge.log
+
+	FLB_TIMEOUT=600 FLB_SMP=1 FLB_ICOUNT=1 "$TOP/scripts/boot.sh" "$CACHE/image/$NAME-rust" \
+		"$RUN/$NAME-huge.initrd" "$log" flb.mode=scenario flb.scenario=hugetlb-cost \
+		flb.chain=rust,rust flb.memory=5G hugepages=512 || return 1
+	grep -q '^FLB-RESULT pass' "$log" || die "no result with huge pages" "log: $log"
+	tr -d '\r' <"$log" | awk '/^FLB-COST/ {
+		printf "%s, %s: %d in huge pages, %d in small ones, ratio 1/%d\n",
+			$2, $3, $5, $4, $5 ? $4 / $5 : 0 }'
+}
+
 # bench: all of it.
 bench() {
 	"$TOP/scripts/setup.sh" --all
@@ -100,10 +113,16 @@ bench() {
 	for core in c rust; do
 		"$TOP/scripts/initrd.sh" "$RUN/$NAME-$core.initrd" "bench=$(image "$core")"
 	done
+	"$TOP/scripts/build.sh" "$TREE" rust
+	"$TOP/scripts/initrd.sh" "$RUN/$NAME-huge.initrd" "rust=$CACHE/image/$NAME-rust"
 	step "Count instructions" count || exit 1
 	collect >"$RUN/$NAME.tsv" || die "not all was measured" "see $RUN"
 	printf '\nLinux %s\n' "${found##* }"
 	python3 "$TOP/scripts/bench/report.py" "$RUN/$NAME.tsv" | tee "$RUN/$NAME.txt"
+	if has_hugetlb "$TREE"; then
+		printf '\nA file of 1 GiB\n' | tee -a "$RUN/$NAME.txt"
+		count_huge | tee -a "$RUN/$NAME.txt"
+	fi
 	printf '\nAll numbers: %s\n' "$RUN/$NAME.tsv"
 }
 

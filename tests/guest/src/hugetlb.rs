@@ -114,9 +114,14 @@ pub struct HugeFile {
 const PART: usize = 4096;
 
 impl HugeFile {
-    pub fn create(&self) -> io::Result<File> {
+    pub fn create_empty(&self) -> io::Result<File> {
         let file = sys::memfd_create_huge("huge", self.size.0)?;
         file.set_len(self.len * self.size.bytes())?;
+        Ok(file)
+    }
+
+    pub fn create(&self) -> io::Result<File> {
+        let file = self.create_empty()?;
         for &index in self.filled {
             self.fill(&file, index)?;
         }

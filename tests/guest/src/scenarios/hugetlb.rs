@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Memfds in huge pages, and the pools of the kernels that they come to.
 
+use super::hostile::{poke_behind, Place};
 use super::{hop, hops, scenario};
 use crate::hugetlb::{expect, expect_node, pool, restore, save, HugeFile, GIB1, MIB2};
 use crate::liveupdate::{LiveUpdate, Session};
 use crate::run::{finish, Run, Scenario};
 use crate::sys::{self, Mapping};
-use crate::{kexec, report};
+use crate::{kexec, memory, report};
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::time::Instant;
 
 const POOL: &str = "hugepages=16";
 const NODES: &str = "numa=fake=2 hugepages=0:8,1:8";
@@ -82,6 +84,21 @@ pub const SCENARIOS: &[Scenario] = &[
         &[hop(GIGANTIC, gigantic_0), hop("", gigantic_1)],
     ),
     scenario(
+        "hugetlb-counts-none",
+        "the counts are of memory that no node has: they are refused, and so are the files",
+        &[hop(POOL, none), hop(POOL, refused_counts)],
+    ),
+    scenario(
+        "hugetlb-counts-fewer",
+        "fewer pages were counted than a file has: it is refused, and nothing is freed",
+        &[hop(POOL, fewer), hop(POOL, refused_file)],
+    ),
+    scenario(
+        "hugetlb-counts-more",
+        "more pages were counted than come: what is missing leaves the pool at the end",
+        &[hop(POOL, more), hop(POOL, some_missing)],
+    ),
+    scenario(
         "hugetlb-20",
         "twenty kernels hand over the same files",
         &[
@@ -122,13 +139,17 @@ fn only(name: &str, files: &[HugeFile]) -> io::Result<Session> {
 
 fn file_0(_: &mut Run) -> io::Result<Vec<Session>> {
     expect("at first", MIB2, pool(16, 16, 0, 0))?;
-    let mut file = FOUR.create()?;
+    let mut file = FOUR.create_empty()?;
+    sys::fallocate(&file, 0, 0, FOUR.len << MIB2.0)?;
     sys::seals(&file, SEALS)?;
     file.set_permissions(PermissionsExt::from_mode(0o640))?;
     let session = LiveUpdate::open()?.create("file")?;
     session.preserve(&file, FOUR.token)?;
     session.preserve(EMPTY.create()?, EMPTY.token)?;
-    // What is saved again with the kexec.
+    // It can still be written to. What is not in its pages is saved again with the kexec.
+    for index in 0..FOUR.len {
+        FOUR.fill(&file, index)?;
+    }
     file.seek(SeekFrom::Start(12345))?;
     expect("preserved", MIB2, pool(16, 12, 0, 0))?;
     drop(file);
@@ -428,7 +449,7 @@ fn most_1(_: &mut Run) -> io::Result<Vec<Session>> {
     expect("at first", MIB2, pool(400, 0, 0, 0))?;
     let session = LiveUpdate::open()?.retrieve("most")?;
     let file = session.retrieve(MOST.token)?;
-    let pages = std::os::unix::fs::MetadataExt::blocks(&file.metadata()?) * 512;
+    let pages = file.metadata()?.blocks() * 512;
     report::equal("pages", 400, pages / MIB2.bytes());
     finish("most", session);
     drop(file);
@@ -463,6 +484,69 @@ fn gigantic_1(_: &mut Run) -> io::Result<Vec<Session>> {
     Ok(Vec::new())
 }
 
+/// The FLB's place in the block of the orchestrator, as it is registered before those of clients.
+const ENTRY: u64 = 0;
+/// Where the number of pages of the first row is.
+const FIRST_COUNT: u64 = 16;
+
+/// Hands over a file with another number of pages in the counts.
+fn counted(run: &Run, pages: u64) -> io::Result<Vec<Session>> {
+    let session = only("files", &[FOUR])?;
+    let data = Place::find(run.contract.fdt)?.data(ENTRY);
+    poke_behind(data, FIRST_COUNT, &pages.to_ne_bytes())?;
+    Ok(vec![session])
+}
+
+fn none(run: &mut Run) -> io::Result<Vec<Session>> {
+    counted(run, 1 << 40)
+}
+
+fn fewer(run: &mut Run) -> io::Result<Vec<Session>> {
+    counted(run, 3)
+}
+
+fn more(run: &mut Run) -> io::Result<Vec<Session>> {
+    counted(run, 5)
+}
+
+/// Has a file retrieved that cannot be, and the session finished.
+fn cannot_come(run: &mut Run, said: &str) -> io::Result<()> {
+    let session = LiveUpdate::open()?.retrieve("files")?;
+    let got = session.retrieve(FOUR.token).map(drop);
+    report::errno("retrieve", libc::EINVAL, &got);
+    finish("files", session);
+    let said = format!("luo_hugetlb: {said}");
+    let told = run.boot_log.clone().into_iter().chain(run.kmsg.lines());
+    let mut told = told.filter(|line| line.starts_with(&said));
+    report::holds(&said, told.next().is_some());
+    Ok(())
+}
+
+fn refused_counts(run: &mut Run) -> io::Result<Vec<Session>> {
+    expect("at first", MIB2, pool(16, 16, 0, 0))?;
+    cannot_come(run, "the counts of")?;
+    expect("finished", MIB2, pool(16, 16, 0, 0))?;
+    Ok(Vec::new())
+}
+
+fn refused_file(run: &mut Run) -> io::Result<Vec<Session>> {
+    expect("at first", MIB2, pool(16, 13, 0, 0))?;
+    cannot_come(run, "3 pages of order 9 have not come")?;
+    expect("finished", MIB2, pool(13, 13, 0, 0))?;
+    Ok(Vec::new())
+}
+
+fn some_missing(_: &mut Run) -> io::Result<Vec<Session>> {
+    expect("at first", MIB2, pool(16, 11, 0, 0))?;
+    let session = LiveUpdate::open()?.retrieve("files")?;
+    let files = restore(&session, &[FOUR])?;
+    finish("files", session);
+    expect("finished", MIB2, pool(15, 11, 0, 0))?;
+    drop(files);
+    expect("closed", MIB2, pool(15, 15, 0, 0))?;
+    Ok(Vec::new())
+}
+
 fn twenty_0(_: &mut Run) -> io::Result<Vec<Session>> {
     Ok(vec![only("files", &[FOUR, TWO])?])
 }
@@ -488,5 +572,56 @@ fn twenty_last(_: &mut Run) -> io::Result<Vec<Session>> {
     drop(restore(&session, &[FOUR, TWO])?);
     finish("files", session);
     expect("closed", MIB2, pool(16, 16, 0, 0))?;
+    Ok(Vec::new())
+}
+
+/// What it costs to hand over a file of 1 GiB, in huge pages and in small ones. With a clock that
+/// ticks once an instruction this is in instructions.
+pub const COST: Scenario = scenario(
+    "hugetlb-cost",
+    "a file in huge pages costs at most a hundredth of one in small pages",
+    &[hop("flb.memory=5G hugepages=512", cost_0), hop("", cost_1)],
+);
+
+/// What the files are called, and how much their pages have, as a power of two.
+const COSTS: [(&str, u32); 2] = [("memfd", 12), ("huge", MIB2.0)];
+
+/// Tells both, for the benchmark, and compares them.
+fn compare(what: &str, unit: &str, [small, huge]: [u64; 2]) {
+    report::line(format_args!("FLB-COST {what} {unit} {small} {huge}"));
+    let of = format_args!("{what}: {huge} {unit} of {small}");
+    report::holds(of, huge.saturating_mul(100) <= small);
+}
+
+fn cost_0(_: &mut Run) -> io::Result<Vec<Session>> {
+    let session = LiveUpdate::open()?.create("files")?;
+    let (mut instructions, mut bytes) = ([0; 2], [0; 2]);
+    for (at, (name, log)) in COSTS.into_iter().enumerate() {
+        let file = match name {
+            "huge" => sys::memfd_create_huge(name, log)?,
+            _ => sys::memfd_create(name)?,
+        };
+        sys::fallocate(&file, 0, 0, GIB1.bytes())?;
+        let (free, start) = (memory::free()?, Instant::now());
+        session.preserve(file, at as u64)?;
+        instructions[at] = start.elapsed().as_nanos() as u64;
+        bytes[at] = free.saturating_sub(memory::free()?);
+    }
+    compare("preserve", "instructions", instructions);
+    compare("preserve", "bytes", bytes);
+    Ok(vec![session])
+}
+
+fn cost_1(_: &mut Run) -> io::Result<Vec<Session>> {
+    let session = LiveUpdate::open()?.retrieve("files")?;
+    let mut instructions = [0; 2];
+    for (at, instructions) in instructions.iter_mut().enumerate() {
+        let start = Instant::now();
+        let file = session.retrieve(at as u64)?;
+        *instructions = start.elapsed().as_nanos() as u64;
+        report::equal("blocks", GIB1.bytes() / 512, file.metadata()?.blocks());
+    }
+    compare("retrieve", "instructions", instructions);
+    finish("files", session);
     Ok(Vec::new())
 }

@@ -68,6 +68,7 @@ pub const SPECIAL: &[Scenario] = &[
     matrix::REFUSED,
     chain::TWENTY,
     capacity::MOST,
+    hugetlb::COST,
     hostile::HOSTILE,
     module::PRESERVED,
     module::HANDED_OVER,

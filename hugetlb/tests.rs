@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A file is looked through and saved, as far as one kernel can tell.
+
+use crate::{
+    memfd::Saved,
+    pools::RESERVED,
+    raw::{
+        Attributes,
+        HugeFile,
+        Size, //
+    },
+    runs::{
+        Found,
+        Run, //
+    }, //
+};
+use kernel::{
+    bindings,
+    error::from_err_ptr,
+    liveupdate::file::OpenFile,
+    page::PAGE_SIZE,
+    prelude::*,
+    sync::aref::ARef, //
+};
+
+/// The size of what one entry of a page middle directory maps.
+fn size() -> Result<Size> {
+    Size::of_order((PAGE_SIZE / size_of::<u64>()).trailing_zeros()).ok_or(ENODEV)
+}
+
+/// A file of eight pages, of which these are there. They are allocated when they are needed, beyond
+/// what the pool has.
+fn file_with(pages: &[usize]) -> Result<ARef<OpenFile>> {
+    let size = size()?;
+    size.overcommit(8);
+    let file = HugeFile::create(size)?;
+    let attributes = Attributes {
+        size: 8 * size.bytes(),
+        position: 5,
+        seals: bindings::F_SEAL_GROW,
+        flags: 0,
+        mode: 0o600,
+    };
+    HugeFile::new(&file)
+        .ok_or(EINVAL)?
+        .set_attributes(&attributes)?;
+    for index in pages {
+        // SAFETY: The file is one in huge pages.
+        let folio = from_err_ptr(unsafe {
+            bindings::memfd_alloc_folio(file.as_ptr(), index << size.order())
+        })?;
+        // SAFETY: The reference is ours.
+        unsafe { bindings::folio_put(folio) };
+    }
+    Ok(file)
+}
+
+/// Closes a file, and returns how many pages there still are.
+fn close(file: ARef<OpenFile>) -> Result<usize> {
+    drop(file);
+    // SAFETY: May be called by any task that holds no lock.
+    unsafe { bindings::flush_delayed_fput() };
+    Ok(size()?.allocated())
+}
+
+#[kunit_tests(rust_liveupdate_hugetlb)]
+mod suite {
+    use super::*;
+
+    #[test]
+    fn pages_and_what_is_reserved_are_found() -> Result {
+        let (size, before) = (size()?, size()?.allocated());
+        let file = file_with(&[0, 1, 5])?;
+        let huge = HugeFile::new(&file).ok_or(EINVAL)?;
+        size.hold(3)?;
+        huge.add_region(1, 5)?;
+        let found = Found::of(&huge.lock(), size)?;
+        let is_there = |run: &Run| (run.index, run.count, run.address != 0);
+        let runs: KVec<_> = found.runs.iter().map(is_there).try_fold(
+            KVec::new(),
+            |mut runs, run| -> Result<_> {
+                runs.push(run, GFP_KERNEL)?;
+                Ok(runs)
+            },
+        )?;
+        let counts = |reserved| {
+            let rows = found.counts.iter();
+            let is_it = rows.filter(|row| (row.node == RESERVED) == reserved);
+            is_it.map(|row| row.count).sum::<u64>()
+        };
+        assert_eq!((found.pages.len(), counts(false), counts(true)), (3, 3, 3));
+        // The first two may be two runs.
+        assert_eq!(runs[runs.len() - 2..], [(2, 3, false), (5, 1, true)]);
+        drop(found);
+        assert_eq!(close(file)?, before);
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_that_was_saved_is_as_before() -> Result {
+        let before = size()?.allocated();
+        let file = file_with(&[2, 3])?;
+        let mut saved = Saved::new(HugeFile::new(&file).ok_or(EINVAL)?)?;
+        saved.again(HugeFile::new(&file).ok_or(EINVAL)?)?;
+        // The pages stay with it when the file is gone.
+        assert_eq!(close(file)?, before + 2);
+        drop(saved);
+        assert_eq!(size()?.allocated(), before);
+        Ok(())
+    }
+}
+
+#[cfg(CONFIG_LIVEUPDATE_FLB_FAULTS)]
+mod faults {
+    use super::*;
+    use kernel::error::to_result;
+
+    extern "C" {
+        // See `tests/kunit/faults.c` of the FLB core.
+        fn luo_flb_faults_install() -> c_int;
+        fn luo_flb_faults_remove();
+        fn luo_flb_faults_begin(first: u32, last: u32);
+        fn luo_flb_faults_end() -> u32;
+    }
+
+    #[kunit_tests(rust_liveupdate_hugetlb_faults)]
+    mod suite {
+        use super::*;
+
+        #[test]
+        fn what_fails_leaves_the_file_as_it_was() -> Result {
+            // SAFETY: Tests run one after the other. After a failure it is left to the next one.
+            to_result(unsafe { luo_flb_faults_install() })?;
+            let before = size()?.allocated();
+            let file = file_with(&[0, 2, 4, 6])?;
+            let huge = HugeFile::new(&file).ok_or(EINVAL)?;
+            let mut refused = 0;
+            for first in 1.. {
+                // SAFETY: Allocations of this task may fail.
+                unsafe { luo_flb_faults_begin(first, first) };
+                let saved = Saved::new(huge);
+                // SAFETY: As above.
+                let failed = unsafe { luo_flb_faults_end() } >= first;
+                match &saved {
+                    Ok(saved) => {
+                        assert_eq!(saved.runs().iter().map(|run| run.count).sum::<u64>(), 4)
+                    }
+                    Err(error) => {
+                        assert!(failed && *error == ENOMEM);
+                        refused += 1;
+                    }
+                }
+                if !failed {
+                    break;
+                }
+            }
+            // SAFETY: As above.
+            unsafe { luo_flb_faults_remove() };
+            // The lists, the description, the record.
+            assert!(refused >= 5);
+            assert_eq!(close(file)?, before);
+            Ok(())
+        }
+    }
+}
