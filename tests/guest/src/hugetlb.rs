@@ -9,6 +9,9 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 
+/// Where the pools are, if the kernel has some.
+pub const POOLS: &str = "/sys/kernel/mm/hugepages";
+
 /// The size of a huge page.
 #[derive(Clone, Copy)]
 pub struct Size(pub u32);
@@ -23,7 +26,7 @@ impl Size {
 
     /// What the kernel calls its directories.
     fn directory(self) -> String {
-        format!("hugepages/hugepages-{}kB", self.bytes() >> 10)
+        format!("hugepages-{}kB", self.bytes() >> 10)
     }
 }
 
@@ -63,12 +66,15 @@ impl Display for Pool {
 
 impl Pool {
     pub fn of(size: Size) -> io::Result<Self> {
-        Self::read(&format!("/sys/kernel/mm/{}", size.directory()))
+        Self::read(&format!("{POOLS}/{}", size.directory()))
     }
 
     pub fn of_node(size: Size, node: u32) -> io::Result<Self> {
         let nodes = "/sys/devices/system/node";
-        Self::read(&format!("{nodes}/node{node}/{}", size.directory()))
+        Self::read(&format!(
+            "{nodes}/node{node}/hugepages/{}",
+            size.directory()
+        ))
     }
 
     fn read(directory: &str) -> io::Result<Self> {

@@ -4,6 +4,7 @@
 
 use super::{hop, scenario, ALL, GET};
 use crate::client::{counts, Counts};
+use crate::hugetlb;
 use crate::liveupdate::{LiveUpdate, Session};
 use crate::mass::{self, Calls, State};
 use crate::memfd::{self, Blob};
@@ -12,6 +13,7 @@ use crate::report;
 use crate::run::{expect, finish, same_counts, save, take_back, Run, Scenario};
 use std::fmt::Display;
 use std::io;
+use std::path::Path;
 
 pub const SCENARIOS: &[Scenario] = &[
     scenario(
@@ -37,9 +39,11 @@ pub const MOST: Scenario = scenario(
     &[hop("", leave::<512>), hop(GET, arrive::<512>)],
 );
 
-/// The FLBs that there are anyway: three of our client, three of the tree's, one of the sample. The
-/// numbers above include them.
-const OTHERS: u32 = 7;
+/// The FLBs that there are anyway: three of our client, three of the tree's, one of the sample, and
+/// that of HugeTLB where it is. The numbers above include them.
+fn others() -> u32 {
+    7 + u32::from(Path::new(hugetlb::POOLS).exists())
+}
 
 /// The word of the command line that tells the next kernel how many of the many it is handed.
 const COMING: &str = "flb.mass";
@@ -54,7 +58,7 @@ const NOTE: Blob = Blob::new(3, 5000);
 
 /// How many of so many FLBs, all others included, are among the many here.
 fn share(run: &Run, total: u32) -> u32 {
-    total.min(run.contract.max) - OTHERS
+    total.min(run.contract.max) - others()
 }
 
 fn coming(run: &Run) -> u32 {
@@ -63,7 +67,7 @@ fn coming(run: &Run) -> u32 {
 }
 
 fn leave<const TOTAL: u32>(run: &mut Run) -> io::Result<Vec<Session>> {
-    let wanted = TOTAL - OTHERS;
+    let wanted = TOTAL - others();
     mass::create(wanted, run.hop)?;
     register(run, wanted)?;
     let here = mass::state()?;
@@ -93,7 +97,7 @@ fn leave<const TOTAL: u32>(run: &mut Run) -> io::Result<Vec<Session>> {
 }
 
 fn refused<const TOTAL: u32>(run: &mut Run) -> io::Result<Vec<Session>> {
-    let wanted = TOTAL - OTHERS;
+    let wanted = TOTAL - others();
     mass::create(wanted, run.hop)?;
     register(run, wanted)?;
     let here = mass::state()?;
@@ -131,13 +135,13 @@ fn refused<const TOTAL: u32>(run: &mut Run) -> io::Result<Vec<Session>> {
 }
 
 fn arrive<const TOTAL: u32>(run: &mut Run) -> io::Result<Vec<Session>> {
-    take_over(run, TOTAL - OTHERS)?;
+    take_over(run, TOTAL - others())?;
     go_on_without(run)
 }
 
 /// Registers so many of them, or as many as there is room for.
 fn register(run: &Run, wanted: u32) -> io::Result<()> {
-    let fit = share(run, wanted + OTHERS);
+    let fit = share(run, wanted + others());
     let expected = if fit < wanted { libc::ENOSPC } else { 0 };
     report::errno(
         format_args!("register {wanted} FLBs"),
@@ -214,7 +218,7 @@ fn take_over(run: &mut Run, wanted: u32) -> io::Result<()> {
     let n = came.max(wanted);
     mass::create(n, run.hop)?;
     register(run, wanted)?;
-    let registered = share(run, wanted + OTHERS);
+    let registered = share(run, wanted + others());
     let known = came.min(registered);
     if came < n {
         report::errno(
