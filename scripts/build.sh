@@ -26,7 +26,8 @@ describe() {
 	names=(base "$ARCH")
 	[ "$rest" = bench ] || names+=(client)
 	[ "$core" = c ] || names+=(rust)
-	[ "$ARCH" != x86_64 ] || [ "$rest" = bench ] || ! has_hugetlb "$TREE" || names+=(hugetlb)
+	[[ $rest == bench || $rest == 64k ]] || ! has_hugetlb "$TREE" ||
+		names+=(hugetlb "hugetlb_$ARCH")
 	[ "$core" = c ] || [ "$rest" = bench ] || names+=(module kunit)
 	SEEDS=(rust c)
 	COMPILER=clang

@@ -92,7 +92,7 @@ count_huge() {
 
 	FLB_TIMEOUT=600 FLB_SMP=1 FLB_ICOUNT=1 "$TOP/scripts/boot.sh" "$CACHE/image/$NAME-rust" \
 		"$RUN/$NAME-huge.initrd" "$log" flb.mode=scenario flb.scenario=hugetlb-cost \
-		flb.chain=rust,rust flb.memory=5G hugepages=512 || return 1
+		flb.chain=rust,rust flb.memory=5G hugepages=514 || return 1
 	grep -q '^FLB-RESULT pass' "$log" || die "no result with huge pages" "log: $log"
 	tr -d '\r' <"$log" | awk '/^FLB-COST/ {
 		printf "%s, %s: %d in huge pages, %d in small ones, ratio 1/%d\n",

@@ -46,6 +46,13 @@ const SELFTESTS: &[&str] = &[
     "luo_stress_files",
     "luo_stress_sessions",
 ];
+/// They need emulated nodes, or pages that can be broken, or much memory.
+const X86_HUGETLB: &[&str] = &[
+    "hugetlb-nodes",
+    "hugetlb-refused",
+    "hugetlb-gigantic",
+    "hugetlb-most",
+];
 /// For the kinds of kernels that can register the most FLBs, those of `configs/max.config`.
 const MOST: &[&str] = &["mass-512"];
 
@@ -254,6 +261,12 @@ fn plan_arm(plan: &mut Plan, tree: &Tree) {
         chain(PLAIN, labels).plan(plan, tier, listed("--list"));
     }
     chain(PLAIN, &["c", "rust"]).plan(plan, Tier::All, special(&["chain-20"]));
+    if tree.has_hugetlb() {
+        let mut scenarios = listed("--list-hugetlb");
+        scenarios.retain(|scenario| !X86_HUGETLB.contains(&&*scenario.name));
+        scenarios.extend(special(&["hugetlb-sizes"]));
+        chain(PLAIN, &["rust", "rust"]).plan(plan, Tier::All, scenarios);
+    }
     for labels in [&["rust", "rust"], &["c", "rust"], &["rust", "c"]] {
         let mut matrix = listed("--list");
         matrix.retain(|scenario| scenario.name == "matrix");

@@ -3,8 +3,9 @@
 
 use super::hostile::{poke_behind, Place};
 use super::{hop, hops, scenario};
-use crate::hugetlb::{expect, expect_node, pool, restore, save, HugeFile, GIB1, MIB2};
+use crate::hugetlb::{expect, expect_node, pool, restore, save, HugeFile, Size, GIB1, MIB2};
 use crate::liveupdate::{LiveUpdate, Session};
+use crate::memfd::Blob;
 use crate::run::{finish, Run, Scenario};
 use crate::sys::{self, Mapping};
 use crate::{kexec, memory, report};
@@ -576,12 +577,55 @@ fn twenty_last(_: &mut Run) -> io::Result<Vec<Session>> {
     Ok(Vec::new())
 }
 
+/// The sizes that arm64 has beside. The next kernel has the same words.
+pub const SIZES: Scenario = scenario(
+    "hugetlb-sizes",
+    "pages of 64 KiB, 2 MiB and 32 MiB",
+    &[hop(ALL_SIZES, sizes_0), hop("", sizes_1)],
+);
+
+const ALL_SIZES: &str = "hugepagesz=64K hugepages=32 hugepagesz=2M hugepages=16 \
+    hugepagesz=32M hugepages=4";
+
+/// A size, how many pages are asked for, and a file of three.
+const FILES: [(Size, u64, HugeFile); 3] = [
+    (Size(16), 32, three(10, Size(16))),
+    (MIB2, 16, three(11, MIB2)),
+    (Size(25), 4, three(12, Size(25))),
+];
+
+const fn three(token: u64, size: Size) -> HugeFile {
+    HugeFile {
+        token,
+        size,
+        len: 5,
+        filled: &[0, 1, 4],
+    }
+}
+
+fn sizes_0(_: &mut Run) -> io::Result<Vec<Session>> {
+    Ok(vec![only("files", &FILES.map(|(_, _, file)| file))?])
+}
+
+fn sizes_1(_: &mut Run) -> io::Result<Vec<Session>> {
+    for (size, asked, _) in FILES {
+        expect("at first", size, pool(asked, asked - 3, 0, 0))?;
+    }
+    let session = LiveUpdate::open()?.retrieve("files")?;
+    drop(restore(&session, &FILES.map(|(_, _, file)| file))?);
+    finish("files", session);
+    for (size, asked, _) in FILES {
+        expect("closed", size, pool(asked, asked, 0, 0))?;
+    }
+    Ok(Vec::new())
+}
+
 /// What it costs to hand over a file of 1 GiB, in huge pages and in small ones. With a clock that
 /// ticks once an instruction this is in instructions.
 pub const COST: Scenario = scenario(
     "hugetlb-cost",
     "a file in huge pages costs at most a hundredth of one in small pages",
-    &[hop("flb.memory=5G hugepages=512", cost_0), hop("", cost_1)],
+    &[hop("flb.memory=5G hugepages=514", cost_0), hop("", cost_1)],
 );
 
 /// What the files are called, and how much their pages have, as a power of two.
@@ -603,6 +647,12 @@ fn cost_0(_: &mut Run) -> io::Result<Vec<Session>> {
             _ => sys::memfd_create(name)?,
         };
         sys::fallocate(&file, 0, 0, GIB1.bytes())?;
+        // What files share, and KHO's own tree, are there by then.
+        let other = match name {
+            "huge" => TWO.create()?,
+            _ => Blob::new(9, 70_000).create(name)?,
+        };
+        session.preserve(other, 100 + at as u64)?;
         let (free, start) = (memory::free()?, Instant::now());
         session.preserve(file, at as u64)?;
         instructions[at] = start.elapsed().as_nanos() as u64;

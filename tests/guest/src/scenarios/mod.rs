@@ -69,6 +69,7 @@ pub const SPECIAL: &[Scenario] = &[
     chain::TWENTY,
     capacity::MOST,
     hugetlb::COST,
+    hugetlb::SIZES,
     hostile::HOSTILE,
     module::PRESERVED,
     module::HANDED_OVER,
