@@ -6,7 +6,7 @@
 //! it is restored with the first file.
 
 use crate::{
-    pools::{
+    abi::{
         Pools,
         Row,
         RESERVED, //
@@ -57,8 +57,7 @@ fn bit(order: u32) -> u64 {
 /// What has come and can be used, and where it is.
 fn came() -> Option<(u64, &'static Pools)> {
     let (address, pools) = raw::came()?;
-    pools.check(raw::node_pages).ok()?;
-    Some((address, pools))
+    pools.are_sound(raw::node_pages).then_some((address, pools))
 }
 
 /// The rows of an order that are no reservations, with their places.

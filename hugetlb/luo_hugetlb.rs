@@ -17,6 +17,7 @@
 //! | `pools` | the FLB, which all files share: how many pages are handed over |
 //! | `boot` | the counts at boot, when pages are allocated |
 //! | `raw` | `mm/hugetlb.c` and files |
+//! | `abi` | the formats |
 //!
 //! A page that is handed over is one in use: from boot on it is counted in the pool of the next
 //! kernel, which allocates fewer for that. So `HugePages_Total` is what the administrator has asked
@@ -29,6 +30,7 @@
 //! `inode->i_rwsem` of a file that is saved, inside of it that of the pools. None is held in the
 //! next kernel but that of the pools, briefly.
 
+mod abi;
 mod boot;
 mod memfd;
 mod pools;
@@ -42,7 +44,8 @@ use kernel::{
         self,
         file, //
     },
-    prelude::*, //
+    prelude::*,
+    preserved_data, //
 };
 
 module! {

@@ -8,10 +8,11 @@
 //! machine goes down, is lost: stop who uses it.
 
 use crate::{
-    pools::{
+    abi::{
         Row,
-        POOLS, //
+        Run, //
     },
+    pools::POOLS,
     raw::{
         Attributes,
         HugeFile,
@@ -20,8 +21,7 @@ use crate::{
     },
     runs::{
         Coming,
-        Found,
-        Run, //
+        Found, //
     }, //
 };
 use kernel::{
@@ -174,7 +174,8 @@ impl FileHandler for Memfd {
     fn preserve(&self, args: Preserve<'_>) -> Result<(Self::Data, Self::Private)> {
         let file = HugeFile::new(args.file).ok_or(EINVAL)?;
         let mut saved = KBox::new(Saved::new(file)?, GFP_KERNEL)?;
-        POOLS.with_outgoing(|pools| pools.lock().pools().add(&saved.counts))??;
+        let counted = POOLS.with_outgoing(|pools| pools.lock().pools().add(&saved.counts))?;
+        counted.then_some(()).ok_or(ENOSPC)?;
         Ok((saved.record.handle(), saved))
     }
 

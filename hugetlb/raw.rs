@@ -3,8 +3,11 @@
 //! `mm/hugetlb.c`, the files in huge pages, and KHO. All that is unsafe here is in this file.
 
 use crate::{
-    boot,
-    pools::Pools, //
+    abi::{
+        Pools,
+        RESERVED, //
+    },
+    boot, //
 };
 use core::{
     mem::forget,
@@ -84,10 +87,13 @@ impl Size {
 }
 
 /// How many nodes there can be.
-pub(crate) const NODES: u32 = 1 << bindings::NODES_SHIFT;
+const NODES: u32 = 1 << bindings::NODES_SHIFT;
 
-/// How many small pages a node has; none if it is not online.
+/// How many small pages a node has, none if it is not online; for [`RESERVED`] all that there are.
 pub(crate) fn node_pages(node: u32) -> u64 {
+    if node == RESERVED {
+        return (0..NODES).map(node_pages).fold(0, u64::saturating_add);
+    }
     // SAFETY: The function takes any number.
     unsafe { bindings::luo_hugetlb_node_pages(node) as u64 }
 }

@@ -3,11 +3,13 @@
 //! The pages of a file.
 
 use crate::{
-    pools::{
-        Incoming,
+    abi::{
+        self,
         Row,
+        Run,
         RESERVED, //
     },
+    pools::Incoming,
     raw::{
         Arrived,
         HugeFile,
@@ -19,40 +21,8 @@ use crate::{
 use kernel::{
     kho::KhoVmalloc,
     prelude::*,
-    preserved_data,
     sync::Mutex, //
 };
-
-preserved_data! {
-    /// Pages that follow each other in the file, and in memory if they are there.
-    #[derive(Clone, Copy, PartialEq)]
-    pub(crate) struct Run: version 1 {
-        /// Of the first page, counted in huge pages.
-        pub(crate) index: u64,
-        pub(crate) count: u64,
-        /// Of the first page. If it is zero they are reserved, but not there.
-        pub(crate) address: u64,
-    }
-}
-
-impl Run {
-    fn is_there(&self) -> bool {
-        self.address != 0
-    }
-
-    fn end(&self) -> Option<u64> {
-        self.index.checked_add(self.count)
-    }
-
-    /// Whether the other follows it, in the file and in memory.
-    fn leads_to(&self, other: &Run, bytes: u64) -> bool {
-        let address = match self.is_there() {
-            true => self.address + self.count * bytes,
-            false => 0,
-        };
-        self.end() == Some(other.index) && address == other.address
-    }
-}
 
 /// What of a file is there.
 #[derive(Default)]
@@ -151,11 +121,14 @@ impl<'a> Coming<'a> {
         size: Size,
         pools: Pin<&'a Mutex<Incoming>>,
     ) -> Result<Self> {
-        let most = {
+        let (there, reserved) = {
             let pools = pools.lock();
-            [false, true].map(|reserved| pools.left(size, reserved))
+            (pools.left(size, false), pools.left(size, true))
         };
-        check(runs.as_deref().unwrap_or(&[]), size.bytes(), most)?;
+        let all = runs.as_deref().unwrap_or(&[]);
+        if !abi::are_sound(all, size.bytes(), there, reserved) {
+            return Err(EINVAL);
+        }
         Ok(Self {
             runs,
             size,
@@ -228,85 +201,5 @@ impl Drop for Coming<'_> {
                 Err(_) => {}
             }
         }
-    }
-}
-
-/// [`EINVAL`] unless these are runs in the order of the file, of at most so many pages, and so many
-/// that are reserved.
-fn check(runs: &[Run], bytes: u64, most: [u64; 2]) -> Result {
-    let limit = i64::MAX as u64 / bytes;
-    let (mut end, mut left) = (0, most);
-    for run in runs {
-        let left = &mut left[usize::from(!run.is_there())];
-        *left = left.checked_sub(run.count).ok_or(EINVAL)?;
-        let memory = run
-            .count
-            .checked_mul(bytes)
-            .and_then(|size| run.address.checked_add(size));
-        let run_end = run.end().filter(|&end| end <= limit).ok_or(EINVAL)?;
-        if run.count == 0 || run.index < end || run.address % bytes != 0 || memory.is_none() {
-            return Err(EINVAL);
-        }
-        end = run_end;
-    }
-    Ok(())
-}
-
-#[cfg(CONFIG_RUST_LIVEUPDATE_KUNIT_TEST)]
-#[kunit_tests(rust_liveupdate_hugetlb_runs)]
-mod tests {
-    use super::*;
-
-    const BYTES: u64 = 1 << 21;
-
-    const fn run(index: u64, count: u64, address: u64) -> Run {
-        Run {
-            index,
-            count,
-            address,
-        }
-    }
-
-    #[test]
-    fn runs_that_cannot_be_are_refused() {
-        let end = i64::MAX as u64 / BYTES;
-        let sound: [&[Run]; 4] = [
-            &[],
-            &[run(0, 3, BYTES), run(3, 1, 8 * BYTES), run(9, 2, 0)],
-            &[run(7, 5, 0), run(12, 4, BYTES)],
-            &[run(end - 1, 1, BYTES)],
-        ];
-        for runs in sound {
-            assert_eq!(check(runs, BYTES, [4, 5]), Ok(()));
-        }
-        let damaged: [&[Run]; 10] = [
-            // More than were counted.
-            &[run(0, 5, BYTES)],
-            &[run(0, 4, BYTES), run(4, 1, 8 * BYTES)],
-            &[run(0, 6, 0)],
-            &[run(0, 1, BYTES), run(1, u64::MAX, 0)],
-            // Not in the order of the file.
-            &[run(3, 1, BYTES), run(2, 1, 2 * BYTES)],
-            &[run(0, 2, BYTES), run(1, 1, 0)],
-            // Of no pages, and where there are none.
-            &[run(0, 0, BYTES)],
-            &[run(0, 1, BYTES + 4096)],
-            &[run(0, 2, u64::MAX - BYTES + 1)],
-            &[run(end, 1, BYTES)],
-        ];
-        for runs in damaged {
-            assert_eq!(check(runs, BYTES, [4, 5]), Err(EINVAL));
-        }
-    }
-
-    #[test]
-    fn pages_that_follow_each_other_are_one_run() {
-        let two = run(3, 2, BYTES);
-        assert!(two.leads_to(&run(5, 1, 3 * BYTES), BYTES));
-        assert!(!two.leads_to(&run(6, 1, 3 * BYTES), BYTES));
-        assert!(!two.leads_to(&run(5, 1, 4 * BYTES), BYTES));
-        assert!(!two.leads_to(&run(5, 1, 0), BYTES));
-        assert!(run(3, 2, 0).leads_to(&run(5, 1, 0), BYTES));
-        assert!(!run(3, 2, 0).leads_to(&run(5, 1, BYTES), BYTES));
     }
 }

@@ -3,17 +3,17 @@
 //! A file is looked through and saved, as far as one kernel can tell.
 
 use crate::{
+    abi::{
+        Run,
+        RESERVED, //
+    },
     memfd::Saved,
-    pools::RESERVED,
     raw::{
         Attributes,
         HugeFile,
         Size, //
     },
-    runs::{
-        Found,
-        Run, //
-    }, //
+    runs::Found, //
 };
 use kernel::{
     bindings,

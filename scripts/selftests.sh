@@ -1,17 +1,31 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# selftests.sh TREE: build the tree's own tools/testing/selftests/liveupdate, unmodified, static,
-# against its own headers, to $CACHE/selftests/NAME; NAME-ARCH for another ARCH than x86_64.
+# selftests.sh TREE: build the tree's own tools/testing/selftests/liveupdate and, where they are, some
+# of selftests/mm for huge pages, unmodified, static, against its own headers, to $CACHE/selftests/NAME; NAME-ARCH for another ARCH than x86_64.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 # Those of all series; a tree has some of them.
 PROGRAMS=(liveupdate luo_kexec_simple luo_multi_session luo_stress_files luo_stress_sessions)
+MM_PROGRAMS=(hugetlb-mmap hugetlb-mremap hugetlb-madvise hugetlb_fault_after_madv)
 
 headers() {
 	make -C "$TREE" O="$OUT.hdr" ARCH="$ARCH" -j"$JOBS" \
 		INSTALL_HDR_PATH="$OUT.hdr/usr" headers_install
+}
+
+# compile_mm: for kernels that hand over files in huge pages.
+compile_mm() {
+	local mm=${SRC%/*}/mm program
+
+	has_hugetlb "$TREE" || return 0
+	for program in "${MM_PROGRAMS[@]}"; do
+		"$CC" -static -O2 -Wall -D_GNU_SOURCE= -isystem "$OUT.hdr/usr/include" \
+			-I "${SRC%/*}" -I "$TREE/tools/include/uapi" -o "$OUT.tmp/$program" \
+			"$mm/$program.c" "$mm/vm_util.c" "$mm/hugepage_settings.c" -lpthread ||
+			return 1
+	done
 }
 
 # The helpers are one file here, a directory of them in other series.
@@ -30,7 +44,7 @@ compile() {
 			-I "$SRC" -I "$SRC/lib/include" -o "$OUT.tmp/$program" \
 			"$SRC/$program.c" "${helpers[@]}" || return 1
 	done
-	rm -rf "$OUT" && mv "$OUT.tmp" "$OUT"
+	compile_mm && rm -rf "$OUT" && mv "$OUT.tmp" "$OUT"
 }
 
 build() {

@@ -75,7 +75,8 @@ fn stage_2(run: &mut Run) -> io::Result<Vec<Session>> {
     Ok(Vec::new())
 }
 
-fn execute(name: &str, arguments: &[&str]) -> io::Result<String> {
+/// Runs a program, which must end well.
+pub fn execute(name: &str, arguments: &[&str]) -> io::Result<String> {
     let output = Command::new(format!("/selftests/{name}"))
         .args(arguments)
         .output()?;

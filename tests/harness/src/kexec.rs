@@ -249,6 +249,9 @@ fn plan_hugetlb(plan: &mut Plan, tree: &Tree) {
         chain().plan(plan, tier, small);
         chain().plan(plan, Tier::All, large);
     }
+    let mut chain = Chain::of_selftests(tree, Arch::X86, &["rust", "rust"]);
+    chain.mode = "scenario";
+    chain.plan(plan, full, special(&["hugetlb-selftests"]));
     let mut scenarios = listed("--list-hugetlb");
     scenarios.retain(|scenario| !["hugetlb-gigantic", "hugetlb-most"].contains(&&*scenario.name));
     Chain::new(tree, Arch::X86, DEBUG, &["rust"]).plan(plan, Tier::All, scenarios);

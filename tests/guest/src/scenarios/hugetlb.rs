@@ -8,7 +8,7 @@ use crate::liveupdate::{LiveUpdate, Session};
 use crate::memfd::Blob;
 use crate::run::{finish, Run, Scenario};
 use crate::sys::{self, Mapping};
-use crate::{kexec, memory, report};
+use crate::{kexec, memory, report, selftest};
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -617,6 +617,32 @@ fn sizes_1(_: &mut Run) -> io::Result<Vec<Session>> {
     for (size, asked, _) in FILES {
         expect("closed", size, pool(asked, asked, 0, 0))?;
     }
+    Ok(Vec::new())
+}
+
+/// With programs of the kernel tree, which set the pool to what they need and back.
+pub const SELFTESTS: Scenario = scenario(
+    "hugetlb-selftests",
+    "the kernel's own tests pass on one that was live updated",
+    &[hop(POOL, surplus_0), hop(POOL, selftests)],
+);
+
+fn selftests(_: &mut Run) -> io::Result<Vec<Session>> {
+    let session = LiveUpdate::open()?.retrieve("files")?;
+    let files = restore(&session, &[FOUR])?;
+    for name in [
+        "hugetlb-mmap",
+        "hugetlb-mremap",
+        "hugetlb-madvise",
+        "hugetlb_fault_after_madv",
+    ] {
+        selftest::execute(name, &[])?;
+        expect(name, MIB2, pool(16, 10, 0, 0))?;
+    }
+    FOUR.check(&files[0])?;
+    finish("files", session);
+    drop(files);
+    expect("closed", MIB2, pool(16, 16, 0, 0))?;
     Ok(Vec::new())
 }
 

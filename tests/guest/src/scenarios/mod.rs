@@ -70,6 +70,7 @@ pub const SPECIAL: &[Scenario] = &[
     capacity::MOST,
     hugetlb::COST,
     hugetlb::SIZES,
+    hugetlb::SELFTESTS,
     hostile::HOSTILE,
     module::PRESERVED,
     module::HANDED_OVER,
