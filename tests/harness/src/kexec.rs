@@ -260,7 +260,12 @@ fn plan_hugetlb(plan: &mut Plan, tree: &Tree) {
 fn plan_arm(plan: &mut Plan, tree: &Tree) {
     let tier = arm_tier();
     let chain = |flavor, labels| Chain::new(tree, Arch::Arm, flavor, labels);
-    for labels in [&["rust", "rust"], &["c", "rust"], &["rust", "c"]] {
+    for (tier, labels) in [
+        (tier, &["rust", "rust"]),
+        (tier, &["c", "rust"]),
+        (tier, &["rust", "c"]),
+        (Tier::All, &["c", "c"]),
+    ] {
         chain(PLAIN, labels).plan(plan, tier, listed("--list"));
     }
     chain(PLAIN, &["c", "rust"]).plan(plan, Tier::All, special(&["chain-20"]));
