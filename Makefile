@@ -4,7 +4,7 @@
 # So that nothing of this make reaches those that the scripts run.
 unexport MAKEFLAGS MAKELEVEL
 
-export SERIES KDIR ARCH FLB SAMPLE DEVICE ONLY SEED HOPS JOBS
+export SERIES KDIR ARCH FLB SAMPLE DEVICE WRITE ONLY SEED HOPS JOBS
 export FUZZ_RUNS FUZZ_SEED FUZZ_SANITIZER
 # Empty is another thing than not there.
 ifdef KEXEC
@@ -28,7 +28,8 @@ help:
 	@echo '  ARCH=arm64     guests of this architecture (x86_64)'
 	@echo '  FLB=c|rust     demo: which implementation of FLB (rust)'
 	@echo '  SAMPLE=notes|devices  demo: of a sample, samples/rust_liveupdate*.rs'
-	@echo '  SAMPLE=FILE.rs demo: of a driver of yours; DEVICE=NAME: what it makes in /dev'
+	@echo '  SAMPLE=FILE.rs demo: of a driver of yours; DEVICE=NAME: what it makes in /dev;'
+	@echo '                 WRITE=TEXT: what to write to it'
 	@echo '  ONLY=TEXT      tests: those with this in their names, like kexec/7.3/rust-rust'
 	@echo '                 mutate: only some mistakes or files of tests/mutations.txt'
 	@echo '  SEED=N HOPS=N  the test soak: random steps over that many kexecs'

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # demo.sh: a live update in QEMU, told for a person. SERIES (the newest that can be had), or
 # KDIR=TREE; FLB=rust|c; SAMPLE=notes|devices: of a sample in place of memfds; SAMPLE=FILE.rs: of a
-# driver of yours, with DEVICE=NAME if its source does not say it as samples do.
+# driver of yours, with DEVICE=NAME if its source does not say it as samples do, and WRITE=TEXT if
+# it wants something else to be written.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -43,7 +44,9 @@ find_driver() {
 	[ -n "$DEVICE" ] || die "$SAMPLE does not say what its device is called" "add DEVICE=NAME"
 	export FLB_DRIVER
 	KIND=${FLB}own
+	[ "${#WRITE}" -le 256 ] || die "WRITE= is too long for a command line" "give 256 bytes at most"
 	WORDS=(flb.sample=own "flb.driver=$name" "flb.device=$DEVICE")
+	[ -z "$WRITE" ] || WORDS+=("flb.write=$(printf %s "$WRITE" | od -An -v -tx1 | tr -d ' \n')")
 }
 
 demo() {
@@ -63,7 +66,7 @@ demo() {
 	)" "log: $RUN/console.log"
 }
 
-FLB=${FLB:-rust}
+FLB=${FLB:-rust} WRITE=${WRITE:-}
 [[ $FLB =~ ^(rust|c)$ ]] || die "FLB=$FLB is neither rust nor c"
 KIND=$FLB WORDS=(${SAMPLE:+"flb.sample=$SAMPLE"})
 case ${SAMPLE:-notes} in

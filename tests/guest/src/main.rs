@@ -6,7 +6,8 @@
 //! ```text
 //! flb.mode=demo|scenario|selftest|bench   flb.scenario=NAME
 //! flb.sample=NAME        tell the story of this sample in place of the one of memfds
-//!                        own: of a driver whose name and device are flb.driver= and flb.device=
+//!                        own: of a driver whose name and device are flb.driver= and flb.device=;
+//!                        what is written to it is flb.write=, in hexadecimal, if there is one
 //! flb.chain=c,rust,...   label of the kernel of each hop; the last one repeats
 //! flb.hop=N              which kernel of the chain runs (set by the guest itself)
 //! flb.names1=a,b,...     flb_client.names= for hop 1, and so on

@@ -66,7 +66,7 @@ pub struct Run {
     /// Callbacks seen so far in this kernel, those during boot included.
     pub events: Vec<Event>,
     /// How the next kernel is booted.
-    pub boot: fn() -> io::Error,
+    pub boot: fn(&mut Run) -> io::Error,
 }
 
 impl Run {
@@ -91,7 +91,7 @@ impl Run {
             kmsg: Kmsg::open()?,
             boot_log: Vec::new(),
             events: Vec::new(),
-            boot: kexec::boot,
+            boot: |_| kexec::boot(),
         };
         report::start(name, format!("hop {hop} ({})", run.label()));
 
@@ -221,7 +221,7 @@ impl Run {
         kexec::load(&label, &later, &self.cmdline)
             .map_err(|error| io::Error::other(format!("kexec_file_load of '{label}': {error}")))?;
         report::pass(format_args!("kexec to hop {hop} ({label})"));
-        let error = (self.boot)();
+        let error = (self.boot)(&mut self);
         drop(sessions);
         Err(io::Error::other(format!("kexec: {error}")))
     }

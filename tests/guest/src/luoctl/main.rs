@@ -180,17 +180,14 @@ fn kexec(load: Option<Kernel>) -> Done {
         sys::kexec_file_load(&file(load.kernel)?, &file(load.initrd)?, words.trim())
             .map_err(|error| line(load.kernel, &error, &[(libc::EPERM, "be root")]))?;
     }
-    Err(line(
-        "kexec",
-        &sys::reboot_kexec(),
-        &[
-            (libc::EPERM, "be root"),
-            (
-                libc::EINVAL,
-                "load a kernel, by luoctl kexec KERNEL INITRD or kexec -s -l",
-            ),
-        ],
-    ))
+    let error = sys::reboot_kexec();
+    let loaded = fs::read_to_string("/sys/kernel/kexec_loaded");
+    let remedy = match (error.raw_os_error(), loaded.as_deref().map(str::trim)) {
+        (Some(libc::EPERM), _) => "be root",
+        (_, Ok("0")) => "load a kernel, by luoctl kexec KERNEL INITRD or kexec -s -l",
+        _ => "a driver may refuse it: dmesg",
+    };
+    Err(format!("kexec: {error}; {remedy}"))
 }
 
 /// A session of the previous kernel, which is kept open when it is first asked for.
