@@ -10,20 +10,16 @@
 //!   KhoVmalloc  preserve() ────────── Handle<[T]> ──▶ Handle::restore() ─▶ KhoVmalloc<T>
 //! ```
 //!
-//! A [`KhoFolio`] has nothing but its value, so that it can be in a layout of C's, or be memory
-//! that a driver has already. A [`KhoBox`] has a header in front of its data that says what they
-//! are, so a handle that leads elsewhere, and data of another version or size, are refused. A
-//! [`KhoVmalloc`] is of any length, in pages that need not be contiguous.
-//!
-//! All own their memory, preserved or not: dropped, they give it back. There is nothing to do to
-//! hand it over but to keep it until the kexec, and to tell the next kernel where it is. What is
-//! restored can be preserved again where it is.
+//! A [`KhoFolio`] has nothing but its value, a [`KhoBox`] a header in front that says what it is,
+//! and a [`KhoVmalloc`] many values. All own their memory, preserved or not: dropped, they give it
+//! back. There is nothing to do to hand it over but to keep it until the kexec, and to tell the
+//! next kernel where it is. What is restored can be preserved again where it is.
 //!
 //! # Context
 //!
 //! Whatever allocates, preserves, restores or drops such memory runs in process context and may
-//! sleep. It has to wait for `fs_initcall()`s, by which KHO is set up; before, KHO warns, and
-//! refuses with `EINVAL`.
+//! sleep, from `fs_initcall()` on: before KHO is set up it warns, and refuses with `EINVAL`. All
+//! else may be called in any context.
 //!
 //! # Errors
 //!

@@ -18,15 +18,13 @@
 //!      Flb::unpreserve       with the last file         Flb::finish         with the last file
 //! ```
 //!
-//! Everything here is a thin layer over the C interface: it works with any implementation of it.
-//! It adds no allocation and no lock to a call of the orchestrator or of a callback (but see
-//! [`with_outgoing`](flb::Definition::with_outgoing)), its guards are two pointers wide, and the
-//! tables of callbacks are constants.
+//! This is a layer over the C interface, without allocations and locks of its own (but see
+//! [`with_outgoing`](flb::Definition::with_outgoing)).
 //!
 //! # Context
 //!
 //! All functions that can fail, all callbacks, and the drop of what they have returned run in
-//! process context and may sleep.
+//! process context and may sleep. All else may be called in any context.
 //!
 //! C header: [`include/linux/liveupdate.h`](srctree/include/linux/liveupdate.h)
 //!

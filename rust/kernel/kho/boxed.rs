@@ -60,9 +60,7 @@ unsafe impl<T: Content> Layout for Versioned<T> {
 }
 
 /// A [`KhoFolio`] with a header, which says the version, the size and what the parts are. Another
-/// type that has the same is not told from it.
-///
-/// The next kernel finds it by its handle. Until it is asked for one it has no header.
+/// type that has the same is not told from it. Until it is asked for a handle it has no header.
 ///
 /// # Examples
 ///
@@ -94,6 +92,10 @@ impl<T: Content> KhoBox<T> {
     ///
     /// # Errors
     ///
+    ///
+    /// # Context
+    ///
+    /// [Process context](super#context).
     /// Those of [`KhoFolio::zeroed`].
     pub fn new(value: T) -> Result<Self> {
         let mut new = Self::zeroed()?;

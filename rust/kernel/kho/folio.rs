@@ -35,8 +35,8 @@ const _: () = assert!(size_of::<bindings::phys_addr_t>() == size_of::<u64>());
 
 /// A value at the beginning of a folio, owned by this alone.
 ///
-/// There is no header: it can be read and written in a layout of `include/linux/kho/abi/`. What is
-/// restored is what the previous kernel says, whatever it was.
+/// There is no header: it can be in a layout of `include/linux/kho/abi/`, or be memory that a
+/// driver has already. What is restored is what the previous kernel says: check what you rely on.
 ///
 /// # Invariants
 ///
@@ -77,6 +77,10 @@ impl<L: Layout> KhoFolio<L> {
     /// # Errors
     ///
     /// [`E2BIG`] if it is too large for one allocation, and [those of all](super#errors).
+    ///
+    /// # Context
+    ///
+    /// [Process context](super#context).
     pub fn zeroed() -> Result<Self> {
         match size_of::<L>().next_power_of_two() {
             DESCRIPTION => Self::alloc(2 * DESCRIPTION),
@@ -101,6 +105,10 @@ impl<L: Layout> KhoFolio<L> {
     /// [`EINVAL`] if it is too small, or has two pages, which no driver's folio may have;
     /// [those of all](super#errors), and of `kho_preserve_folio()`. It stays the caller's then.
     ///
+    /// # Context
+    ///
+    /// [Process context](super#context).
+    ///
     /// # Safety
     ///
     /// - `folio` is in the linear mapping, in no memory that KHO takes for the next kernel
@@ -124,6 +132,10 @@ impl<L: Layout> KhoFolio<L> {
     }
 
     /// Preserves it no more.
+    ///
+    /// # Context
+    ///
+    /// [Process context](super#context).
     pub fn unpreserve(self) -> KhoFolio<L, Restored> {
         // SAFETY: By the type invariants it is preserved.
         unsafe { bindings::kho_unpreserve_folio(self.folio()) };
@@ -135,13 +147,15 @@ impl<L: Layout> KhoFolio<L> {
 impl<L: Layout> KhoFolio<L, Restored> {
     /// Takes over what the previous kernel has preserved, without copying it.
     ///
-    /// What is in it is what that kernel says: check what you rely on.
-    ///
     /// # Errors
     ///
     /// [`EINVAL`] if the address is not one that can be, or there is less memory than `L` needs,
     /// which the kernel log tells. The memory is lost then. [`ENOENT`] if there is no preserved
     /// memory, or no longer, of which KHO warns once.
+    ///
+    /// # Context
+    ///
+    /// [Process context](super#context).
     ///
     /// # Safety
     ///
@@ -189,6 +203,10 @@ impl<L: Layout> KhoFolio<L, Restored> {
                 Ok(preserved)
             }
             Err(error) => Err((error, self)),
+    ///
+    /// # Context
+    ///
+    /// [Process context](super#context).
         }
     }
 

@@ -97,6 +97,10 @@ impl<T: Target + ?Sized> Handle<T> {
     /// or size, which the kernel log tells. It is lost then, as it was taken from KHO and nobody
     /// knows whose it is. [`ENOENT`] if there is no preserved memory, or no longer, of which KHO
     /// warns once; of values also if pages are missing, or memory to map them.
+    ///
+    /// # Context
+    ///
+    /// [Process context](super#context).
     pub fn restore(self) -> Result<T::Restored> {
         T::restore(self.address)
     }
@@ -107,6 +111,10 @@ impl<T: Target + ?Sized> Handle<T> {
     /// # Errors
     ///
     /// Those of [`restore`](Self::restore).
+    ///
+    /// # Context
+    ///
+    /// [Process context](super#context).
     pub fn release(self) -> Result {
         self.restore().map(drop)
     }

@@ -159,6 +159,10 @@ pub struct KhoVmalloc<T: Content> {
     pub(super) description: Option<KhoFolio<Description>>,
 }
 
+    ///
+    /// # Context
+    ///
+    /// [Process context](super#context).
 // SAFETY: It owns its values, which are `Send`.
 unsafe impl<T: Content> Send for KhoVmalloc<T> {}
 // SAFETY: It owns its values, which are `Sync`.
@@ -177,6 +181,10 @@ impl<T: Content> KhoVmalloc<T> {
         Ok(Self {
             values: NonNull::slice_from_raw_parts(NonNull::new(values.cast()).ok_or(ENOMEM)?, len),
             description: None,
+    ///
+    /// # Context
+    ///
+    /// [Process context](super#context).
         })
     }
 
@@ -194,6 +202,10 @@ impl<T: Content> KhoVmalloc<T> {
         new.header = header::<T>(MARK);
         new.len = self.len() as u64;
         let values = self.values.as_ptr().cast();
+    ///
+    /// # Context
+    ///
+    /// [Process context](super#context).
         // SAFETY: By the type invariants the values came from `vmalloc()`; the description is ours.
         to_result(unsafe { bindings::kho_preserve_vmalloc(values, new.as_kho_vmalloc()) })?;
         let handle = Handle::from_bits(new.address());

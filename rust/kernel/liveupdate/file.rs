@@ -133,8 +133,15 @@ pub enum RetrieveStatus<'a> {
 /// A kind of files that survive a kexec. A file is handed over by the first handler that can.
 ///
 /// The value is the handler's own, which is in its [`Definition`] and shared by all callbacks.
-/// Those that end something may run for a task that is exiting, or in a kworker: there are no files
-/// of `current`.
+///
+/// # Errors
+///
+/// What a callback returns goes to user space.
+///
+/// # Context
+///
+/// [Process context](super#context). Those that end something may run for a task that is exiting,
+/// or in a kworker: there are no files of `current`.
 #[vtable]
 pub trait FileHandler: Sized + Sync + 'static {
     /// Identifies the kind of files and the format of their data to the next kernel: at most 47
@@ -142,7 +149,7 @@ pub trait FileHandler: Sized + Sync + 'static {
     const COMPATIBLE: &'static CStr;
 
     /// What is handed over: for anything larger than 64 bits a [`Handle`](crate::kho::Handle). It
-    /// must make something of any bits, as the handover may be damaged.
+    /// must make something of any bits, as the handover may be damaged: check what you rely on.
     type Data: Copy + From<u64> + Into<u64> + 'static;
 
     /// What belongs to a preserved file in this kernel only. It owns the memory that is handed
@@ -188,8 +195,7 @@ pub trait FileHandler: Sized + Sync + 'static {
 
     /// Restores a file: a new one, with what was saved.
     ///
-    /// Called at most once for a file, if it succeeds or not. The data are what the previous kernel
-    /// says they are: check what you rely on.
+    /// Called at most once for a file, if it succeeds or not.
     fn retrieve(&self, args: Retrieve<Self>) -> Result<ARef<OpenFile>>;
 
     /// Whether [`finish`](Self::finish) can be called. If not, `EBUSY` is returned to user space,
@@ -266,12 +272,24 @@ impl<H: FileHandler> Registration<H> {
     ///
     /// # Errors
     ///
+    /// # Context
+    ///
+    /// That of [`flb::Definition::register`].
+    ///
     /// Those of [`flb::Definition::register`]; the handler is unregistered then.
     pub fn with<F: Flb>(self, flb: &'static flb::Definition<F>) -> Result<Self> {
         // The orchestrator unregisters the FLBs of a handler with the handler.
         forget(flb.register(&self)?);
         Ok(self)
     }
+    /// # Errors
+    ///
+    /// Those of [`with`](Self::with).
+    ///
+    /// # Context
+    ///
+    /// That of [`with`](Self::with).
+    ///
 
     /// Does as [`with`](Self::with), with an FLB of C.
     ///

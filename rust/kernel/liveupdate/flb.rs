@@ -31,16 +31,18 @@ use core::{
 
 /// A File-Lifecycle-Bound object (FLB): how it is saved, restored and released.
 ///
-/// While a callback runs a mutex of this FLB and this direction may be held: it must not ask for
-/// this FLB in the same direction. `luo_register_rwlock` may be held for reading: nothing may be
-/// registered, and no registration be dropped. All FLBs have one lockdep class a direction, so
-/// lockdep complains of a callback that asks for another FLB, although that is right if all do it
-/// in one order.
-///
 /// The implementation in C counts files and references together, and the FLBs of a file as they are
 /// when it is unpreserved or finished. There an object can end while a guard holds it, unless FLBs
 /// are registered before there are files of the handler, and are unregistered when there are none,
 /// and the handler has the same FLBs in the next kernel.
+///
+/// # Context
+///
+/// [Process context](super#context). While a callback runs a mutex of this FLB and this direction
+/// may be held: it must not ask for this FLB in the same direction. `luo_register_rwlock` may be
+/// held for reading: nothing may be registered, and no registration be dropped. All FLBs have one
+/// lockdep class a direction, so lockdep complains of a callback that asks for another FLB,
+/// although that is right if all do it in one order.
 #[vtable]
 pub trait Flb: Sized + 'static {
     /// Identifies the object and the format of its data to the next kernel: at most 47 bytes, not
@@ -48,7 +50,7 @@ pub trait Flb: Sized + 'static {
     const COMPATIBLE: &'static CStr;
 
     /// What is handed over: for anything larger than 64 bits a [`Handle`](crate::kho::Handle). It
-    /// must make something of any bits, as the handover may be damaged.
+    /// must make something of any bits, as the handover may be damaged: check what you rely on.
     type Data: Copy + From<u64> + Into<u64> + 'static;
 
     /// The live object from [`preserve`](Self::preserve) to [`unpreserve`](Self::unpreserve). It
@@ -71,10 +73,9 @@ pub trait Flb: Sized + 'static {
     /// The implementation in C only does the former: there, a handler whose files depend on it
     /// should ask for it in `retrieve` and `finish`.
     ///
-    /// The data are what the previous kernel says they are: check what you rely on. An error is
-    /// that of [`Definition::incoming`]; whether there is a second attempt depends on the kernel,
-    /// and what was restored by then is not there a second time. So do last what cannot be done
-    /// again.
+    /// An error is that of [`Definition::incoming`]; whether there is a second attempt depends on
+    /// the kernel, and what was restored by then is not there a second time. So do last what cannot
+    /// be done again.
     fn retrieve(data: Self::Data) -> Result<Self::Incoming>;
 
     /// Releases the state. Called after the last file that depends on it was finished and the last
@@ -136,6 +137,14 @@ impl<F: Flb> Definition<F> {
     }
 
     /// Does as [`register`](Self::register), with a handler that may be of C.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`register`](Self::register).
+    ///
+    /// # Context
+    ///
+    /// That of [`register`](Self::register).
     ///
     /// # Safety
     ///

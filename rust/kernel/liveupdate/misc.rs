@@ -93,6 +93,10 @@ impl<T: MiscDevice + 'static> Definition<T> {
     /// Those of `misc_register()`.
     pub fn register(
         &'static self,
+    ///
+    /// # Context
+    ///
+    /// [Process context](super#context).
         options: MiscDeviceOptions,
     ) -> impl PinInit<Registration, Error> {
         try_pin_init!(Registration {
@@ -139,6 +143,10 @@ impl<T: MiscDevice + 'static> Definition<T> {
         &'static self,
         name: &'static CStr,
         device: T::Ptr,
+    ///
+    /// # Context
+    ///
+    /// [Process context](super#context).
         flags: u32,
     ) -> Result<ARef<OpenFile>> {
         let private = device.into_foreign();
