@@ -4,7 +4,6 @@
 #include <linux/fs.h>
 #include <linux/io.h>
 #include <linux/mm.h>
-#include <linux/vmalloc.h>
 
 __rust_helper phys_addr_t rust_helper_virt_to_phys(void *address)
 {
@@ -39,11 +38,6 @@ __rust_helper size_t rust_helper_folio_size(const struct folio *folio)
 __rust_helper void rust_helper_folio_put(struct folio *folio)
 {
 	folio_put(folio);
-}
-
-__rust_helper void *rust_helper_vzalloc(unsigned long size)
-{
-	return vzalloc(size);
 }
 
 /* A file like one that was opened by name: pread() and pwrite() work. */

@@ -12,7 +12,6 @@ use super::{
     Target, //
 };
 use crate::prelude::*;
-use core::mem::forget;
 
 /// What stands in front of data: a mark, their version, their size, and what their parts are.
 pub(super) type Header = [u64; 4];
@@ -92,11 +91,11 @@ impl<T: Content> KhoBox<T> {
     ///
     /// # Errors
     ///
+    /// Those of [`KhoFolio::zeroed`].
     ///
     /// # Context
     ///
     /// [Process context](super#context).
-    /// Those of [`KhoFolio::zeroed`].
     pub fn new(value: T) -> Result<Self> {
         let mut new = Self::zeroed()?;
         *new = value;
@@ -114,14 +113,8 @@ impl<T: Content> Target for T {
     type Restored = KhoBox<T, Restored>;
 
     fn restore(address: u64) -> Result<Self::Restored> {
-        let restored = Self::Restored::take(address)?;
-        match check::<T>(&restored.layout().header, BOX) {
-            Ok(()) => Ok(restored),
-            Err(error) => {
-                // Nobody knows whose it is.
-                forget(restored);
-                Err(error)
-            }
-        }
+        KhoFolio::take(address, |restored: &Self::Restored| {
+            check::<T>(&restored.layout().header, BOX)
+        })
     }
 }

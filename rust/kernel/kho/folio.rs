@@ -163,11 +163,12 @@ impl<L: Layout> KhoFolio<L, Restored> {
     /// to the orchestrator, or in memory that was restored like this. With another address another
     /// one's memory could be taken, as there is nothing in it that says whose it is.
     pub unsafe fn restore(address: u64) -> Result<Self> {
-        Self::take(address)
+        Self::take(address, |_| Ok(()))
     }
 
-    /// Takes over what the previous kernel has preserved, whoever has.
-    pub(super) fn take(address: u64) -> Result<Self> {
+    /// Takes over what the previous kernel has preserved, whoever has. What is refused is lost:
+    /// nobody knows whose it is.
+    pub(super) fn take(address: u64, check: impl FnOnce(&Self) -> Result) -> Result<Self> {
         if address == 0 || address % PAGE_SIZE as u64 != 0 {
             pr_err!("kho: {address:#x} is handed over as an address\n");
             return Err(EINVAL);
@@ -187,7 +188,14 @@ impl<L: Layout> KhoFolio<L, Restored> {
         // SAFETY: The folio is ours.
         let value = NonNull::new(unsafe { bindings::folio_address(folio) }.cast()).ok_or(EINVAL)?;
         // INVARIANT: Nobody else has this folio, it is large enough, and any bytes are an `L`.
-        Ok(Self::own(value))
+        let restored = Self::own(value);
+        match check(&restored) {
+            Ok(()) => Ok(restored),
+            Err(error) => {
+                forget(restored);
+                Err(error)
+            }
+        }
     }
 
     /// Preserves it for the next kernel too, where it is.
@@ -195,6 +203,10 @@ impl<L: Layout> KhoFolio<L, Restored> {
     /// # Errors
     ///
     /// Those of [`KhoFolio::from_raw`], with what was to be preserved, which has not changed.
+    ///
+    /// # Context
+    ///
+    /// [Process context](super#context).
     pub fn preserve(self) -> Result<KhoFolio<L>, (Error, Self)> {
         // SAFETY: By the type invariants it is ours alone, initialised and not preserved.
         match unsafe { KhoFolio::from_raw(self.folio()) } {
@@ -203,10 +215,6 @@ impl<L: Layout> KhoFolio<L, Restored> {
                 Ok(preserved)
             }
             Err(error) => Err((error, self)),
-    ///
-    /// # Context
-    ///
-    /// [Process context](super#context).
         }
     }
 

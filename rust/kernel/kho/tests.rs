@@ -120,7 +120,7 @@ mod suite {
     fn pointers_and_no_more() {
         assert_eq!(size_of::<KhoBox<Large>>(), size_of::<usize>());
         assert_eq!(size_of::<Option<KhoBox<Large>>>(), size_of::<usize>());
-        assert_eq!(size_of::<KhoVmalloc<u8>>(), 3 * size_of::<usize>());
+        assert_eq!(size_of::<KhoVmalloc<u8>>(), 4 * size_of::<usize>());
         assert_eq!(size_of::<Handle<Large>>(), size_of::<u64>());
     }
 

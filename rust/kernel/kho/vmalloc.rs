@@ -25,15 +25,11 @@ use crate::{
     preserved_data, //
 };
 use core::{
-    mem::{
-        forget,
-        offset_of, //
-    },
+    mem::offset_of,
     ops::{
         Deref,
         DerefMut, //
-    },
-    ptr::NonNull, //
+    }, //
 };
 
 preserved_data! {
@@ -69,15 +65,15 @@ const _: () = {
     assert!(offset_of!(Description, order) == offset_of!(bindings::kho_vmalloc, order));
 };
 
-/// How many bytes `len` values have; [`EINVAL`] if there are none, [`E2BIG`] if too many.
-fn bytes<T: Content>(len: u64) -> Result<usize> {
+/// How many pages `len` values have; [`EINVAL`] if there are none, [`E2BIG`] if too many.
+fn pages<T: Content>(len: u64) -> Result<u32> {
     const { assert!(align_of::<T>() <= PAGE_SIZE, "wants more than a page") };
     const { assert!(size_of::<T>() != 0, "has no size") };
     let len = usize::try_from(len).map_err(|_| E2BIG)?;
-    match len.checked_mul(size_of::<T>()) {
-        Some(0) => Err(EINVAL),
-        Some(bytes) if bytes.div_ceil(PAGE_SIZE) <= u32::MAX as usize => Ok(bytes),
-        _ => Err(E2BIG),
+    let bytes = len.checked_mul(size_of::<T>()).ok_or(E2BIG)?;
+    match bytes.div_ceil(PAGE_SIZE) {
+        0 => Err(EINVAL),
+        pages => u32::try_from(pages).map_err(|_| E2BIG),
     }
 }
 
@@ -94,10 +90,9 @@ impl Description {
             return Err(EINVAL);
         }
         check::<T>(&folio.header, MARK)?;
-        let pages = bytes::<T>(folio.len).map_or(0, |bytes| bytes.div_ceil(PAGE_SIZE));
-        let is_right =
-            folio.total_pages as usize == pages && folio.order == 0 && folio.flags == VZALLOC;
-        if pages == 0 || !is_right || !folio.list_is_sound(pages) {
+        let pages = pages::<T>(folio.len).unwrap_or(0);
+        let is_right = folio.total_pages == pages && folio.order == 0 && folio.flags == VZALLOC;
+        if pages == 0 || !is_right || !folio.list_is_sound(pages as usize) {
             pr_err!("kho: the pages of {} values are damaged\n", folio.len);
             return Err(EINVAL);
         }
@@ -134,8 +129,7 @@ impl Description {
 ///
 /// # Invariants
 ///
-/// `values` are valid, and more than none, in an allocation of `vmalloc()`, which this owns. They
-/// are preserved as `description` says, if there is one.
+/// There are `values`, and they are preserved as `description` says, if there is one.
 ///
 /// # Examples
 ///
@@ -155,18 +149,9 @@ impl Description {
 /// # Ok::<(), Error>(())
 /// ```
 pub struct KhoVmalloc<T: Content> {
-    values: NonNull<[T]>,
+    values: VVec<T>,
     pub(super) description: Option<KhoFolio<Description>>,
 }
-
-    ///
-    /// # Context
-    ///
-    /// [Process context](super#context).
-// SAFETY: It owns its values, which are `Send`.
-unsafe impl<T: Content> Send for KhoVmalloc<T> {}
-// SAFETY: It owns its values, which are `Sync`.
-unsafe impl<T: Content> Sync for KhoVmalloc<T> {}
 
 impl<T: Content> KhoVmalloc<T> {
     /// Allocates memory for so many values, and fills it with zeroes. It is not preserved yet.
@@ -174,17 +159,19 @@ impl<T: Content> KhoVmalloc<T> {
     /// # Errors
     ///
     /// [`EINVAL`] for no values, [`E2BIG`] for too many, [`ENOMEM`].
-    pub fn zeroed(len: usize) -> Result<Self> {
-        // SAFETY: The function may be called with any size.
-        let values = unsafe { bindings::vzalloc(bytes::<T>(len as u64)?) };
-        // INVARIANT: The memory is new, large enough, and zero, which is a valid `T`.
-        Ok(Self {
-            values: NonNull::slice_from_raw_parts(NonNull::new(values.cast()).ok_or(ENOMEM)?, len),
-            description: None,
     ///
     /// # Context
     ///
     /// [Process context](super#context).
+    pub fn zeroed(len: usize) -> Result<Self> {
+        pages::<T>(len as u64)?;
+        let mut values = VVec::with_capacity(len, GFP_KERNEL | __GFP_ZERO)?;
+        // SAFETY: There is room for as many, and it is zero, which is a valid `T`.
+        unsafe { values.inc_len(len) };
+        // INVARIANT: There is more than none, and they are not preserved.
+        Ok(Self {
+            values,
+            description: None,
         })
     }
 
@@ -194,6 +181,10 @@ impl<T: Content> KhoVmalloc<T> {
     /// # Errors
     ///
     /// [Those of all](super#errors). Nothing has changed then.
+    ///
+    /// # Context
+    ///
+    /// [Process context](super#context).
     pub fn preserve(&mut self) -> Result<Handle<[T]>> {
         if let Some(description) = &self.description {
             return Ok(Handle::from_bits(description.address()));
@@ -201,12 +192,8 @@ impl<T: Content> KhoVmalloc<T> {
         let mut new = KhoFolio::<Description>::alloc(DESCRIPTION)?;
         new.header = header::<T>(MARK);
         new.len = self.len() as u64;
-        let values = self.values.as_ptr().cast();
-    ///
-    /// # Context
-    ///
-    /// [Process context](super#context).
-        // SAFETY: By the type invariants the values came from `vmalloc()`; the description is ours.
+        let values = self.values.as_mut_ptr().cast();
+        // SAFETY: As there are values, they are in an area of `vmalloc()`; the description is ours.
         to_result(unsafe { bindings::kho_preserve_vmalloc(values, new.as_kho_vmalloc()) })?;
         let handle = Handle::from_bits(new.address());
         // INVARIANT: They are preserved, as it says.
@@ -215,6 +202,10 @@ impl<T: Content> KhoVmalloc<T> {
     }
 
     /// Preserves the values no more: no handle leads to them.
+    ///
+    /// # Context
+    ///
+    /// [Process context](super#context).
     pub fn unpreserve(&mut self) {
         if let Some(mut description) = self.description.take() {
             // SAFETY: By the type invariants they are preserved as it says.
@@ -232,23 +223,19 @@ impl<T: Content> Deref for KhoVmalloc<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        // SAFETY: By the type invariants they are valid, and borrowed as this is.
-        unsafe { self.values.as_ref() }
+        &self.values
     }
 }
 
 impl<T: Content> DerefMut for KhoVmalloc<T> {
     fn deref_mut(&mut self) -> &mut [T] {
-        // SAFETY: By the type invariants they are valid, and borrowed as this is.
-        unsafe { self.values.as_mut() }
+        &mut self.values
     }
 }
 
 impl<T: Content> Drop for KhoVmalloc<T> {
     fn drop(&mut self) {
         self.unpreserve();
-        // SAFETY: By the type invariants they came from `vmalloc()`, and are ours.
-        unsafe { bindings::vfree(self.values.as_ptr().cast()) };
     }
 }
 
@@ -256,20 +243,20 @@ impl<T: Content> Target for [T] {
     type Restored = KhoVmalloc<T>;
 
     fn restore(address: u64) -> Result<KhoVmalloc<T>> {
-        let mut description = KhoFolio::<Description, Restored>::take(address)?;
-        if let Err(error) = Description::check::<T>(&description) {
-            // Nobody knows whose it is.
-            forget(description);
-            return Err(error);
-        }
+        let mut description =
+            KhoFolio::<Description, Restored>::take(address, Description::check::<T>)?;
         let pages = description.as_kho_vmalloc();
         // SAFETY: The list of pages is in memory, and has an end. The function looks whether what
         // it names was preserved and not restored yet.
         let values = restoring(|| unsafe { bindings::kho_restore_vmalloc(pages) });
-        let values = NonNull::new(values.cast()).ok_or(ENOENT)?;
-        // INVARIANT: They are ours now, and as many, as was checked; any bytes are a `T`.
+        if values.is_null() {
+            return Err(ENOENT);
+        }
+        let len = description.len as usize;
+        // INVARIANT: There are values, and they are not preserved.
         Ok(KhoVmalloc {
-            values: NonNull::slice_from_raw_parts(values, description.len as usize),
+            // SAFETY: The area is ours now, and as large, as was checked; any bytes are a `T`.
+            values: unsafe { VVec::from_raw_parts(values.cast(), len, len) },
             description: None,
         })
     }
