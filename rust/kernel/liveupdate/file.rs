@@ -31,8 +31,6 @@ use crate::{
     }, //
 };
 use core::{
-    marker::PhantomData,
-    mem::forget,
     ops::Deref,
     ptr::NonNull, //
 };
@@ -224,7 +222,7 @@ impl<H: FileHandler> Definition<H> {
     pub const fn new(handler: H) -> Self {
         Self {
             inner: Opaque::new(bindings::liveupdate_file_handler {
-                ops: &Callbacks::<H>::OPS,
+                ops: &Self::OPS,
                 compatible: name_field(H::COMPATIBLE),
                 ..pin_init::zeroed()
             }),
@@ -272,16 +270,18 @@ impl<H: FileHandler> Registration<H> {
     ///
     /// # Errors
     ///
+    /// Those of [`flb::Definition::register`]; the handler is unregistered then.
+    ///
     /// # Context
     ///
     /// That of [`flb::Definition::register`].
-    ///
-    /// Those of [`flb::Definition::register`]; the handler is unregistered then.
     pub fn with<F: Flb>(self, flb: &'static flb::Definition<F>) -> Result<Self> {
-        // The orchestrator unregisters the FLBs of a handler with the handler.
-        forget(flb.register(&self)?);
-        Ok(self)
+        // SAFETY: The FLB is a static.
+        unsafe { self.with_raw(flb.as_raw()) }
     }
+
+    /// Does as [`with`](Self::with), with an FLB of C.
+    ///
     /// # Errors
     ///
     /// Those of [`with`](Self::with).
@@ -290,14 +290,12 @@ impl<H: FileHandler> Registration<H> {
     ///
     /// That of [`with`](Self::with).
     ///
-
-    /// Does as [`with`](Self::with), with an FLB of C.
-    ///
     /// # Safety
     ///
     /// The FLB is one that `liveupdate_register_flb()` can be called with, and is not freed before
     /// the handler is unregistered and no file of it is preserved.
     pub unsafe fn with_raw(self, flb: *mut bindings::liveupdate_flb) -> Result<Self> {
+        // The orchestrator unregisters the FLBs of a handler with the handler.
         // SAFETY: The handler is registered; the caller has an FLB that can be, and stays.
         to_result(unsafe { bindings::liveupdate_register_flb(self.as_raw(), flb) })?;
         Ok(self)
@@ -316,6 +314,9 @@ impl<H: FileHandler> Drop for Registration<H> {
     }
 }
 
+/// What most callbacks are called with.
+type Args = bindings::liveupdate_file_op_args;
+
 /// The callbacks of a [`FileHandler`], for C.
 ///
 /// # Safety
@@ -330,13 +331,8 @@ impl<H: FileHandler> Drop for Registration<H> {
 ///   character device without its lock, and nothing here looks at it.
 /// - The private data are what `preserve` has left, and nobody else uses them. After `unpreserve`
 ///   nobody does.
-struct Callbacks<H: FileHandler>(PhantomData<H>);
-
-/// What most of them are called with.
-type Args = bindings::liveupdate_file_op_args;
-
 #[expect(clippy::missing_safety_doc, reason = "one section for all, above")]
-impl<H: FileHandler> Callbacks<H> {
+impl<H: FileHandler> Definition<H> {
     const OPS: bindings::liveupdate_file_ops = bindings::liveupdate_file_ops {
         can_preserve: Some(Self::can_preserve),
         preserve: Some(Self::preserve),

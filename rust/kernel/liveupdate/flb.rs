@@ -103,7 +103,7 @@ impl<F: Flb> Definition<F> {
     pub const fn new() -> Self {
         Self {
             inner: Opaque::new(bindings::liveupdate_flb {
-                ops: &Callbacks::<F>::OPS,
+                ops: &Self::OPS,
                 compatible: name_field(F::COMPATIBLE),
                 ..pin_init::zeroed()
             }),
@@ -316,10 +316,8 @@ impl<F: Flb, O: ForeignOwnable, const OUTGOING: bool> Drop for Guard<F, O, OUTGO
 /// They are called as the orchestrator does: `args` is valid and nobody else's for the call. The
 /// object of `unpreserve` is what `preserve` has left, that of `finish` what `retrieve` has left,
 /// and nobody uses it any more.
-struct Callbacks<F: Flb>(PhantomData<F>);
-
 #[expect(clippy::missing_safety_doc, reason = "one section for all, above")]
-impl<F: Flb> Callbacks<F> {
+impl<F: Flb> Definition<F> {
     const OPS: bindings::liveupdate_flb_ops = bindings::liveupdate_flb_ops {
         preserve: Some(Self::preserve),
         unpreserve: Some(Self::unpreserve),

@@ -6,8 +6,6 @@
 //! be recognised has a table of its own, in a static [`Definition`], through which it is registered
 //! and its files are made and recognised. (The tables of [`MiscDeviceRegistration`] are constants:
 //! those of two devices may be one.)
-//!
-//! [`MiscDeviceRegistration`]: crate::miscdevice::MiscDeviceRegistration
 
 use super::OpenFile;
 use crate::{
@@ -18,7 +16,8 @@ use crate::{
     },
     miscdevice::{
         MiscDevice,
-        MiscDeviceOptions, //
+        MiscDeviceOptions,
+        MiscDeviceRegistration, //
     },
     prelude::*,
     sync::aref::ARef,
@@ -31,6 +30,9 @@ use core::{
     marker::PhantomData,
     ptr::NonNull, //
 };
+
+/// The registration of a misc device, which is in force until this is dropped.
+pub type Registration = MiscDeviceRegistration<()>;
 
 /// The static of a misc device whose files a [`FileHandler`](super::FileHandler) has to recognise.
 /// Place it where it is read-only after boot, as below: it is a table of functions.
@@ -91,26 +93,28 @@ impl<T: MiscDevice + 'static> Definition<T> {
     /// # Errors
     ///
     /// Those of `misc_register()`.
-    pub fn register(
-        &'static self,
     ///
     /// # Context
     ///
     /// [Process context](super#context).
+    pub fn register(
+        &'static self,
         options: MiscDeviceOptions,
     ) -> impl PinInit<Registration, Error> {
-        try_pin_init!(Registration {
-            inner <- Opaque::try_ffi_init(move |slot: *mut bindings::miscdevice| {
-                let mut device = options.into_raw::<T>();
-                device.fops = self.operations.get();
-                // SAFETY: The slot is ours to write.
-                unsafe { slot.write(device) };
-                // SAFETY: It is pinned, and the device is unregistered before it is gone. The
-                // operations are those of `T`, which want a `struct miscdevice` in the place of a
-                // `MiscDeviceRegistration<T>`.
-                to_result(unsafe { bindings::misc_register(slot) })
-            }),
-        }? Error)
+        let register = move |slot: *mut Registration| {
+            // A registration is transparent.
+            let slot = slot.cast::<bindings::miscdevice>();
+            let mut device = options.into_raw::<T>();
+            device.fops = self.operations.get();
+            // SAFETY: The slot is ours to write.
+            unsafe { slot.write(device) };
+            // SAFETY: It is pinned, and the device is unregistered before it is gone. The
+            // operations are those of `T`, which want a `struct miscdevice` in the place of a
+            // `MiscDeviceRegistration<T>`.
+            to_result(unsafe { bindings::misc_register(slot) })
+        };
+        // SAFETY: If there is no error the device is registered, as the invariants want it.
+        unsafe { pin_init::pin_init_from_closure(register) }
     }
 
     /// What an open file of this device, or of [`restored_file`](Self::restored_file), has as its
@@ -139,14 +143,14 @@ impl<T: MiscDevice + 'static> Definition<T> {
     /// # Errors
     ///
     /// `ENOMEM`, `ENFILE`, and what else files cannot be made for. `device` is dropped then.
-    pub fn restored_file(
-        &'static self,
-        name: &'static CStr,
-        device: T::Ptr,
     ///
     /// # Context
     ///
     /// [Process context](super#context).
+    pub fn restored_file(
+        &'static self,
+        name: &'static CStr,
+        device: T::Ptr,
         flags: u32,
     ) -> Result<ARef<OpenFile>> {
         let private = device.into_foreign();
@@ -166,29 +170,5 @@ impl<T: MiscDevice + 'static> Definition<T> {
         let file = NonNull::new(file.cast()).ok_or(ENOMEM)?;
         // SAFETY: The file is new, open, and the reference to it is ours.
         Ok(unsafe { ARef::from_raw(file) })
-    }
-}
-
-/// The registration of a misc device, which is in force until this is dropped.
-///
-/// # Invariants
-///
-/// The device is registered.
-#[pin_data(PinnedDrop)]
-pub struct Registration {
-    #[pin]
-    inner: Opaque<bindings::miscdevice>,
-}
-
-// SAFETY: A device may be unregistered by any thread.
-unsafe impl Send for Registration {}
-// SAFETY: Nothing can be done with a shared registration.
-unsafe impl Sync for Registration {}
-
-#[pinned_drop]
-impl PinnedDrop for Registration {
-    fn drop(self: Pin<&mut Self>) {
-        // SAFETY: By the type invariants it is registered.
-        unsafe { bindings::misc_deregister(self.inner.get()) };
     }
 }
