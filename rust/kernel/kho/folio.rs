@@ -189,13 +189,11 @@ impl<L: Layout> KhoFolio<L, Restored> {
         let value = NonNull::new(unsafe { bindings::folio_address(folio) }.cast()).ok_or(EINVAL)?;
         // INVARIANT: Nobody else has this folio, it is large enough, and any bytes are an `L`.
         let restored = Self::own(value);
-        match check(&restored) {
-            Ok(()) => Ok(restored),
-            Err(error) => {
-                forget(restored);
-                Err(error)
-            }
+        if let Err(error) = check(&restored) {
+            forget(restored);
+            return Err(error);
         }
+        Ok(restored)
     }
 
     /// Preserves it for the next kernel too, where it is.

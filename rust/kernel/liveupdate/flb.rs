@@ -212,13 +212,10 @@ impl<F: Flb> Definition<F> {
         f: impl FnOnce(<F::Outgoing as ForeignOwnable>::Borrowed<'_>) -> R,
     ) -> Result<R> {
         #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING)]
-        {
-            Ok(f(self.outgoing()?.get()))
-        }
+        let result = Ok(f(self.outgoing()?.get()));
         #[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING))]
-        {
-            super::locked::with_outgoing(self, f)
-        }
+        let result = super::locked::with_outgoing(self, f);
+        result
     }
 
     /// Gets a reference by the function for this direction.
