@@ -46,7 +46,8 @@ find_driver() {
 	KIND=${FLB}own
 	[ "${#WRITE}" -le 256 ] || die "WRITE= is too long for a command line" "give 256 bytes at most"
 	WORDS=(flb.sample=own "flb.driver=$name" "flb.device=$DEVICE")
-	[ -z "$WRITE" ] || WORDS+=("flb.write=$(printf %s "$WRITE" | od -An -v -tx1 | tr -d ' \n')")
+	[ -z "$WRITE" ] || WORDS+=("flb.write=$(printf %s "$WRITE" | od -An -v -tx1 |
+		tr -d ' \n')")
 }
 
 demo() {

@@ -77,7 +77,7 @@ const REFUSALS: [Refusal; 2] = [
     Refusal {
         name: "writes-refused",
         change: ["if iov.len() > LONGEST {", "if iov.len() > 0 {"],
-        line: "Nothing was compared: no write has succeeded, or no read. WRITE= is what to write.",
+        line: "Nothing was compared: no write succeeded, or no read. WRITE= is what to write.",
     },
     Refusal {
         name: "freeze-refused",

@@ -113,7 +113,7 @@ fn arrive(run: &mut Run) -> io::Result<Vec<Session>> {
         story("");
         story(match word(run, "flb.carried")?.as_str() {
             "true" => "  The file came back, and reads as before.",
-            _ => "  Nothing was compared: no write has succeeded, or no read. WRITE= is what to write.",
+            _ => "  Nothing was compared: no write succeeded, or no read. WRITE= is what to write.",
         });
     }
     Ok(Vec::new())
