@@ -18,8 +18,8 @@
 //! # Context
 //!
 //! Whatever allocates, preserves, restores or drops such memory runs in process context and may
-//! sleep, from `fs_initcall()` on: before KHO is set up it warns, and refuses with `EINVAL`. All
-//! else may be called in any context.
+//! sleep. It has to wait for `fs_initcall()`s: before KHO is set up, KHO warns, and refuses with
+//! `EINVAL`. All else may be called in any context.
 //!
 //! # Errors
 //!
