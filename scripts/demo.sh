@@ -44,7 +44,7 @@ find_driver() {
 	[ -n "$DEVICE" ] || die "$SAMPLE does not say what its device is called" "add DEVICE=NAME"
 	export FLB_DRIVER
 	KIND=${FLB}own
-	[ "${#WRITE}" -le 256 ] || die "WRITE= is too long for a command line" "give 256 bytes at most"
+	[ "${#WRITE}" -le 256 ] || die "WRITE= is too long" "give 256 bytes at most"
 	WORDS=(flb.sample=own "flb.driver=$name" "flb.device=$DEVICE")
 	[ -z "$WRITE" ] || WORDS+=("flb.write=$(printf %s "$WRITE" | od -An -v -tx1 |
 		tr -d ' \n')")
