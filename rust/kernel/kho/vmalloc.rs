@@ -255,7 +255,8 @@ impl<T: Content> Target for [T] {
         let len = description.len as usize;
         // INVARIANT: There are values, and they are not preserved.
         Ok(KhoVmalloc {
-            // SAFETY: The area is ours now, and as large, as was checked; any bytes are a `T`.
+            // SAFETY: The area is one of `vmalloc()`, ours now, and as large, as was checked; any
+            // bytes are a `T`.
             values: unsafe { VVec::from_raw_parts(values.cast(), len, len) },
             description: None,
         })
