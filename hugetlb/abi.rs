@@ -50,6 +50,22 @@ impl Pools {
     /// How many rows there are.
     pub(crate) const ROWS: usize = 255;
 
+    /// For tests: anything.
+    #[cfg(any(not(CONFIG_LIVEUPDATE_HUGETLB), CONFIG_RUST_LIVEUPDATE_KUNIT_TEST))]
+    pub(crate) fn of(magic: u64, rows: &[Row]) -> Self {
+        let none = Row {
+            order: 0,
+            node: 0,
+            count: 0,
+        };
+        let mut pools = Self {
+            magic,
+            rows: [none; Self::ROWS],
+        };
+        pools.rows[..rows.len()].copy_from_slice(rows);
+        pools
+    }
+
     /// Makes zeroes counts.
     pub(crate) fn init(&mut self) {
         self.magic = MAGIC;
@@ -173,12 +189,7 @@ mod tests {
     }
 
     fn pools(rows: &[Row]) -> Pools {
-        let mut pools = Pools {
-            magic: MAGIC,
-            rows: [row(0, 0, 0); Pools::ROWS],
-        };
-        pools.rows[..rows.len()].copy_from_slice(rows);
-        pools
+        Pools::of(MAGIC, rows)
     }
 
     #[test]

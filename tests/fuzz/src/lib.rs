@@ -6,6 +6,7 @@
 //! | --- | --- |
 //! | [`flb_array`] | the FLB array |
 //! | [`name`] | the compatible string |
+//! | [`hugetlb`] | the counts and the runs of huge pages |
 //! | [`seeds`] | inputs to start with, one for each thing that can be wrong |
 //!
 //! Each target takes any bytes, and panics when something does not hold that has to.
@@ -21,7 +22,13 @@ mod bytes;
 #[path = "../../host/src/tests/flb_array/model.rs"]
 mod model;
 
+#[path = "../../host/src/hugetlb.rs"]
+mod huge;
+
+use huge::preserved_data;
+
 pub mod flb_array;
+pub mod hugetlb;
 pub mod name;
 pub mod seeds;
 

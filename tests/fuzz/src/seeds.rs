@@ -5,6 +5,7 @@
 
 mod corpus;
 mod flb_array;
+mod hugetlb;
 mod name;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ pub fn files(target: &str) -> Option<Vec<(String, Vec<u8>)>> {
 fn of(target: &str) -> Option<Vec<Seed>> {
     match target {
         "flb_array" => Some(flb_array::seeds()),
+        "hugetlb" => Some(hugetlb::seeds()),
         "name" => Some(name::seeds()),
         _ => None,
     }

@@ -16,5 +16,9 @@ mod state;
 #[allow(dead_code)]
 mod word;
 
+mod hugetlb;
+
+use hugetlb::preserved_data;
+
 #[cfg(test)]
 mod tests;

@@ -35,3 +35,13 @@ fn answers_name() {
     pass("name", crate::name::check);
     answer("name", crate::name::answer, include_str!("name.txt"));
 }
+
+#[test]
+fn answers_hugetlb() {
+    pass("hugetlb", crate::hugetlb::check);
+    answer(
+        "hugetlb",
+        crate::hugetlb::answer,
+        include_str!("hugetlb.txt"),
+    );
+}
