@@ -215,5 +215,5 @@ as_group() {
 
 # has_hugetlb TREE: can its files in huge pages be handed over? Kconfig finds out the same.
 has_hugetlb() {
-	grep -q 'init_new_hugetlb_folio(struct folio \*folio)' "$1/mm/hugetlb_internal.h"
+	grep -qw arch_alloc_bootmem_huge_page "$1/mm/hugetlb.c"
 }

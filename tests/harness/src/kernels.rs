@@ -89,8 +89,8 @@ impl Tree {
 
     /// Whether its files in huge pages can be handed over, as Kconfig finds out.
     pub fn has_hugetlb(&self) -> bool {
-        let header = fs::read_to_string(self.dir().join("mm/hugetlb_internal.h"));
-        header.is_ok_and(|text| text.contains("init_new_hugetlb_folio(struct folio *folio)"))
+        let source = fs::read_to_string(self.dir().join("mm/hugetlb.c"));
+        source.is_ok_and(|text| text.contains("arch_alloc_bootmem_huge_page"))
     }
 
     /// Tier of what covers the tree fully, and of what covers the core in it.
