@@ -180,14 +180,12 @@ impl FileHandler for Memfd {
     }
 
     fn unpreserve(&self, args: Unpreserve<'_, Self>) {
-        let counts = &args.private.counts;
+        let mut counts = args.private.counts.iter();
         let taken = POOLS.with_outgoing(|pools| {
             let mut pools = pools.lock();
-            counts
-                .iter()
-                .try_for_each(|count| pools.pools().take(*count))
+            counts.all(|count| pools.pools().take(*count))
         });
-        if taken.and_then(|taken| taken).is_err() {
+        if taken != Ok(true) {
             pr_err!("the pages of a file were not counted\n");
         }
     }

@@ -32,8 +32,4 @@ void luo_hugetlb_complain(struct file *file, const char *what);
 void luo_hugetlb_take(unsigned int order, unsigned long *pages, unsigned int *node_pages);
 void luo_hugetlb_count_all(void);
 
-/* In mm/hugetlb.c, where architectures can override it. */
-void *arch_alloc_bootmem_huge_page(struct hstate *h, int nid);
-void *__alloc_bootmem_huge_page(struct hstate *h, int nid);
-
 #endif /* _LUO_HUGETLB_MM_H */
