@@ -3,8 +3,8 @@
 //! The handler of `memfd_create(MFD_HUGETLB)` files.
 //!
 //! The file stays in use after it was saved. What can be saved again when the kexec begins is: the
-//! position, the flags, the seals, the mode. If pages have come, gone or were replaced since, or the
-//! size is another, the live update is refused. What happens to the file after that, while the
+//! position, the flags, the seals, the mode. If pages have come, gone or were replaced since, or
+//! the size is another, the live update is refused. What happens to the file after that, while the
 //! machine goes down, is lost: stop who uses it.
 
 use crate::{

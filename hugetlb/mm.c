@@ -6,7 +6,7 @@
 #include <linux/memblock.h>
 #include "mm.h"
 
-/* A page of the previous kernel, also before there are struct pages; NULL if it cannot be. At boot. */
+/* At boot: a page of the previous kernel, even before there are struct pages; NULL if none. */
 const void *__ref luo_hugetlb_peek(phys_addr_t phys)
 {
 	bool there = slab_is_available() ? pfn_valid(PHYS_PFN(phys)) :

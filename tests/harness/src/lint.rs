@@ -24,6 +24,8 @@ const UNSAFE_OK: &[&str] = &[
     "raw.rs",
     "raw/",
     "lock.rs",
+    "hugetlb/raw.rs",
+    "hugetlb/tests.rs",
     "tests/",
     "rust/kernel/kho.rs",
     "rust/kernel/kho/",
