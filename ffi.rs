@@ -11,7 +11,11 @@ use crate::{
     bindings,
     files::LuoFlb,
     outgoing,
-    raw::{self, errno, Direction, Flb, Handler, EOPNOTSUPP},
+    raw::{
+        self,
+        Direction::{self, Incoming, Outgoing},
+        Flb, Handler, ENODATA, EOPNOTSUPP,
+    },
     refs::Holder,
 };
 use core::ffi::{c_int, c_void};
@@ -26,69 +30,82 @@ type Announcement = c_void;
 #[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_FDT))]
 type Announcement = u64;
 
-/// Define an entry point, and check its signature against the C declaration.
-macro_rules! export {
-    ($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),*) $(-> $ret:ty)? $body:block) => {
-        const _: () = {
-            // Both branches have the same type, or this does not compile.
-            let _ = if true { bindings::$name } else { $name };
-        };
+/// Define entry points, and check their signatures against the C declarations.
+macro_rules! exports {
+    ($(
+        $(#[$attribute:meta])*
+        fn $name:ident($($arg:ident: $ty:ty),*) $(-> $ret:ty)? $body:block
+    )*) => {$(
+        // Both branches have the same type, or this does not compile.
+        const _: () = { let _ = if true { bindings::$name } else { $name }; };
 
-        $(#[$doc])*
+        $(#[$attribute])*
         ///
         /// # Safety
         ///
-        /// Pointers are null or valid for the call; an FLB meets the invariant of [`Flb`], which
-        /// clients promise by `Documentation/flb.rst`.
+        /// Pointers are valid for the call, or those of clients null; an FLB meets the invariant of
+        /// [`Flb`], which clients promise by `Documentation/flb.rst`.
         #[no_mangle]
         unsafe extern "C" fn $name($($arg: $ty),*) $(-> $ret)? $body
-    };
+    )*};
 }
+
+const OFF: c_int = -(EOPNOTSUPP as c_int);
 
 /// Turn a result into what C expects.
 fn to_errno(result: Result) -> c_int {
-    match result {
-        Ok(()) => 0,
-        Err(error) => error.to_errno(),
-    }
+    result.map_or_else(Error::to_errno, |()| 0)
 }
 
-/// Count a reference by `get`, and store the object for the caller. On error the caller's pointer
-/// is left alone.
+/// Get the object of an FLB, and store it for the caller. On error the caller's pointer is left
+/// alone.
 ///
 /// # Safety
 ///
 /// As for the entry points.
+#[inline(always)]
 unsafe fn get(
     flb: *mut bindings::liveupdate_flb,
     objp: *mut *mut c_void,
     direction: Direction,
-    get: fn(Flb) -> Result,
 ) -> c_int {
     if !raw::liveupdate_enabled() {
-        return errno(EOPNOTSUPP).to_errno();
+        return OFF;
+    }
+    if flb.is_null() || objp.is_null() {
+        return EINVAL.to_errno();
+    }
+    if direction == Incoming && LUO_FLB.incoming.is_empty() {
+        return -(ENODATA as c_int);
     }
     // SAFETY: By the requirements of this function.
-    let flb = unsafe { Flb::from_raw(flb) }.filter(|_| !objp.is_null());
-    to_errno(flb.ok_or(EINVAL).and_then(|flb| {
-        get(flb)?;
-        // SAFETY: The pointer is not null, so by the requirements of this function it is valid.
-        unsafe { *objp = flb.side(direction).object() };
+    let got = unsafe { Flb::from_raw(flb) }.ok_or(EINVAL).and_then(|flb| {
+        match direction {
+            Incoming => LUO_FLB.incoming.get(flb)?,
+            Outgoing if raw::COUNTS_OUTGOING => outgoing::get(flb)?,
+            Outgoing => outgoing::get_unreferenced(flb)?,
+        }
+        // SAFETY: It is not null, so by the requirements of this function it is valid.
+        unsafe { *objp = flb.object(direction) };
         Ok(())
-    }))
+    });
+    to_errno(got)
 }
 
-/// Put a reference to an object. If live update is off there may be one from before.
+/// What a client names; `None` if one of the two is null, or a callback is missing.
 ///
 /// # Safety
 ///
 /// As for the entry points.
-unsafe fn put(flb: *mut bindings::liveupdate_flb, direction: Direction) {
-    // SAFETY: By the requirements of this function.
-    let flb = unsafe { Flb::from_raw(flb) };
-    let flb = flb.filter(|flb| flb.side(direction).refs().is_held() || raw::liveupdate_enabled());
-    if let Some(Ok(flb)) = flb.map(Flb::ready) {
-        LUO_FLB.put(flb, direction, Holder::Reference);
+unsafe fn both(
+    fh: *mut bindings::liveupdate_file_handler,
+    flb: *mut bindings::liveupdate_flb,
+) -> Option<(Handler, Flb)> {
+    // SAFETY: By the requirements of this function, if they are not null.
+    unsafe {
+        (!fh.is_null())
+            .then(|| Handler::from_raw(fh))
+            .zip(Flb::from_raw(flb))
     }
 }
 
@@ -103,131 +120,110 @@ fn setup_incoming(address: u64) {
     }
 }
 
-export! {
+exports! {
     /// See [`LuoFlb::register`]. `EOPNOTSUPP` if live update is off; [`EINVAL`] if a pointer is
-    /// null.
+    /// null, or a callback is missing.
     fn liveupdate_register_flb(
         fh: *mut bindings::liveupdate_file_handler, flb: *mut bindings::liveupdate_flb
     ) -> c_int {
         if !raw::liveupdate_enabled() {
-            return errno(EOPNOTSUPP).to_errno();
+            return OFF;
         }
         // SAFETY: By the requirements of this function.
-        let (fh, flb) = unsafe { (Handler::from_raw(fh), Flb::from_raw(flb)) };
-        let both = fh.zip(flb).ok_or(EINVAL);
-        to_errno(both.and_then(|(fh, flb)| LUO_FLB.register(fh, flb)))
+        let Some((fh, flb)) = (unsafe { both(fh, flb) }) else {
+            raw::warn();
+            return EINVAL.to_errno();
+        };
+        to_errno(LUO_FLB.register(fh, flb))
     }
-}
 
-export! {
     /// See [`LuoFlb::unregister`].
     fn liveupdate_unregister_flb(
         fh: *mut bindings::liveupdate_file_handler, flb: *mut bindings::liveupdate_flb
     ) {
         // SAFETY: By the requirements of this function.
-        let (fh, flb) = unsafe { (Handler::from_raw(fh), Flb::from_raw(flb)) };
-        if let (true, Some((fh, flb))) = (raw::liveupdate_enabled(), fh.zip(flb)) {
+        let both = unsafe { both(fh, flb) }.filter(|_| raw::liveupdate_enabled());
+        if let Some((fh, flb)) = both {
             LUO_FLB.unregister(fh, flb);
         }
     }
-}
 
-export! {
     /// See [`Incoming::get`](crate::incoming::Incoming::get).
     fn luo_flb_get_incoming_slowpath(
         flb: *mut bindings::liveupdate_flb, objp: *mut *mut c_void
     ) -> c_int {
         // SAFETY: By the requirements of this function.
-        unsafe { get(flb, objp, Direction::Incoming, |flb| LUO_FLB.incoming.get(flb)) }
+        unsafe { get(flb, objp, Incoming) }
     }
-}
 
-export! {
-    /// See [`LuoFlb::put`].
-    fn luo_flb_put_incoming_slowpath(flb: *mut bindings::liveupdate_flb) {
-        // SAFETY: By the requirements of this function.
-        unsafe { put(flb, Direction::Incoming) }
-    }
-}
-
-export! {
     /// See [`outgoing::get`], or [`outgoing::get_unreferenced`] in Linux 7.1.
     fn luo_flb_get_outgoing_slowpath(
         flb: *mut bindings::liveupdate_flb, objp: *mut *mut c_void
     ) -> c_int {
-        let get_outgoing = match cfg!(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING) {
-            true => outgoing::get,
-            false => outgoing::get_unreferenced,
-        };
         // SAFETY: By the requirements of this function.
-        unsafe { get(flb, objp, Direction::Outgoing, get_outgoing) }
+        unsafe { get(flb, objp, Outgoing) }
     }
-}
 
-export! {
-    /// See [`LuoFlb::put`].
-    fn luo_flb_put_outgoing_slowpath(flb: *mut bindings::liveupdate_flb) {
+    /// See [`LuoFlb::put`]. If live update is off there may be a reference from before.
+    fn luo_flb_put_slowpath(flb: *mut bindings::liveupdate_flb, is_incoming: bool) {
+        let direction = if is_incoming { Incoming } else { Outgoing };
         // SAFETY: By the requirements of this function.
-        unsafe { put(flb, Direction::Outgoing) }
-    }
-}
-
-/// Define an entry point for a handler; one that is null is none.
-macro_rules! export_for_handler {
-    ($(#[$doc:meta])* $name:ident($fh:ident) $(-> $ret:ty, $none:expr)?; $call:expr) => {
-        export! {
-            $(#[$doc])*
-            fn $name(fh: *mut bindings::liveupdate_file_handler) $(-> $ret)? {
-                // SAFETY: By the requirements of this function.
-                match unsafe { Handler::from_raw(fh) } {
-                    Some($fh) => $call,
-                    None => ($($none)?),
-                }
-            }
+        let flb = unsafe { Flb::from_raw(flb) };
+        let flb = flb.filter(|flb| flb.refs(direction).is_held() || raw::liveupdate_enabled());
+        if let Some(flb) = flb {
+            LUO_FLB.put(flb, direction, Holder::Reference);
         }
-    };
-}
+    }
 
-export_for_handler! {
     /// See [`LuoFlb::preserve_first`].
-    luo_flb_preserve_first(fh) -> c_int, EINVAL.to_errno(); to_errno(LUO_FLB.preserve_first(fh))
-}
+    fn luo_flb_preserve_first(fh: *mut bindings::liveupdate_file_handler) -> c_int {
+        // SAFETY: By the requirements of this function.
+        to_errno(LUO_FLB.preserve_first(unsafe { Handler::from_raw(fh) }))
+    }
 
-export_for_handler! {
     /// See [`LuoFlb::unpreserve_last`].
-    luo_flb_unpreserve_last(fh); LUO_FLB.unpreserve_last(fh)
-}
+    fn luo_flb_unpreserve_last(fh: *mut bindings::liveupdate_file_handler) {
+        // SAFETY: By the requirements of this function.
+        LUO_FLB.unpreserve_last(unsafe { Handler::from_raw(fh) });
+    }
 
-export_for_handler! {
     /// See [`LuoFlb::finish_file`].
-    luo_flb_file_finish(fh); LUO_FLB.finish_file(fh)
-}
+    fn luo_flb_file_finish(fh: *mut bindings::liveupdate_file_handler) {
+        // SAFETY: By the requirements of this function.
+        LUO_FLB.finish_file(unsafe { Handler::from_raw(fh) });
+    }
 
-export_for_handler! {
     /// See [`LuoFlb::unregister_all`]. The caller holds `luo_register_rwlock` for writing.
-    luo_flb_unregister_all(fh); {
+    fn luo_flb_unregister_all(fh: *mut bindings::liveupdate_file_handler) {
         // SAFETY: The function only asserts.
         unsafe { bindings::luo_flb_shim_assert_register_write() };
-        LUO_FLB.unregister_all(fh);
+        // SAFETY: By the requirements of this function.
+        LUO_FLB.unregister_all(unsafe { Handler::from_raw(fh) });
     }
-}
 
-export! {
-    /// See [`LuoFlb::setup_outgoing`].
+    /// See [`RegistryGuard::setup_outgoing`](crate::lock::RegistryGuard::setup_outgoing).
     #[link_section = ".init.text"]
     fn luo_flb_setup_outgoing(to: *mut Announcement) -> c_int {
-        if to.is_null() {
-            return EINVAL.to_errno();
-        }
-        to_errno(LUO_FLB.setup_outgoing(|address| {
+        to_errno(LUO_FLB.registry.lock().setup_outgoing(|address| {
             // SAFETY: By the requirements of this function, this is what LUO has for the address.
             to_result(unsafe { bindings::luo_flb_shim_announce(to.cast(), address) })
         }))
     }
+
+    /// See [`Incoming::complete`](crate::incoming::Incoming::complete). Called by a late initcall.
+    #[link_section = ".init.text"]
+    fn luo_flb_complete() {
+        LUO_FLB.incoming.complete();
+    }
+
+    /// See [`RegistryGuard::serialize`](crate::lock::RegistryGuard::serialize).
+    fn luo_flb_serialize() {
+        LUO_FLB.registry.lock().serialize();
+    }
 }
 
 #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_FDT)]
-export! {
+exports! {
     /// See [`Incoming::setup`](crate::incoming::Incoming::setup). LUO has preserved a page for the
     /// tree.
     ///
@@ -244,7 +240,7 @@ export! {
 }
 
 #[cfg(not(CONFIG_LIVEUPDATE_FLB_HAS_FDT))]
-export! {
+exports! {
     /// See [`Incoming::setup`](crate::incoming::Incoming::setup). Zero means that nothing came. The
     /// version of the structure has been checked.
     #[link_section = ".init.text"]
@@ -252,20 +248,5 @@ export! {
         if flbs_pa != 0 {
             setup_incoming(flbs_pa);
         }
-    }
-}
-
-export! {
-    /// See [`Incoming::complete`](crate::incoming::Incoming::complete). Called by a late initcall.
-    #[link_section = ".init.text"]
-    fn luo_flb_complete() {
-        LUO_FLB.incoming.complete();
-    }
-}
-
-export! {
-    /// See [`LuoFlb::serialize`].
-    fn luo_flb_serialize() {
-        LUO_FLB.serialize();
     }
 }

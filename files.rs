@@ -20,11 +20,13 @@
 
 use crate::{
     incoming::{self, Incoming},
-    lock::{ByRegistry, FlbGuard, HandlerGuard, RegisterRead},
+    lock::{ByRegistry, RegisterRead},
     outgoing,
-    raw::{self, deadlock, Dependency, Direction, Flb, Handler, HandlerState, Links, Ready},
+    raw::{
+        self, errno, Dependency, Direction, Flb, FlbGuard, Handler, HandlerGuard, Links, EDEADLK,
+    },
     refs::{Holder, Released, Taken},
-    registry::{Registry, RegistryGuard},
+    registry::Registry,
     state::FileFinished,
 };
 use kernel::prelude::*;
@@ -47,15 +49,11 @@ impl LuoFlb {
 
     /// Make the files of `handler` depend on `flb`. May sleep.
     ///
-    /// Errors: [`EINVAL`] if a callback is missing, the handler is not registered, or the name is
-    /// empty or not terminated; [`EEXIST`] if it is registered with the handler, or another FLB
+    /// Errors: [`EINVAL`] if the handler is not registered, or the name is empty or not terminated;
+    /// [`EEXIST`] if it is registered with the handler, or another FLB
     /// bears its name; [`EBUSY`] while files of the handler are preserved; [`ENOSPC`] if there is
     /// no room for one more FLB; [`ENOMEM`]; `EDEADLK` from a callback of the handler.
     pub(crate) fn register(&self, handler: Handler, flb: Flb) -> Result {
-        let Ok(flb) = flb.ready() else {
-            raw::warn();
-            return Err(EINVAL);
-        };
         let name = flb.name()?;
         let mut guard = self.lock_or_attach(handler, true)?;
         self.registry.lock().add(&mut guard, name, flb)
@@ -84,21 +82,21 @@ impl LuoFlb {
     ///
     /// Errors: [`ENOENT`] if it is not registered; [`EBUSY`] if it leaves later.
     fn leave(&self, handler: Handler, which: Option<Flb>) -> Result {
-        let mut guard = lock_state(handler).ok_or(ENOENT)?;
+        let mut guard = handler.lock().ok_or(ENOENT)?;
         let mut registry = self.registry.lock();
         let links = guard.links_mut(&mut registry);
         let mut found = Err(ENOENT);
         for dependency in &mut links.flbs {
-            let leaves = which.is_none_or(|flb| *dependency.flb == flb);
+            let leaves = which.is_none_or(|flb| dependency.flb == flb);
             if leaves && !core::mem::replace(&mut dependency.leaving, true) {
                 found = Ok(());
             }
         }
         links.unregistered |= which.is_none();
-        if guard.state().files.is_held() {
+        if guard.state.files.is_held() {
             return found.and(Err(EBUSY));
         }
-        unlink(handler, &mut guard, &mut registry);
+        registry.unlink(handler, &mut guard);
         found
     }
 
@@ -110,7 +108,7 @@ impl LuoFlb {
     /// [`outgoing::preserve`]. Nothing is held then for the file.
     pub(crate) fn preserve_first(&self, handler: Handler) -> Result {
         let links = self.lock_or_attach(handler, false)?;
-        let state = links.state();
+        let state = links.state;
         match state.files.try_get() {
             Taken::Counted => return Ok(()),
             Taken::Saturated => return Err(EOVERFLOW),
@@ -132,19 +130,18 @@ impl LuoFlb {
     /// releases its FLBs, in reverse order. For any other `luo_flb_file_unpreserve()` takes no
     /// lock. May sleep.
     pub(crate) fn unpreserve_last(&self, handler: Handler) {
-        let guard = self.lock_or_attach(handler, false).ok();
-        let files = guard.as_ref().map(|guard| &guard.state().files);
-        let released = files.map_or(Released::Underflow, |files| {
-            files.release(Holder::Reference)
-        });
-        match (released, guard) {
+        let released = match self.lock_or_attach(handler, false) {
+            Ok(guard) => (guard.state.files.release(Holder::Reference), Some(guard)),
+            Err(_) => (Released::Underflow, None),
+        };
+        match released {
             (Released::Held, _) => {}
             (Released::Last, Some(mut guard)) => {
                 let Links { flbs, unregistered } = guard.links();
                 self.unpreserve_all(flbs);
                 // INVARIANT: The handler holds no FLB.
                 if *unregistered || flbs.iter().any(|flb| flb.leaving) {
-                    unlink(handler, &mut guard, &mut self.registry.lock());
+                    self.registry.lock().unlink(handler, &mut guard);
                 }
             }
             _ => handler.log(c"file released, but not preserved", 0),
@@ -158,24 +155,24 @@ impl LuoFlb {
         if self.incoming.is_empty() {
             return;
         }
-        let Some(guard) = lock_state(handler) else {
+        let Some(guard) = handler.lock() else {
             return;
         };
         for dependency in guard.links().flbs.iter().rev() {
-            if self.finish_entry(dependency, None) == FileFinished::Last {
-                self.finish_last_file(dependency);
+            if self.finish_one(dependency, None) == FileFinished::Last {
+                self.retrieve_and_finish_one(dependency);
             }
         }
     }
 
-    /// Retrieve the object for the last file, and finish that.
-    fn finish_last_file(&self, dependency: &Dependency) {
+    /// The last file is finished before its object was retrieved: do that first.
+    fn retrieve_and_finish_one(&self, dependency: &Dependency) {
         let flb = dependency.flb;
         // Another FLB of the name may be retrieving, and fail.
         for again in [true, false] {
-            let retrieved = self.incoming.get_left(*flb);
+            let retrieved = self.incoming.get(flb);
             let error = retrieved.err().filter(|error| !again || *error != EBUSY);
-            match (self.finish_entry(dependency, error), retrieved) {
+            match (self.finish_one(dependency, error), retrieved) {
                 (FileFinished::Last, _) => continue,
                 (_, Ok(())) => self.put(flb, Direction::Incoming, Holder::Reference),
                 (FileFinished::Failed, Err(error)) => incoming::log_failure(flb, error),
@@ -185,11 +182,11 @@ impl LuoFlb {
         }
     }
 
-    /// Finish a file for an entry, see [`Incoming::finish_file`].
-    fn finish_entry(&self, dependency: &Dependency, error: Option<Error>) -> FileFinished {
-        let (finished, live) = self.incoming.finish_file(dependency, error);
-        if let Some(Ok(live)) = live.map(Flb::ready) {
-            self.put(live, Direction::Incoming, Holder::Handler);
+    /// A file that depends on an FLB is finished, see [`Incoming::file_finished`].
+    fn finish_one(&self, dependency: &Dependency, error: Option<Error>) -> FileFinished {
+        let (finished, flb) = self.incoming.file_finished(dependency, error);
+        if let (FileFinished::Release, Some(flb)) = (finished, flb) {
+            self.put(flb, Direction::Incoming, Holder::Handler);
         }
         finished
     }
@@ -197,13 +194,14 @@ impl LuoFlb {
     /// Remove a holder of an object: a handler without files, or a reference. The last runs
     /// `unpreserve` or `finish`. May sleep.
     #[inline(never)]
-    pub(crate) fn put(&self, flb: Ready, direction: Direction, holder: Holder) {
-        let Some(guard) = FlbGuard::lock((flb, direction)) else {
-            return flb.log(c"put from its own callback", 0);
-        };
-        let ended = guard.release(holder);
-        if ended.is_some() && direction == Direction::Incoming {
-            self.incoming.finished(flb);
+    pub(crate) fn put(&self, flb: Flb, direction: Direction, holder: Holder) {
+        match FlbGuard::lock(flb, direction) {
+            Ok(guard) => guard.release(holder, || {
+                if direction == Direction::Incoming {
+                    self.incoming.finished(flb);
+                }
+            }),
+            Err(error) => flb.log(c"not put", error.to_errno().into()),
         }
     }
 
@@ -219,52 +217,32 @@ impl LuoFlb {
     ///
     /// Errors: [`EINVAL`] if it is not; [`ENOMEM`]; `EDEADLK` from a callback of the handler.
     fn lock_or_attach(&self, handler: Handler, registered: bool) -> Result<HandlerGuard> {
-        let guard = lock_state(handler).filter(|guard| !(registered && guard.links().unregistered));
+        let guard = handler
+            .lock()
+            .filter(|guard| !(registered && guard.links().unregistered));
         guard.map_or_else(|| self.attach(handler, registered), Ok)
     }
 
     #[inline(never)]
     fn attach(&self, handler: Handler, registered: bool) -> Result<HandlerGuard> {
-        // A task that unregisters the handler would wait for the callback, with the lock held.
-        if handler
-            .state()
-            .is_some_and(HandlerState::is_locked_by_this_task)
-        {
-            return Err(deadlock());
+        // A task that unregisters the handler would wait for its own callback, with the lock held.
+        let state = handler.state();
+        if state.is_some_and(|state| HandlerGuard::lock(state).is_none()) {
+            return Err(errno(EDEADLK));
         }
-        let register = RegisterRead::lock();
-        if registered && !handler.is_registered(&register) {
-            raw::warn();
-            return Err(EINVAL);
-        }
-        // The last file from before the handler was registered again may detach the state once.
-        for _ in 0..2 {
-            self.registry.lock().attach(handler)?;
-            if let Some(guard) = lock_state(handler) {
-                return Ok(guard);
+        RegisterRead::with(|register| {
+            if registered && !handler.is_registered(register) {
+                raw::warn();
+                return Err(EINVAL);
             }
-        }
-        Err(EBUSY)
-    }
-}
-
-/// Lock the state of a handler; `None` if there is none, or from a callback of the handler.
-#[inline(never)]
-fn lock_state(handler: Handler) -> Option<HandlerGuard> {
-    let state = handler.state()?;
-    let guard = HandlerGuard::lock(state);
-    if guard.is_none() {
-        handler.log(c"used by a callback of its own", 0);
-    }
-    // It may have been detached meanwhile.
-    guard.filter(|_| state.is_of(Some(handler)))
-}
-
-/// Remove what is leaving, and detach the state if the handler is. There are no files.
-#[inline(never)]
-fn unlink(handler: Handler, guard: &mut HandlerGuard, registry: &mut RegistryGuard<'_>) {
-    registry.remove_leaving(guard);
-    if core::mem::take(&mut guard.links_mut(registry).unregistered) {
-        handler.detach(guard, registry);
+            // The last file from before the handler was registered again may detach the state once.
+            for _ in 0..2 {
+                self.registry.lock().attach(handler)?;
+                if let Some(guard) = handler.lock() {
+                    return Ok(guard);
+                }
+            }
+            Err(EBUSY)
+        })
     }
 }

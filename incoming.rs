@@ -4,9 +4,8 @@
 //!
 //! The array stays where it came. It is validated when its address is stored, or, if there is no
 //! allocator yet by which KHO could tell what was preserved, at the first need. What becomes of an
-//! entry is kept in its own bytes. The memory is given back when all entries are finished and the
-//! kernel is up, whatever is later. An array that is refused, or of which an entry has failed, is
-//! kept.
+//! entry is kept in its own bytes. The memory is given back when all entries are finished. An array
+//! that is refused, or of which an entry has failed, is kept.
 //!
 //! One damaged entry refuses the array: something has written over it, so the handles next to it
 //! are not to be trusted either, and devices that write to memory which was given away are worse
@@ -19,12 +18,10 @@
 
 use crate::{
     abi::name::Name,
-    lock::{ByRegistry, FlbGuard, Vacant},
-    raw::{
-        self, deadlock, errno, Dependency, Direction, Flb, IncomingEntry, Ready, Received, ENODATA,
-    },
+    lock::ByRegistry,
+    raw::{self, errno, Dependency, Direction, Flb, FlbGuard, IncomingEntry, Received, ENODATA},
     refs::Taken,
-    state::{FileFinished, Status},
+    state::{FileFinished, FINISHED, RETRIEVED, RETRIEVING},
     word::Count,
 };
 use core::mem::replace;
@@ -35,18 +32,12 @@ pub(crate) struct Incoming {
     /// Not zero while something is left of it: an array that was not looked at, or is refused, or
     /// entries that are not finished. Changes under the lock.
     left: Count,
-    handed_over: ByRegistry<HandedOver>,
-}
-
-struct HandedOver {
-    array: Array,
-    /// The boot is over: `struct page`s exist everywhere, so memory can be freed.
-    booted: bool,
+    array: ByRegistry<Array>,
 }
 
 /// The array, and what has become of it.
 enum Array {
-    /// Nothing has come.
+    /// Nothing has come, or all is finished, and the memory given back.
     None,
     /// It is at this physical address, not looked at yet.
     At(u64),
@@ -54,105 +45,44 @@ enum Array {
     Refused,
     /// It is valid, and so many of its entries are not finished.
     Valid(Received, usize),
-    /// It was freed.
-    Freed,
 }
 
-impl Incoming {
-    /// Nothing has come.
-    pub(crate) const fn new() -> Self {
-        Self {
-            left: Count::new(0),
-            handed_over: ByRegistry::new(HandedOver {
-                array: Array::None,
-                booted: false,
-            }),
-        }
-    }
-
-    /// Store the physical address of what came, unless that was done. Works as early as memory can
-    /// be read. If there is no valid array, clients are told when they ask.
-    pub(crate) fn setup(&self, address: u64) {
-        let mut handed_over = self.handed_over.lock();
-        if matches!(handed_over.array, Array::None) {
-            handed_over.array = Array::At(address);
-            self.left.store_release(1);
-        }
-    }
-
-    /// Validate what came, if something did. Clients would do so at the first need.
-    pub(crate) fn validate(&self) {
-        let _ = self.entries(&mut self.handed_over.lock());
-    }
-
-    /// The boot is over.
-    pub(crate) fn complete(&self) {
-        let mut handed_over = self.handed_over.lock();
-        handed_over.booted = true;
-        self.free_finished(&mut handed_over);
-    }
-
-    /// Whether nothing came, or all of it is finished. Takes no lock.
-    pub(crate) fn is_empty(&self) -> bool {
-        // Who is told so sees what `finish` has done: pairs with the release below.
-        self.left.load_acquire() == 0
-    }
-
-    /// If all entries are finished, free the array, unless the boot is not over.
-    #[inline(never)]
-    fn free_finished(&self, handed_over: &mut HandedOver) {
-        if !matches!(handed_over.array, Array::Valid(_, 0)) {
-            return;
-        }
-        self.left.store_release(0);
-        if handed_over.booted {
-            if let Array::Valid(array, _) = replace(&mut handed_over.array, Array::Freed) {
-                array.free();
-            }
-        }
-    }
-
+impl Array {
     /// The entries that came.
     ///
     /// Errors: `ENODATA` if there are none, or all are finished; [`EINVAL`] if they are refused.
-    fn entries<'a>(&self, handed_over: &'a mut HandedOver) -> Result<&'a mut [IncomingEntry]> {
-        if let Array::At(address) = handed_over.array {
-            self.receive(handed_over, address);
+    fn entries(&mut self) -> Result<&mut [IncomingEntry]> {
+        if let Self::At(address) = *self {
+            self.receive(address);
         }
-        match &mut handed_over.array {
-            Array::Valid(array, 1..) => Ok(array.entries()),
-            Array::Refused => Err(EINVAL),
+        match self {
+            Self::Valid(array, 1..) => Ok(array.entries()),
+            Self::Refused => Err(EINVAL),
             _ => Err(errno(ENODATA)),
         }
     }
 
     /// Take over the array and validate it.
     #[cold]
-    fn receive(&self, handed_over: &mut HandedOver, address: u64) {
-        handed_over.array = match Received::new(address) {
+    fn receive(&mut self, address: u64) {
+        *self = match Received::new(address) {
             Ok(mut array) => {
                 let count = array.entries().len();
-                Array::Valid(array, count)
+                Self::Valid(array, count)
             }
             Err((what, number)) => {
                 raw::log_refusal(what, number);
-                Array::Refused
+                Self::Refused
             }
         };
-        self.free_finished(handed_over);
     }
 
     /// The entry with the name of an FLB, which is where that says, or found and noted there.
     ///
-    /// Errors: as for [`Incoming::entries`]; [`ENOENT`] if there is none.
+    /// Errors: as for [`Array::entries`]; [`ENOENT`] if there is none.
     #[inline(never)]
-    fn entry<'a>(
-        &self,
-        handed_over: &'a mut HandedOver,
-        flb: Ready,
-        name: &Name,
-    ) -> Result<&'a mut IncomingEntry> {
-        let entries = self.entries(handed_over)?;
+    fn find(&mut self, flb: Flb, name: &Name) -> Result<&mut IncomingEntry> {
+        let entries = self.entries()?;
         let mut index = flb.entry();
         let found = (0..entries.len().saturating_add(1)).any(|_| {
             let entry = entries.get(index);
@@ -167,15 +97,63 @@ impl Incoming {
         entry.filter(|_| found).ok_or(ENOENT)
     }
 
-    /// The entry that an FLB has claimed, and not finished. Errors: as for [`Incoming::entry`].
+    /// The entry that an FLB has claimed, and not finished. Errors: as for [`Array::find`].
     #[inline(never)]
-    fn entry_of<'a>(
-        &self,
-        handed_over: &'a mut HandedOver,
-        flb: Ready,
-    ) -> Result<&'a mut IncomingEntry> {
-        let entry = self.entries(handed_over)?.get_mut(flb.entry());
-        entry.filter(|entry| entry.is_of(*flb)).ok_or(ENOENT)
+    fn claimed(&mut self, flb: Flb) -> Result<&mut IncomingEntry> {
+        let entry = self.entries()?.get_mut(flb.entry());
+        entry.filter(|entry| entry.is_of(flb)).ok_or(ENOENT)
+    }
+}
+
+impl Incoming {
+    /// Nothing has come.
+    pub(crate) const fn new() -> Self {
+        Self {
+            left: Count::new(0),
+            array: ByRegistry::new(Array::None),
+        }
+    }
+
+    /// Store the physical address of what came, unless that was done. Works as early as memory can
+    /// be read. If there is no valid array, clients are told when they ask.
+    pub(crate) fn setup(&self, address: u64) {
+        let mut array = self.array.lock();
+        if matches!(*array, Array::None) {
+            *array = Array::At(address);
+            self.left.store_release(1);
+        }
+    }
+
+    /// Validate what came, if something did. Clients would do so at the first need.
+    pub(crate) fn validate(&self) {
+        let mut array = self.array.lock();
+        if let Array::At(address) = *array {
+            array.receive(address);
+        }
+    }
+
+    /// The boot is over: give back an array without entries. Before, there may be memory without
+    /// `struct page`s. One with entries has files, which user space finishes, so later.
+    pub(crate) fn complete(&self) {
+        self.free_finished(&mut self.array.lock());
+    }
+
+    /// Whether nothing came, or all of it is finished. Takes no lock.
+    pub(crate) fn is_empty(&self) -> bool {
+        // Who is told so sees what `finish` has done: pairs with the release below.
+        self.left.load_acquire() == 0
+    }
+
+    /// Give the array back, if all its entries are finished.
+    #[inline(never)]
+    fn free_finished(&self, array: &mut Array) {
+        if !matches!(array, Array::Valid(_, 0)) {
+            return;
+        }
+        self.left.store_release(0);
+        if let Array::Valid(array, _) = replace(array, Array::None) {
+            array.free();
+        }
     }
 
     /// Count a reference to the object that was handed over; the first runs `retrieve`. If that
@@ -188,92 +166,76 @@ impl Incoming {
     /// is missing; [`EBUSY`] if another FLB of the name has claimed the entry; [`EOVERFLOW`];
     /// `EDEADLK` from its own callback; [`ENODEV`] if the owner is going away; or what `retrieve`
     /// returned.
-    #[inline(always)]
-    pub(crate) fn get(&self, flb: Flb) -> Result {
-        match self.is_empty() {
-            true => Err(errno(ENODATA)),
-            false => self.get_left(flb),
-        }
-    }
-
-    /// Do as [`Incoming::get`], if something is left of what came.
     #[inline(never)]
-    pub(crate) fn get_left(&self, flb: Flb) -> Result {
-        let flb = flb.ready()?;
-        let mut guard = FlbGuard::lock((flb, Direction::Incoming)).ok_or_else(deadlock)?;
-        if let Some(vacant) = guard.vacant() {
-            return self.retrieve(flb, vacant);
-        }
+    pub(crate) fn get(&self, flb: Flb) -> Result {
+        let guard = FlbGuard::lock(flb, Direction::Incoming)?;
         match guard.refs().try_get() {
             Taken::Counted => Ok(()),
-            _ => Err(EOVERFLOW),
+            Taken::Saturated => Err(EOVERFLOW),
+            Taken::Zero => self.retrieve(flb, &guard),
         }
     }
 
     /// Claim the entry of an FLB that is locked, run `retrieve`, and count a reference to the
     /// object. Errors: as for [`Incoming::get`].
-    fn retrieve(&self, flb: Ready, vacant: Vacant<'_>) -> Result {
+    fn retrieve(&self, flb: Flb, guard: &FlbGuard) -> Result {
         let name = flb.name()?;
-        let claimed = self
-            .entry(&mut self.handed_over.lock(), flb, &name)?
-            .claim(*flb);
+        let claimed = self.array.lock().find(flb, &name)?.claim(flb);
         let data = claimed.map_err(|status| match status {
-            Status::Finished => errno(ENODATA),
-            Status::Failed(number) => Error::from_errno(number),
-            _ => EBUSY,
+            FINISHED => errno(ENODATA),
+            RETRIEVING | RETRIEVED => EBUSY,
+            failed => Error::from_errno(failed),
         })?;
-        let (begun, again) = match flb.pin() {
-            Ok(module) => (vacant.begin(data, module), !raw::RETRIEVES_ONCE),
+        let (begun, again) = match guard.pin() {
+            Ok(module) => (guard.begin(data, module), !raw::RETRIEVES_ONCE),
             Err(error) => (Err(error), true),
         };
-        let mut handed_over = self.handed_over.lock();
-        let entry = self.entry_of(&mut handed_over, flb)?;
-        let error = match begun {
-            Ok(begun) => {
-                begun.publish(entry.retrieved(), 1);
-                return Ok(());
+        let mut array = self.array.lock();
+        let entry = array.claimed(flb)?;
+        match begun {
+            Ok(()) => guard.refs().publish(entry.retrieved(), 1),
+            Err(error) => {
+                if !entry.failed(data, error, again) {
+                    log_failure(flb, error);
+                }
             }
-            Err(error) => error,
-        };
-        if !entry.failed(data, error, again) {
-            log_failure(flb, error);
         }
-        Err(error)
+        begun
     }
 
-    /// Finish a file for the entry with a name, for which there may have been an attempt to
-    /// retrieve, with an error; return what follows, and the FLB that has the object.
-    pub(crate) fn finish_file(
+    /// A file that depends on an FLB is finished, and there may have been an attempt to retrieve
+    /// for it, with an error. Return what follows, and the FLB that has the object.
+    pub(crate) fn file_finished(
         &self,
-        dependency: &Dependency,
+        Dependency { flb, name, .. }: &Dependency,
         error: Option<Error>,
     ) -> (FileFinished, Option<Flb>) {
-        let Dependency { flb, name, .. } = dependency;
-        match self.entry(&mut self.handed_over.lock(), *flb, name) {
-            Ok(entry) => match entry.finish_file(error) {
+        let mut array = self.array.lock();
+        let finished = array
+            .find(*flb, name)
+            .map(|entry| match entry.drop_file(error) {
                 // Files hold the object, so the FLB is there, until they are put.
                 FileFinished::Release => (FileFinished::Release, entry.flb()),
                 finished => (finished, None),
-            },
-            Err(_) => (FileFinished::Held, None),
-        }
+            });
+        finished.unwrap_or((FileFinished::Held, None))
     }
 
     /// `finish` has run for the object of an FLB.
-    pub(crate) fn finished(&self, flb: Ready) {
-        let mut handed_over = self.handed_over.lock();
-        if let Ok(entry) = self.entry_of(&mut handed_over, flb) {
+    pub(crate) fn finished(&self, flb: Flb) {
+        let mut array = self.array.lock();
+        if let Ok(entry) = array.claimed(flb) {
             entry.finished();
-            if let Array::Valid(_, unfinished) = &mut handed_over.array {
-                *unfinished = unfinished.saturating_sub(1);
+            if let Array::Valid(_, unfinished) = &mut *array {
+                *unfinished -= 1;
             }
-            self.free_finished(&mut handed_over);
+            self.free_finished(&mut array);
         }
     }
 }
 
 /// Log that an entry has failed for good.
 #[cold]
-pub(crate) fn log_failure(flb: Ready, error: Error) {
+pub(crate) fn log_failure(flb: Flb, error: Error) {
     flb.log(c"not retrieved, so never finished", error.to_errno().into());
 }

@@ -29,18 +29,17 @@
 //! ```text
 //! luo_file.c ─▶ ffi ─▶ files ────┬─▶ outgoing ─▶ callback          files, puts
 //! clients ────▶ ffi ─────────────┴─▶ incoming ─▶ state, callback   gets
-//! luo_core.c ─▶ ffi ─▶ handover ───▶ registry, abi ─▶ KHO          reboot
+//! luo_core.c ─▶ ffi ─▶ registry ───▶ abi ─▶ KHO                    reboot
 //! ```
 //!
 //! | module | owns |
 //! | --- | --- |
 //! | `ffi` | the C entry points |
 //! | `files` | what files mean for the FLBs of their handler, registration, and puts |
-//! | `registry` | which FLBs are registered with which handlers |
+//! | `registry` | which FLBs are registered with which handlers, and the array that tells the next kernel |
 //! | `outgoing` | an FLB on its way to the next kernel |
 //! | `incoming` | what came from the previous kernel |
 //! | `state` | what has become of an entry that came |
-//! | `handover` | the FLB array for the next kernel |
 //! | `refs` | who holds an object, without a lock |
 //! | `lock` | the locks, and the evidence that one is held |
 //! | `word` | an atomic word |
@@ -68,7 +67,6 @@
 mod abi;
 mod ffi;
 mod files;
-mod handover;
 mod incoming;
 mod lock;
 mod outgoing;

@@ -5,8 +5,7 @@
 #![forbid(unsafe_code)]
 
 use crate::{
-    lock::FlbGuard,
-    raw::{deadlock, Direction::Outgoing, Flb, Ready},
+    raw::{Direction::Outgoing, Flb, FlbGuard},
     refs::Taken,
 };
 use kernel::prelude::*;
@@ -16,27 +15,24 @@ use kernel::prelude::*;
 /// Errors: [`ENODEV`] if the owner is going away; [`EOVERFLOW`]; `EDEADLK` from its own callback;
 /// or what `preserve` returned.
 #[inline(always)]
-pub(crate) fn preserve(flb: Ready) -> Result {
-    let mut guard = FlbGuard::lock((flb, Outgoing)).ok_or_else(deadlock)?;
-    if let Some(vacant) = guard.vacant() {
-        vacant.begin(0, flb.pin()?)?.publish(true, 0);
-        return Ok(());
-    }
+pub(crate) fn preserve(flb: Flb) -> Result {
+    let guard = FlbGuard::lock(flb, Outgoing)?;
     match guard.refs().hold() {
-        Taken::Counted => Ok(()),
-        _ => Err(EOVERFLOW),
+        Taken::Counted => return Ok(()),
+        Taken::Saturated => return Err(EOVERFLOW),
+        Taken::Zero => {}
     }
+    guard.begin(0, guard.pin()?)?;
+    guard.refs().publish(true, 0);
+    Ok(())
 }
 
 /// Count a reference to the object that `preserve` made.
 ///
-/// Errors: [`ENOENT`] if there is none; [`EINVAL`] if a callback is missing; [`EOVERFLOW`];
+/// Errors: [`ENOENT`] if there is none; [`EOVERFLOW`];
 /// `EDEADLK` from its own callback.
-#[allow(dead_code)] // Linux 7.1 has no entry point for it.
 pub(crate) fn get(flb: Flb) -> Result {
-    let flb = flb.ready()?;
-    let guard = FlbGuard::lock((flb, Outgoing)).ok_or_else(deadlock)?;
-    match guard.refs().try_get() {
+    match FlbGuard::lock(flb, Outgoing)?.refs().try_get() {
         Taken::Counted => Ok(()),
         Taken::Zero => Err(ENOENT),
         Taken::Saturated => Err(EOVERFLOW),
@@ -48,9 +44,6 @@ pub(crate) fn get(flb: Flb) -> Result {
 /// FLB stays preserved.
 ///
 /// Errors: as for [`get`], but for [`ENOENT`].
-#[allow(dead_code)] // The entry point of Linux 7.1.
 pub(crate) fn get_unreferenced(flb: Flb) -> Result {
-    let flb = flb.ready()?;
-    let _guard = FlbGuard::lock((flb, Outgoing)).ok_or_else(deadlock)?;
-    Ok(())
+    FlbGuard::lock(flb, Outgoing).map(drop)
 }

@@ -7,15 +7,11 @@
 mod flb;
 mod handler;
 mod kho;
-mod module;
 
-pub(crate) use flb::{Direction, Flb, Ready};
-pub(crate) use handler::{Dependency, Handler, HandlerState, Links};
+pub(crate) use crate::bindings::{EDEADLK, ENODATA, EOPNOTSUPP};
+pub(crate) use flb::{Direction, Flb, FlbGuard};
+pub(crate) use handler::{Dependency, Handler, HandlerGuard, HandlerState, Links};
 pub(crate) use kho::{IncomingEntry, Preserved, Received};
-pub(crate) use module::ModuleRef;
-
-use crate::bindings::EDEADLK;
-pub(crate) use crate::bindings::{ENODATA, EOPNOTSUPP};
 
 use crate::{abi::name::Field, bindings};
 use core::ffi::CStr;
@@ -26,6 +22,9 @@ use kernel::{error::Error, str::CStrExt as _};
 /// Whether a `retrieve` callback that has failed is never tried again.
 pub(crate) const RETRIEVES_ONCE: bool = cfg!(CONFIG_LIVEUPDATE_FLB_HAS_RETRIEVE_STATUS);
 
+/// Whether references to an outgoing object are counted.
+pub(crate) const COUNTS_OUTGOING: bool = cfg!(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING);
+
 /// An errno that not every kernel's `kernel::error::code` has.
 #[inline(always)]
 pub(crate) fn errno(number: u32) -> Error {
@@ -33,17 +32,9 @@ pub(crate) fn errno(number: u32) -> Error {
         #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_ERROR_CODES)]
         ENODATA => code::ENODATA,
         #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_ERROR_CODES)]
-        EOPNOTSUPP => code::EOPNOTSUPP,
-        #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_ERROR_CODES)]
         EDEADLK => code::EDEADLK,
         _ => Error::from_errno(-(number as i32)),
     }
-}
-
-/// `EDEADLK`.
-#[cold]
-pub(crate) fn deadlock() -> Error {
-    errno(EDEADLK)
 }
 
 /// Whether live update is on (`liveupdate=` on the command line).

@@ -10,10 +10,10 @@
 use crate::{
     abi::name::Name,
     bindings,
-    lock::{ByRegistry, Guard, HandlerGuard},
-    raw::{Dependency, Direction, Handler, HandlerState, Preserved, Ready},
+    lock::RegistryGuard,
+    raw::{Dependency, Direction, Flb, Handler, HandlerGuard, HandlerState, Preserved},
 };
-use core::mem::take;
+use core::{mem::take, ptr};
 use kernel::prelude::*;
 
 /// The most FLBs that can be registered.
@@ -29,9 +29,6 @@ pub(crate) struct Registry {
     pub(crate) array: Option<Preserved>,
 }
 
-/// The registry is locked.
-pub(crate) type RegistryGuard<'a> = Guard<&'a ByRegistry<Registry>>;
-
 impl Registry {
     pub(crate) const fn new() -> Self {
         Self {
@@ -46,7 +43,7 @@ impl Registry {
     }
 }
 
-impl RegistryGuard<'_> {
+impl RegistryGuard<'_, Registry> {
     /// Attach a state to `handler`, unless it has one: the one that files from before it was
     /// registered again have kept, or a free one. Errors: [`ENOMEM`].
     pub(crate) fn attach(&mut self, handler: Handler) -> Result {
@@ -69,18 +66,19 @@ impl RegistryGuard<'_> {
     /// A registration of which this is true.
     fn find(&self, is_it: impl Fn(&Dependency) -> bool) -> Option<&Dependency> {
         let mut handlers = self.handlers();
-        handlers.find_map(|state| self.links_of(state).flbs.iter().find(|flb| is_it(flb)))
+        handlers.find_map(|state| state.links(self).flbs.iter().find(|flb| is_it(flb)))
     }
 
     /// Register an FLB with the handler that is locked, or call off that it is leaving.
     ///
     /// Errors: [`EEXIST`] if it is registered, or another FLB bears the name; [`EBUSY`] if the
     /// handler has files; [`ENOSPC`] if there are [`MAX_FLBS`] others; [`ENOMEM`].
-    pub(crate) fn add(&mut self, guard: &mut HandlerGuard, name: Name, flb: Ready) -> Result {
-        let named = self.find(|other| name.is_in(other.name.field()));
-        let named = named.map(|other| other.flb);
+    pub(crate) fn add(&mut self, guard: &mut HandlerGuard, name: Name, flb: Flb) -> Result {
+        let named = self
+            .find(|other| other.is_named(&name))
+            .map(|other| other.flb);
         let is_new = named != Some(flb);
-        let has_files = guard.state().files.is_held();
+        let has_files = guard.state.files.is_held();
         let links = guard.links_mut(self);
         links.unregistered = false;
         let mut flbs = links.flbs.iter_mut();
@@ -110,18 +108,39 @@ impl RegistryGuard<'_> {
         Ok(())
     }
 
-    /// Remove the registrations that are leaving.
-    pub(crate) fn remove_leaving(&mut self, links: &mut HandlerGuard) {
-        while let Some(index) = links.links().flbs.iter().position(|flb| flb.leaving) {
-            let Ok(Dependency { flb, .. }) = links.links_mut(self).flbs.remove(index) else {
-                break;
-            };
-            let is_gone = self.find(|other| other.flb == flb).is_none();
-            self.flbs = self.flbs.saturating_sub(usize::from(is_gone));
+    /// Remove the registrations that are leaving, and detach the state if the handler is gone. There
+    /// are no files.
+    #[inline(never)]
+    pub(crate) fn unlink(&mut self, handler: Handler, guard: &mut HandlerGuard) {
+        while let Some(index) = guard.links().flbs.iter().position(|flb| flb.leaving) {
+            if let Some(gone) = guard.links().flbs.get(index) {
+                // By the name: at its address there may be another FLB by now.
+                let others = self.find(|other| !ptr::eq(other, gone) && other.is_named(&gone.name));
+                self.flbs -= usize::from(others.is_none());
+            }
+            let _ = guard.links_mut(self).flbs.remove(index);
+        }
+        if take(&mut guard.links_mut(self).unregistered) {
+            handler.detach(guard, self);
         }
     }
 
-    /// Write the FLBs on which preserved files depend into the FLB array, if there is one.
+    /// Allocate the array, as at reboot it is too late to look for memory, and `announce` its
+    /// physical address to the next kernel. May sleep.
+    ///
+    /// Errors: [`ENOMEM`], or as for `announce`. Nothing is kept then.
+    pub(crate) fn setup_outgoing(&mut self, announce: impl FnOnce(u64) -> Result) -> Result {
+        let array = Preserved::new()?;
+        announce(array.address())?;
+        self.array = Some(array);
+        Ok(())
+    }
+
+    /// Write the FLBs on which preserved files depend into the array, if there is one. Waits for no
+    /// callback.
+    ///
+    /// The orchestrator has its sessions locked from before the call on, for good. So no file is
+    /// preserved or unpreserved any more, and what files hold cannot lose its last holder.
     pub(crate) fn serialize(&mut self) {
         let Some(mut array) = self.array.take() else {
             return;
@@ -132,19 +151,17 @@ impl RegistryGuard<'_> {
             if files == 0 {
                 continue;
             }
-            for Dependency { name, flb, .. } in &self.links_of(state).flbs {
+            for Dependency { name, flb, .. } in &state.links(self).flbs {
                 // Files hold the FLB, so it is valid. If several handlers do, it may have an entry.
-                let side = flb.side(Direction::Outgoing);
-                let handlers = side.refs().handlers();
+                let handlers = flb.refs(Direction::Outgoing).handlers();
                 if handlers > 1 && writer.add_files(name, files) {
                     continue;
                 }
-                if handlers == 0 || !writer.push(name, side.data(), files) {
+                if handlers == 0 || !writer.push(name, flb.data(), files) {
                     flb.log(c"not handed over", files.into());
                 }
             }
         }
-        writer.finish();
         self.array = Some(array);
     }
 }

@@ -48,26 +48,16 @@ static void set_class(struct mutex *lock, const char *name, bool incoming)
 				   incoming ? "luo_flb_incoming" : "luo_flb_outgoing");
 }
 
-/* Initialises the mutex of a handler's state. */
-void luo_flb_shim_mutex_init(struct mutex *lock)
-{
-	mutex_init(lock);
-}
-
-/* Whether this task holds @lock. */
-bool luo_flb_shim_is_owner(struct mutex *lock)
-{
-#ifdef CONFIG_PREEMPT_RT
-	return rt_mutex_owner(&lock->rtmutex) == current;
-#else
-	return mutex_get_owner(lock) == (unsigned long)current;
-#endif
-}
-
 /* Locks @lock; false if this task holds it already. */
 bool luo_flb_shim_lock(struct mutex *lock)
 {
-	if (unlikely(mutex_is_locked(lock)) && luo_flb_shim_is_owner(lock))
+#ifdef CONFIG_PREEMPT_RT
+	bool is_owner = rt_mutex_owner(&lock->rtmutex) == current;
+#else
+	bool is_owner = mutex_get_owner(lock) == (unsigned long)current;
+#endif
+
+	if (unlikely(is_owner))
 		return false;
 
 	mutex_lock(lock);
@@ -84,12 +74,12 @@ bool luo_flb_shim_prepare(struct liveupdate_flb *flb)
 	const struct liveupdate_flb_ops *ops = flb->ops;
 	static DEFINE_SPINLOCK(init_lock);
 
-	if (!ops || !ops->preserve || !ops->unpreserve || !ops->retrieve || !ops->finish)
-		return false;
-
 	/* Pairs with the release below: who sees the flag sees the mutexes. */
 	if (likely(smp_load_acquire(&private->initialized)))
 		return true;
+
+	if (!ops || !ops->preserve || !ops->unpreserve || !ops->retrieve || !ops->finish)
+		return false;
 
 	guard(spinlock)(&init_lock);
 	if (!private->initialized) {
@@ -302,7 +292,7 @@ void liveupdate_flb_put_incoming(struct liveupdate_flb *flb)
 {
 	check_context();
 	if (unlikely(!flb || !put_not_last(&ACCESS_PRIVATE(flb, private).incoming.count.refs)))
-		luo_flb_put_incoming_slowpath(flb);
+		luo_flb_put_slowpath(flb, true);
 }
 EXPORT_SYMBOL_GPL(liveupdate_flb_put_incoming);
 
@@ -329,7 +319,7 @@ void liveupdate_flb_put_outgoing(struct liveupdate_flb *flb)
 {
 	check_context();
 	if (unlikely(!flb || !put_not_last(&ACCESS_PRIVATE(flb, private).outgoing.count.refs)))
-		luo_flb_put_outgoing_slowpath(flb);
+		luo_flb_put_slowpath(flb, false);
 }
 EXPORT_SYMBOL_GPL(liveupdate_flb_put_outgoing);
 #endif

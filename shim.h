@@ -26,8 +26,6 @@ struct luo_flb_shim_handler {
 
 extern struct mutex luo_flb_shim_registry_lock;
 
-void luo_flb_shim_mutex_init(struct mutex *lock);
-bool luo_flb_shim_is_owner(struct mutex *lock);
 bool luo_flb_shim_lock(struct mutex *lock);
 bool luo_flb_shim_prepare(struct liveupdate_flb *flb);
 bool luo_flb_shim_handler_registered(struct liveupdate_file_handler *fh);
@@ -50,7 +48,6 @@ int luo_flb_preserve_first(struct liveupdate_file_handler *fh);
 void luo_flb_unpreserve_last(struct liveupdate_file_handler *fh);
 int luo_flb_get_incoming_slowpath(struct liveupdate_flb *flb, void **objp);
 int luo_flb_get_outgoing_slowpath(struct liveupdate_flb *flb, void **objp);
-void luo_flb_put_incoming_slowpath(struct liveupdate_flb *flb);
-void luo_flb_put_outgoing_slowpath(struct liveupdate_flb *flb);
+void luo_flb_put_slowpath(struct liveupdate_flb *flb, bool is_incoming);
 
 #endif /* _LUO_FLB_SHIM_H */

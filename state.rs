@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What has become of an entry that the previous kernel handed over: one word.
+//! What has become of an entry that the previous kernel handed over: what its file count is there.
 //!
 //! ```text
-//!   NotRetrieved ──claim──▶ Retrieving ──retrieved──▶ Retrieved ──finished──▶ Finished
+//!   NOT_RETRIEVED ──claim──▶ RETRIEVING ──retrieved──▶ RETRIEVED ──finished──▶ FINISHED
 //!        ▲                      │
-//!        └──────────────────────┴── failed ──▶ Failed(errno)
+//!        └──────────────────────┴── failed ──▶ errno
 //! ```
 //!
-//! The lower half of the word counts the files that depend on the entry and are not finished, the
-//! upper half is the status. So what the array says, a number of files below 2^31, is a word that
-//! means so many files, and `NotRetrieved`.
+//! The count that the array says, below 2^31 in 64 bits, means so many files, and `NOT_RETRIEVED`.
 //!
 //! - The task that claims the entry, and no other one, runs `retrieve`. While it does, the last
 //!   file may be finished; then it finds no file left when it is done.
@@ -21,43 +19,14 @@
 
 #![forbid(unsafe_code)]
 
-/// What has become of an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Status {
-    /// `retrieve` has not succeeded yet.
-    NotRetrieved,
-    /// A task runs `retrieve`.
-    Retrieving,
-    /// There is an object, until `finish` has run.
-    Retrieved,
-    /// `finish` has run.
-    Finished,
-    /// There is no object, and `retrieve` will not be called again.
-    Failed(i32),
-}
-
-impl Status {
-    fn decode(word: u64) -> Self {
-        match (word >> 32) as u32 {
-            0 => Self::NotRetrieved,
-            1 => Self::Retrieving,
-            2 => Self::Retrieved,
-            3 => Self::Finished,
-            errno => Self::Failed(errno as i32),
-        }
-    }
-
-    fn encode(self) -> u64 {
-        let status = match self {
-            Self::NotRetrieved => 0,
-            Self::Retrieving => 1,
-            Self::Retrieved => 2,
-            Self::Finished => 3,
-            Self::Failed(errno) => errno as u32,
-        };
-        u64::from(status) << 32
-    }
-}
+/// `retrieve` has not succeeded yet.
+pub(crate) const NOT_RETRIEVED: i32 = 0;
+/// A task runs `retrieve`.
+pub(crate) const RETRIEVING: i32 = 1;
+/// There is an object, until `finish` has run.
+pub(crate) const RETRIEVED: i32 = 2;
+/// `finish` has run.
+pub(crate) const FINISHED: i32 = 3;
 
 /// What follows when a file is finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,76 +41,66 @@ pub(crate) enum FileFinished {
     Release,
 }
 
-/// Of a word, the files.
-const FILES: u64 = u32::MAX as u64;
+/// What has become of an entry.
+#[repr(C)]
+pub(crate) struct EntryState {
+    /// The lower half of the count: the files that depend on the entry and are not finished.
+    files: u32,
+    /// One of the above; or the negative errno of `retrieve`, which will not be called again.
+    status: i32,
+}
 
-/// The word of an entry.
-#[repr(transparent)]
-pub(crate) struct EntryState(u64);
+// Live update is for little-endian machines alone.
+const _: () = assert!(cfg!(target_endian = "little"));
 
 impl EntryState {
-    fn files(&self) -> u64 {
-        self.0 & FILES
+    pub(crate) fn status(&self) -> i32 {
+        self.status
     }
 
-    pub(crate) fn status(&self) -> Status {
-        Status::decode(self.0)
-    }
-
-    fn set(&mut self, status: Status) {
-        self.0 = self.files() | status.encode();
-    }
-
-    /// Claim the entry in order to run `retrieve`; otherwise what has become of it.
-    pub(crate) fn claim(&mut self) -> Result<(), Status> {
-        match self.status() {
-            Status::NotRetrieved => {
-                self.set(Status::Retrieving);
-                Ok(())
-            }
-            status => Err(status),
+    /// Claim the entry in order to run `retrieve`; otherwise its status.
+    pub(crate) fn claim(&mut self) -> Result<(), i32> {
+        if self.status != NOT_RETRIEVED {
+            return Err(self.status);
         }
+        self.status = RETRIEVING;
+        Ok(())
     }
 
     /// `retrieve` has succeeded for the task that claimed the entry. Whether files hold the object.
     pub(crate) fn retrieved(&mut self) -> bool {
-        self.set(Status::Retrieved);
-        self.files() != 0
+        self.status = RETRIEVED;
+        self.files != 0
     }
 
     /// `retrieve` has failed for the task that claimed the entry. It may be called again if
     /// `again`, and there are files left; whether it may. Without files there is no later caller
     /// that would finish what it made.
     pub(crate) fn failed(&mut self, errno: i32, again: bool) -> bool {
-        let again = again && self.files() != 0;
-        self.set(match again {
-            true => Status::NotRetrieved,
-            false => Status::Failed(errno),
-        });
+        let again = again && self.files != 0;
+        self.status = if again { NOT_RETRIEVED } else { errno };
         again
     }
 
     /// `finish` has run for the object.
     pub(crate) fn finished(&mut self) {
-        self.set(Status::Finished);
+        self.status = FINISHED;
     }
 
     /// A file is finished. If it is the last, and the entry not retrieved, only with the `errno` of
     /// an attempt to retrieve.
-    pub(crate) fn finish_file(&mut self, errno: Option<i32>) -> FileFinished {
-        let (files, status) = (self.files(), self.status());
-        match (files, status, errno) {
+    pub(crate) fn drop_file(&mut self, errno: Option<i32>) -> FileFinished {
+        let finished = match (self.files, self.status, errno) {
             (0, ..) => return FileFinished::Held,
-            (1, Status::NotRetrieved, None) => return FileFinished::Last,
-            (1, Status::NotRetrieved, Some(errno)) => {
-                self.0 = Status::Failed(errno).encode();
-                return FileFinished::Failed;
+            (1, NOT_RETRIEVED, None) => return FileFinished::Last,
+            (1, NOT_RETRIEVED, Some(errno)) => {
+                self.status = errno;
+                FileFinished::Failed
             }
-            _ => self.0 = self.0.wrapping_sub(1),
-        }
-        match (files, status) {
-            (1, Status::Retrieved) => FileFinished::Release,
+            (1, RETRIEVED, _) => FileFinished::Release,
             _ => FileFinished::Held,
-        }
+        };
+        self.files -= 1;
+        finished
     }
 }

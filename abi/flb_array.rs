@@ -84,17 +84,13 @@ pub(crate) fn validate<'a>(
     entries: &'a mut [Entry],
     page_size: usize,
 ) -> Result<&'a [Entry], Refusal> {
-    let capacity = usize::try_from(header.pages)
-        .ok()
-        .and_then(|pages| pages.checked_mul(page_size))
-        .map(capacity)
-        .filter(|capacity| (1..=entries.len()).contains(capacity))
-        .ok_or((PAGE_COUNT, header.pages))?;
-    let entries = usize::try_from(header.count)
-        .ok()
-        .filter(|count| *count <= capacity)
-        .and_then(|count| entries.get_mut(..count))
-        .ok_or((ENTRY_COUNT, header.count))?;
+    let len = (header.pages as usize).saturating_mul(page_size);
+    let entries = entries
+        .get_mut(..capacity(len))
+        .filter(|entries| !entries.is_empty());
+    let entries = entries.ok_or((PAGE_COUNT, header.pages))?;
+    let entries = entries.get_mut(..header.count as usize);
+    let entries = entries.ok_or((ENTRY_COUNT, header.count))?;
 
     for (index, entry) in entries.iter().enumerate() {
         if Name::new(&entry.name).is_none() {
@@ -117,44 +113,35 @@ pub(crate) fn validate<'a>(
     Ok(entries)
 }
 
-/// Fills an array for the next kernel.
-///
-/// The number of entries is stored by [`Writer::finish`]. Until then there are none, so the array
-/// is never inconsistent.
+/// Fills an array for the next kernel. Entries are counted when they are written, so the array is
+/// never inconsistent.
 pub(crate) struct Writer<'a> {
     header: &'a mut Header,
     entries: &'a mut [Entry],
-    written: usize,
 }
 
 impl<'a> Writer<'a> {
     /// Start an array of so many pages.
     pub(crate) fn new(header: &'a mut Header, entries: &'a mut [Entry], pages: usize) -> Self {
-        header.pages = pages as u64;
-        header.count = 0;
-        Self {
-            header,
-            entries,
-            written: 0,
-        }
+        *header = Header {
+            pages: pages as u64,
+            count: 0,
+        };
+        Self { header, entries }
     }
 
     /// Add so many files to the entry of a name; `false` if there is none.
     #[must_use]
     pub(crate) fn add_files(&mut self, name: &Name, files: u32) -> bool {
-        let mut written = self.entries.iter_mut().take(self.written);
+        let mut written = self.entries.iter_mut().take(self.header.count as usize);
         let entry = written.find(|entry| name.is_in(&entry.name));
-        if let Some(entry) = entry {
-            entry.files = entry.files.saturating_add(files.into());
-            return true;
-        }
-        false
+        entry.map(|entry| entry.files += u64::from(files)).is_some()
     }
 
     /// Append an entry; `false` if there is no room.
     #[must_use]
     pub(crate) fn push(&mut self, name: &Name, data: u64, files: u32) -> bool {
-        let Some(entry) = self.entries.get_mut(self.written) else {
+        let Some(entry) = self.entries.get_mut(self.header.count as usize) else {
             return false;
         };
         *entry = Entry {
@@ -162,12 +149,7 @@ impl<'a> Writer<'a> {
             data,
             files: files.into(),
         };
-        self.written += 1;
+        self.header.count += 1;
         true
-    }
-
-    /// Make the entries valid.
-    pub(crate) fn finish(self) {
-        self.header.count = self.written as u64;
     }
 }

@@ -29,9 +29,9 @@ pub(crate) struct Name(Field);
 impl Name {
     /// Read the name in a field; `None` if it is empty or not terminated.
     pub(crate) fn new(field: &Field) -> Option<Self> {
-        let mut name = *field;
+        let mut name = Self(*field);
         // INVARIANT: By what `pad` has done.
-        pad(&mut name).then_some(Self(name))
+        pad(&mut name.0).then_some(name)
     }
 
     /// The field, padded with NULs.

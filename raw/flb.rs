@@ -8,19 +8,27 @@
 //! pointer to an FLB that may be gone; nor `finished` and what tells of `retrieve`, which the entry
 //! does.
 
-use super::{log, ModuleRef};
+use super::{errno, log, EDEADLK};
 use crate::{
     abi::name::{Field, Name},
     bindings,
-    refs::Refs,
+    refs::{Holder, Refs, Released},
 };
 use core::{
     ffi::{c_int, c_void, CStr},
-    marker::PhantomData,
     mem::{align_of, offset_of, size_of},
-    ptr::{addr_of, addr_of_mut, NonNull},
+    ptr::{addr_of, addr_of_mut, null_mut, NonNull},
 };
-use kernel::prelude::*;
+use kernel::{prelude::*, types::NotThreadSafe};
+
+/// A direction.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// From this kernel to the next.
+    Outgoing,
+    /// From the previous kernel to this one.
+    Incoming,
+}
 
 /// An FLB of a client.
 ///
@@ -32,11 +40,13 @@ use kernel::prelude::*;
 /// - while it is registered;
 /// - from `preserve` to `unpreserve`, and from `retrieve` to `finish`, registered or not.
 ///
-/// That is the contract with clients, see `Documentation/flb.rst`: an FLB is not freed before its
+/// It has all callbacks, which are constant, and its mutexes are initialised.
+///
+/// The first is the contract with clients, see `Documentation/flb.rst`: an FLB is not freed before its
 /// owner is. The owner is pinned for the last item, but for a module whose init fails: that is
 /// freed all the same.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Flb(NonNull<bindings::liveupdate_flb>);
+pub(crate) struct Flb(pub(super) NonNull<bindings::liveupdate_flb>);
 
 // SAFETY: What the pointer leads to is constant, atomic, or protected by a lock.
 unsafe impl Send for Flb {}
@@ -44,14 +54,18 @@ unsafe impl Send for Flb {}
 unsafe impl Sync for Flb {}
 
 impl Flb {
-    /// Wrap a client's pointer; `None` if it is null.
+    /// Wrap a client's pointer, and prepare the private area, unless that was done. `None` if it is
+    /// null, or a callback is missing.
     ///
     /// # Safety
     ///
-    /// If it is not null, the type invariants must hold.
+    /// If it is not null, it must stay valid as the type invariants say.
     pub(crate) unsafe fn from_raw(flb: *mut bindings::liveupdate_flb) -> Option<Self> {
-        // INVARIANT: By the requirements of this function.
-        NonNull::new(flb).map(Self)
+        // SAFETY: By the requirements of this function.
+        let is_prepared =
+            |flb: &NonNull<_>| unsafe { bindings::luo_flb_shim_prepare(flb.as_ptr()) };
+        // INVARIANT: By what the function returns.
+        NonNull::new(flb).filter(is_prepared).map(Self)
     }
 
     /// The pointer, which identifies the FLB.
@@ -71,21 +85,21 @@ impl Flb {
         log(self.field(), what, number);
     }
 
+    /// What a callback has returned that is not zero. It should be a negative errno; anything else
+    /// is taken for [`EINVAL`].
+    #[cold]
+    fn error(self, result: c_int) -> Error {
+        if result < 0 && result >= -(bindings::MAX_ERRNO as c_int) {
+            return Error::from_errno(result);
+        }
+        self.log(c"callback returned no errno", result.into());
+        EINVAL
+    }
+
     fn field(&self) -> &Field {
         // SAFETY: By the type invariants the field is there, and it is constant. It has so many
         // bytes, see `raw/kho.rs`.
         unsafe { &*addr_of!((*self.0.as_ptr()).compatible).cast() }
-    }
-
-    /// Prepare the FLB for use; [`EINVAL`] if a callback is missing.
-    pub(crate) fn ready(self) -> Result<Ready> {
-        // SAFETY: By the type invariants the FLB is there. The function prepares the private area
-        // once.
-        match unsafe { bindings::luo_flb_shim_prepare(self.0.as_ptr()) } {
-            // INVARIANT: By what the function returns.
-            true => Ok(Ready(self)),
-            false => Err(EINVAL),
-        }
     }
 
     /// Where the entry is that came for the FLB, if that was found. Changes under the registry
@@ -101,99 +115,145 @@ impl Flb {
         unsafe { addr_of_mut!((*self.0.as_ptr()).private.users).write_volatile(index as c_int) };
     }
 
-    /// A direction of the private area.
+    /// A direction of the private area. No reference is made to it, as others may be changing it.
     #[inline(always)]
-    pub(crate) fn side(&self, direction: Direction) -> Side<'_> {
+    fn state(self, direction: Direction) -> *mut bindings::luo_flb_private_state {
         let flb = self.0.as_ptr();
-        // SAFETY: By the type invariants the pointers stay within the private area. No reference to
-        // a structure that holds a mutex is made, as others may be changing it.
-        let side = unsafe {
+        // SAFETY: By the type invariants the pointers stay within the private area.
+        unsafe {
             match direction {
                 Direction::Outgoing => addr_of_mut!((*flb).private.outgoing),
                 Direction::Incoming => addr_of_mut!((*flb).private.incoming),
             }
-        };
-        // INVARIANT: As above.
-        Side(side, PhantomData)
+        }
+    }
+
+    #[inline(always)]
+    fn mutex(self, direction: Direction) -> *mut bindings::mutex {
+        // SAFETY: By the type invariants the pointer stays within the private area.
+        unsafe { addr_of_mut!((*self.state(direction)).lock) }
+    }
+
+    /// Who holds the object.
+    #[inline(always)]
+    pub(crate) fn refs(&self, direction: Direction) -> &Refs {
+        // SAFETY: By the type invariants the field is there, and it has the layout of `Refs`, see
+        // below. It is zero at first, by the contract with clients, and accessed in no other way
+        // but by `shim.c`.
+        unsafe { &*addr_of!((*self.state(direction)).count).cast() }
+    }
+
+    /// The object, for a task that holds it; for others null, or what it was a moment ago. It is a
+    /// pointer of the client, possibly null, which the core never follows.
+    #[inline]
+    pub(crate) fn object(self, direction: Direction) -> *mut c_void {
+        // SAFETY: By the type invariants the field is there. It is written by one instruction.
+        unsafe { addr_of!((*self.state(direction)).obj).read_volatile() }
+    }
+
+    /// The handle for the next kernel, for a task that knows that the FLB is held.
+    #[inline]
+    pub(crate) fn data(self) -> u64 {
+        // SAFETY: As above.
+        unsafe { addr_of!((*self.state(Direction::Outgoing)).data).read_volatile() }
     }
 }
 
-/// An FLB that is ready for use.
+/// A direction of an FLB is locked, until this is dropped.
 ///
 /// # Invariants
 ///
-/// `luo_flb_shim_prepare` has found all callbacks, which are constant, and initialised the mutexes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Ready(Flb);
-
-impl core::ops::Deref for Ready {
-    type Target = Flb;
-
-    #[inline]
-    fn deref(&self) -> &Flb {
-        &self.0
-    }
+/// This task has locked the mutex. While something holds the object, `data` and
+/// `obj` are what a callback has left, and there is a reference to the owner of the callbacks.
+pub(crate) struct FlbGuard {
+    flb: Flb,
+    direction: Direction,
+    _not_send: NotThreadSafe,
 }
 
-impl Ready {
+impl FlbGuard {
+    /// Lock a direction. May sleep.
+    ///
+    /// Errors: `EDEADLK` if this task holds the lock: a callback that calls back into the core for
+    /// its own FLB would wait for itself.
+    #[inline(always)]
+    pub(crate) fn lock(flb: Flb, direction: Direction) -> Result<Self> {
+        // SAFETY: By the type invariants the mutex is initialised.
+        if !unsafe { bindings::luo_flb_shim_lock(flb.mutex(direction)) } {
+            return Err(errno(EDEADLK));
+        }
+        // INVARIANT: It has just been locked.
+        Ok(Self {
+            flb,
+            direction,
+            _not_send: NotThreadSafe,
+        })
+    }
+
+    /// Who holds the object.
+    #[inline(always)]
+    pub(crate) fn refs(&self) -> &Refs {
+        self.flb.refs(self.direction)
+    }
+
     fn ops(&self) -> &bindings::liveupdate_flb_ops {
         // SAFETY: By the type invariants there are callbacks, which live as long as the FLB.
-        unsafe { &*(*self.0.as_ptr()).ops }
+        unsafe { &*(*self.flb.as_ptr()).ops }
     }
 
     /// Pin the owner of the callbacks; [`ENODEV`] if it is going away.
-    pub(crate) fn pin(self) -> Result<ModuleRef> {
+    pub(crate) fn pin(&self) -> Result<Pinned> {
+        let owner = self.ops().owner;
         // SAFETY: The owner of an FLB that is being used has not been freed.
-        unsafe { ModuleRef::get(self.ops().owner) }.ok_or(ENODEV)
+        let pinned = owner.is_null() || unsafe { bindings::luo_flb_shim_module_get(owner) };
+        // INVARIANT: The reference has just been taken.
+        pinned.then_some(Pinned(())).ok_or(ENODEV)
     }
 
     /// Run `preserve`, or `retrieve` with the handle `data`, and store what it leaves, with the
-    /// reference to the owner.
-    ///
-    /// # Safety
-    ///
-    /// The caller must hold the lock of the direction; nothing must be stored.
+    /// reference to the owner. Nothing holds the object. It is there, for the caller to publish.
     #[inline(always)]
-    pub(crate) unsafe fn begin(self, direction: Direction, data: u64, module: ModuleRef) -> Result {
-        let callback = match direction {
+    pub(crate) fn begin(&self, data: u64, _: Pinned) -> Result {
+        let callback = match self.direction {
             Direction::Outgoing => self.ops().preserve,
             Direction::Incoming => self.ops().retrieve,
         };
-        let mut args = self.args(data, core::ptr::null_mut());
+        let mut args = self.args(data, null_mut());
         // SAFETY: The client's callback takes a pointer to arguments that are valid for the call.
         let result = callback.map_or(0, |callback| unsafe { callback(&mut args) });
         if result != 0 {
-            return Err(self.error(result));
+            // SAFETY: The caller has pinned the owner.
+            unsafe { unpin(self.ops().owner) };
+            return Err(self.flb.error(result));
         }
-        let side = self.side(direction).0;
+        let state = self.flb.state(self.direction);
         // SAFETY: By the type invariants the fields are there. Others may read them meanwhile, each
         // by one instruction.
         unsafe {
-            addr_of_mut!((*side).data).write_volatile(args.data);
-            addr_of_mut!((*side).obj).write_volatile(args.obj);
+            addr_of_mut!((*state).data).write_volatile(args.data);
+            addr_of_mut!((*state).obj).write_volatile(args.obj);
         }
-        // INVARIANT: The private area owns the reference to the owner.
-        core::mem::forget(module);
         Ok(())
     }
 
-    /// Run `unpreserve` or `finish` for what is stored, and take the reference to the owner out.
-    ///
-    /// # Safety
-    ///
-    /// The caller must hold the lock of the direction. What [`Ready::begin`] has stored must not
-    /// have been taken out, and no task may hold the object.
+    /// Remove a holder of the object. If it was the last, run `unpreserve` or `finish`, and then
+    /// `ended`; unlock, and unpin the owner, with which the FLB may be freed. May sleep.
     #[inline(always)]
-    pub(crate) unsafe fn end(self, direction: Direction) -> ModuleRef {
-        let side = self.side(direction).0;
+    pub(crate) fn release(self, holder: Holder, ended: impl FnOnce()) {
+        match self.refs().release(holder) {
+            Released::Held => return,
+            Released::Underflow => return self.flb.log(c"put, but not held", 0),
+            Released::Last => {}
+        }
+        let state = self.flb.state(self.direction);
         // SAFETY: By the type invariants the fields are there, and the lock is held.
         let (data, object) = unsafe {
-            let stored = ((*side).data, (*side).obj);
-            addr_of_mut!((*side).data).write_volatile(0);
-            addr_of_mut!((*side).obj).write_volatile(core::ptr::null_mut());
+            let stored = ((*state).data, (*state).obj);
+            addr_of_mut!((*state).data).write_volatile(0);
+            addr_of_mut!((*state).obj).write_volatile(null_mut());
             stored
         };
-        let (callback, data) = match direction {
+        let (callback, data) = match self.direction {
             Direction::Outgoing => (self.ops().unpreserve, data),
             Direction::Incoming => (self.ops().finish, 0),
         };
@@ -201,85 +261,45 @@ impl Ready {
             // SAFETY: The client's callback takes what the one that it undoes has returned.
             unsafe { callback(&mut self.args(data, object)) };
         }
-        // INVARIANT: The private area owns nothing any more.
-        // SAFETY: By the requirements of this function there is a reference to the owner.
-        unsafe { ModuleRef::from_raw(self.ops().owner) }
-    }
-
-    /// What a callback has returned that is not zero. It should be a negative errno; anything else
-    /// is taken for [`EINVAL`].
-    #[cold]
-    fn error(self, result: c_int) -> Error {
-        if result < 0 && result >= -(bindings::MAX_ERRNO as c_int) {
-            return Error::from_errno(result);
-        }
-        self.log(c"callback returned no errno", result.into());
-        EINVAL
+        ended();
+        let owner = self.ops().owner;
+        drop(self);
+        // SAFETY: Something held the object, and with it a reference to the owner.
+        unsafe { unpin(owner) };
     }
 
     /// What a callback receives.
-    fn args(self, data: u64, obj: *mut c_void) -> bindings::liveupdate_flb_op_args {
+    fn args(&self, data: u64, obj: *mut c_void) -> bindings::liveupdate_flb_op_args {
         bindings::liveupdate_flb_op_args {
-            flb: self.0.as_ptr(),
+            flb: self.flb.as_ptr(),
             data,
             obj,
         }
     }
 }
 
-/// A direction.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Direction {
-    /// From this kernel to the next.
-    Outgoing,
-    /// From the previous kernel to this one.
-    Incoming,
+impl Drop for FlbGuard {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::mutex_unlock(self.flb.mutex(self.direction)) };
+    }
 }
 
-/// One of the two structures of a private area.
+/// A reference to the owner of the callbacks, unless that is built in, which [`FlbGuard::begin`]
+/// takes over.
+#[must_use]
+pub(crate) struct Pinned(());
+
+/// Put a reference to a module.
 ///
-/// # Invariants
+/// # Safety
 ///
-/// Points to the structure, in an FLB that is valid during `'a`.
-///
-/// While the object is held, `data` and `obj` are what the callback has left, and the structure
-/// owns a reference to the owner of the callbacks, unless that is null.
-#[derive(Clone, Copy)]
-pub(crate) struct Side<'a>(*mut bindings::luo_flb_private_state, PhantomData<&'a Flb>);
-
-impl<'a> Side<'a> {
-    /// Who holds the object.
-    #[inline]
-    pub(crate) fn refs(self) -> &'a Refs {
-        // SAFETY: By the type invariants the field is there, and it has the layout of `Refs`, see
-        // below. It is zero at first, by the contract with clients, and accessed in no other way
-        // but by `shim.c`.
-        unsafe { &*addr_of!((*self.0).count).cast() }
-    }
-
-    /// The object, for a task that holds it; for others null, or what it was a moment ago. It is a
-    /// pointer of the client, possibly null, which the core never follows.
-    #[inline]
-    pub(crate) fn object(self) -> *mut c_void {
-        if !self.refs().is_held() {
-            return core::ptr::null_mut();
-        }
-        // SAFETY: By the type invariants the field is there. It is written by one instruction.
-        unsafe { addr_of!((*self.0).obj).read_volatile() }
-    }
-
-    /// The handle, for a task that knows that the FLB is held.
-    #[inline]
-    pub(crate) fn data(self) -> u64 {
-        // SAFETY: As above.
-        unsafe { addr_of!((*self.0).data).read_volatile() }
-    }
-
-    /// The mutex, which is valid while the FLB is.
-    #[inline]
-    pub(crate) fn mutex(self) -> *mut bindings::mutex {
-        // SAFETY: By the type invariants the pointer stays within the private area.
-        unsafe { addr_of_mut!((*self.0).lock) }
+/// There must be one, unless the pointer is null.
+unsafe fn unpin(owner: *mut bindings::module) {
+    if !owner.is_null() {
+        // SAFETY: By the requirements of this function.
+        unsafe { bindings::luo_flb_shim_module_put(owner) };
     }
 }
 

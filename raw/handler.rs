@@ -2,11 +2,11 @@
 
 //! `struct liveupdate_file_handler`, as far as FLBs are concerned: its `flb_list`.
 
-use super::Ready;
+use super::Flb;
 use crate::{
     abi::name::{self, Name},
     bindings,
-    lock::{ByRegistry, Guard, HandlerGuard, RegisterRead},
+    lock::{RegisterRead, RegistryGuard},
     refs::{Refs, REFERENCE},
 };
 use core::{
@@ -14,21 +14,31 @@ use core::{
     ffi::{c_void, CStr},
     mem::offset_of,
     pin::Pin,
-    ptr::{addr_of, addr_of_mut, null_mut, NonNull},
+    ptr::{addr_of, addr_of_mut, null_mut},
 };
 use kernel::{
+    new_mutex,
     prelude::*,
-    sync::atomic::{Acquire, Atomic, Relaxed},
-    types::Opaque,
+    sync::{
+        atomic::{Acquire, Atomic, Relaxed},
+        Mutex,
+    },
+    types::{NotThreadSafe, Opaque},
 };
 
 /// An FLB on which the files of a handler depend.
 pub(crate) struct Dependency {
     /// A copy: once an FLB is unpreserved it may be freed before it has left the list.
     pub(crate) name: Name,
-    pub(crate) flb: Ready,
+    pub(crate) flb: Flb,
     /// It was unregistered while there were files.
     pub(crate) leaving: bool,
+}
+
+impl Dependency {
+    pub(crate) fn is_named(&self, name: &Name) -> bool {
+        name.is_in(self.name.field())
+    }
 }
 
 /// What the files of a handler depend on.
@@ -39,6 +49,7 @@ pub(crate) struct Dependency {
 ///
 /// - While there are files the handler holds each of the `flbs` once, and otherwise none.
 /// - Unless there are files, none of the `flbs` is leaving.
+#[derive(Default)]
 pub(crate) struct Links {
     /// In the order of registration.
     pub(crate) flbs: KVVec<Dependency>,
@@ -69,7 +80,7 @@ pub(crate) struct HandlerState {
     pub(crate) next: Option<&'static HandlerState>,
     /// Held while callbacks run for a file of the handler.
     #[pin]
-    mutex: Opaque<bindings::mutex>,
+    mutex: Mutex<()>,
     /// Change with `mutex` and the registry lock held, so that one of the two suffices to read.
     links: UnsafeCell<Links>,
 }
@@ -88,14 +99,8 @@ impl HandlerState {
                 handler: Atomic::new(null_mut()),
                 next,
                 files: Refs::new(0),
-                // SAFETY: The function initialises a mutex.
-                mutex <- Opaque::ffi_init(|mutex| unsafe {
-                    bindings::luo_flb_shim_mutex_init(mutex)
-                }),
-                links: UnsafeCell::new(Links {
-                    flbs: KVVec::new(),
-                    unregistered: false,
-                }),
+                mutex <- new_mutex!(()),
+                links: UnsafeCell::default(),
             }),
             GFP_KERNEL,
         )?;
@@ -103,27 +108,68 @@ impl HandlerState {
         Ok(KBox::leak(unsafe { Pin::into_inner_unchecked(state) }))
     }
 
-    /// The mutex that protects the links.
-    pub(crate) fn mutex(&self) -> *mut bindings::mutex {
-        self.mutex.get()
+    /// A mutex of the kernel crate without a value is one of C.
+    fn mutex(&self) -> *mut bindings::mutex {
+        addr_of!(self.mutex).cast_mut().cast()
     }
 
-    /// Whether this task has locked the mutex.
-    pub(crate) fn is_locked_by_this_task(&self) -> bool {
-        // SAFETY: The mutex is initialised, and states are not freed.
-        unsafe { bindings::luo_flb_shim_is_owner(self.mutex()) }
-    }
-
-    /// The links, for a task that holds one of the locks, or both in order to change them.
-    pub(crate) fn links(&self) -> *mut Links {
-        self.links.get()
+    /// The links, for a task that has the registry locked.
+    pub(crate) fn links<'a, T>(&'static self, _: &'a RegistryGuard<'_, T>) -> &'a Links {
+        // SAFETY: Who changes them holds the registry lock as well.
+        unsafe { &*self.links.get() }
     }
 
     /// Whether this is the state of a handler, or of none.
     #[inline]
     pub(crate) fn is_of(&self, handler: Option<Handler>) -> bool {
-        let pointer = handler.map_or(null_mut(), |handler| handler.0.as_ptr().cast());
+        let pointer = handler.map_or(null_mut(), |handler| handler.0.cast());
         self.handler.load(Relaxed) == pointer
+    }
+}
+
+/// The state of a handler is locked, until this is dropped.
+///
+/// # Invariants
+///
+/// This task has locked the mutex.
+pub(crate) struct HandlerGuard {
+    /// The state that is locked.
+    pub(crate) state: &'static HandlerState,
+    _not_send: NotThreadSafe,
+}
+
+impl HandlerGuard {
+    /// Lock a state; `None` if this task holds the lock: a callback that calls back into the core
+    /// for its own handler would wait for itself. May sleep.
+    #[inline(always)]
+    pub(crate) fn lock(state: &'static HandlerState) -> Option<Self> {
+        // SAFETY: The mutex is initialised, and states are not freed.
+        let is_locked = unsafe { bindings::luo_flb_shim_lock(state.mutex()) };
+        // INVARIANT: It has just been locked.
+        is_locked.then(|| Self {
+            state,
+            _not_send: NotThreadSafe,
+        })
+    }
+
+    /// The links of the handler.
+    pub(crate) fn links(&self) -> &Links {
+        // SAFETY: Who changes them holds this lock as well.
+        unsafe { &*self.state.links.get() }
+    }
+
+    /// The links, to be changed.
+    pub(crate) fn links_mut<'a, T>(&'a mut self, _: &'a mut RegistryGuard<'_, T>) -> &'a mut Links {
+        // SAFETY: Both locks are held, and borrowed exclusively.
+        unsafe { &mut *self.state.links.get() }
+    }
+}
+
+impl Drop for HandlerGuard {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::mutex_unlock(self.state.mutex()) };
     }
 }
 
@@ -133,24 +179,24 @@ impl HandlerState {
 ///
 /// Points to a `struct liveupdate_file_handler` that is valid for the call into the core.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Handler(NonNull<bindings::liveupdate_file_handler>);
+pub(crate) struct Handler(*mut bindings::liveupdate_file_handler);
 
 impl Handler {
-    /// Wrap a client's pointer; `None` if it is null.
+    /// Wrap a client's pointer.
     ///
     /// # Safety
     ///
-    /// If it is not null, it must point to a handler that is valid for the call into the core.
-    pub(crate) unsafe fn from_raw(fh: *mut bindings::liveupdate_file_handler) -> Option<Self> {
+    /// The type invariants must hold.
+    pub(crate) unsafe fn from_raw(fh: *mut bindings::liveupdate_file_handler) -> Self {
         // INVARIANT: By the requirements of this function.
-        NonNull::new(fh).map(Self)
+        Self(fh)
     }
 
     /// Log that something is wrong with this handler; `number` tells more.
     #[cold]
     pub(crate) fn log(self, what: &CStr, number: i64) {
         // SAFETY: By the type invariants the field is there, and it is constant. It is as long.
-        let name = unsafe { &*addr_of!((*self.0.as_ptr()).compatible).cast() };
+        let name = unsafe { &*addr_of!((*self.0).compatible).cast() };
         super::log(name, what, number);
     }
 
@@ -158,12 +204,12 @@ impl Handler {
     pub(crate) fn is_registered(self, _token: &RegisterRead) -> bool {
         // SAFETY: By the type invariants the handler is valid; its list node is protected by
         // `luo_register_rwlock`, which is held.
-        unsafe { bindings::luo_flb_shim_handler_registered(self.0.as_ptr()) }
+        unsafe { bindings::luo_flb_shim_handler_registered(self.0) }
     }
 
     fn flb_list(self) -> *mut bindings::list_head {
         // SAFETY: By the type invariants the pointer stays within the handler.
-        unsafe { addr_of_mut!((*self.0.as_ptr()).flb_list) }
+        unsafe { addr_of_mut!((*self.0).flb_list) }
     }
 
     /// The state of the handler, if it has one.
@@ -181,17 +227,28 @@ impl Handler {
         unsafe { next.cast::<HandlerState>().as_ref() }
     }
 
+    /// Lock the state of the handler; `None` if there is none, or from a callback of the handler.
+    #[inline(never)]
+    pub(crate) fn lock(self) -> Option<HandlerGuard> {
+        let state = self.state()?;
+        let guard = HandlerGuard::lock(state);
+        if guard.is_none() {
+            self.log(c"used by a callback of its own", 0);
+        }
+        // It may have been detached meanwhile.
+        guard.filter(|_| state.is_of(Some(self)))
+    }
+
     /// Detach the state of the handler.
-    pub(crate) fn detach<T>(self, guard: &mut HandlerGuard, _: &mut Guard<&ByRegistry<T>>) {
-        let state = guard.state();
-        state.handler.store(null_mut(), Relaxed);
+    pub(crate) fn detach<T>(self, guard: &mut HandlerGuard, _: &mut RegistryGuard<'_, T>) {
+        guard.state.handler.store(null_mut(), Relaxed);
         // SAFETY: The list is valid, and protected by the registry lock, which is held.
         unsafe { bindings::luo_flb_shim_set_list(self.flb_list(), self.flb_list()) };
     }
 
     /// Attach a state.
-    pub(crate) fn attach<T>(self, state: &'static HandlerState, _: &mut Guard<&ByRegistry<T>>) {
-        state.handler.store(self.0.as_ptr().cast(), Relaxed);
+    pub(crate) fn attach<T>(self, state: &'static HandlerState, _: &mut RegistryGuard<'_, T>) {
+        state.handler.store(self.0.cast(), Relaxed);
         // SAFETY: Both are valid, and protected by the registry lock, which is held. The node stays
         // where it is, and is published after what is in the state.
         unsafe { bindings::luo_flb_shim_set_list(self.flb_list(), state.node.get()) };

@@ -9,7 +9,7 @@ use crate::{
         name::{Field, Name},
     },
     bindings,
-    state::{EntryState, FileFinished, Status},
+    state::{EntryState, FileFinished, RETRIEVED, RETRIEVING},
 };
 use core::{
     mem::{align_of, offset_of, replace, size_of},
@@ -33,7 +33,7 @@ unsafe fn parts<'a>(array: NonNull<Header>, len: usize) -> (&'a mut Header, &'a 
     }
 }
 
-/// An array that this kernel preserves for the next one. Dropping it leaves the memory as it is.
+/// An array that this kernel preserves for the next one. Dropping it gives the memory back.
 ///
 /// # Invariants
 ///
@@ -53,21 +53,16 @@ impl Preserved {
         // SAFETY: The function refuses what it cannot allocate.
         let array = unsafe { bindings::kho_alloc_preserve(Self::PAGES * PAGE_SIZE) };
         // INVARIANT: The pages have just been allocated.
-        NonNull::new(from_err_ptr(array)?.cast())
-            .map(Self)
-            .ok_or(ENOMEM)
+        let mut array = Self(NonNull::new(from_err_ptr(array)?.cast()).ok_or(ENOMEM)?);
+        // There are no entries.
+        array.writer();
+        Ok(array)
     }
 
     /// The physical address, for the next kernel.
     pub(crate) fn address(&self) -> u64 {
         // SAFETY: By the type invariants the array is in the kernel's direct mapping.
         unsafe { bindings::virt_to_phys(self.0.as_ptr().cast()) }
-    }
-
-    /// Give the memory back.
-    pub(crate) fn free(self) {
-        // SAFETY: By the type invariants nobody else uses the memory.
-        unsafe { bindings::kho_unpreserve_free(self.0.as_ptr().cast()) };
     }
 
     /// Start to write the array.
@@ -79,12 +74,10 @@ impl Preserved {
     }
 }
 
-#[cfg(CONFIG_LIVEUPDATE_FLB_KUNIT_TEST)]
-impl Preserved {
-    /// The content.
-    pub(crate) fn bytes(&self) -> &[u8] {
-        // SAFETY: By the type invariants there is so much memory, zeroed at first.
-        unsafe { slice::from_raw_parts(self.0.as_ptr().cast(), Self::PAGES * PAGE_SIZE) }
+impl Drop for Preserved {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants nobody else uses the memory.
+        unsafe { bindings::kho_unpreserve_free(self.0.as_ptr().cast()) };
     }
 }
 
@@ -149,7 +142,7 @@ impl Received {
 ///
 /// # Invariants
 ///
-/// `data` is the handle for `retrieve`. While the state is `Retrieving` or `Retrieved` it is the
+/// `data` is the handle for `retrieve`. While the state is `RETRIEVING` or `RETRIEVED` it is the
 /// address of the FLB that has claimed the entry; in the latter it holds a reference to its owner.
 /// Once that is finished it means nothing.
 #[repr(C)]
@@ -168,7 +161,7 @@ impl IncomingEntry {
 
     /// Claim the entry for `flb` in order to run `retrieve` with the handle; see
     /// [`EntryState::claim`].
-    pub(crate) fn claim(&mut self, flb: Flb) -> Result<u64, Status> {
+    pub(crate) fn claim(&mut self, flb: Flb) -> Result<u64, i32> {
         self.state.claim()?;
         Ok(replace(&mut self.data, flb.as_ptr() as u64))
     }
@@ -190,24 +183,22 @@ impl IncomingEntry {
         self.state.finished();
     }
 
-    /// See [`EntryState::finish_file`].
-    pub(crate) fn finish_file(&mut self, error: Option<Error>) -> FileFinished {
-        self.state.finish_file(error.map(Error::to_errno))
+    /// See [`EntryState::drop_file`].
+    pub(crate) fn drop_file(&mut self, error: Option<Error>) -> FileFinished {
+        self.state.drop_file(error.map(Error::to_errno))
     }
 
     /// Whether the entry is claimed for this FLB, and not finished.
     pub(crate) fn is_of(&self, flb: Flb) -> bool {
-        let is_claimed = matches!(self.state.status(), Status::Retrieving | Status::Retrieved);
+        let is_claimed = matches!(self.state.status(), RETRIEVING | RETRIEVED);
         is_claimed && self.data == flb.as_ptr() as u64
     }
 
     /// The FLB that has retrieved the entry. It is there as long as something holds the object.
     pub(crate) fn flb(&self) -> Option<Flb> {
-        if self.state.status() != Status::Retrieved {
-            return None;
-        }
-        // SAFETY: By the type invariants.
-        unsafe { Flb::from_raw(self.data as *mut _) }
+        // INVARIANT: By the type invariants.
+        let flb = NonNull::new(self.data as *mut _).map(Flb);
+        flb.filter(|_| self.state.status() == RETRIEVED)
     }
 }
 

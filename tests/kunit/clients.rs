@@ -112,7 +112,7 @@ mod suite {
         b.preserve(0)?;
         b.preserve(1)?;
         outgoing::get_unreferenced(pools())?;
-        let object = pools().side(Direction::Outgoing).object();
+        let object = pools().object(Direction::Outgoing);
         // SAFETY: It came from `preserve`, and is there until the last file is unpreserved.
         let pages = unsafe { KhoBox::<Pools>::borrow(object) }.pages;
         b.unpreserve(0);
@@ -132,7 +132,7 @@ mod suite {
         b.preserve(0)?;
         b.preserve(0)?;
         outgoing::get_unreferenced(pools())?;
-        let object = pools().side(Direction::Outgoing).object();
+        let object = pools().object(Direction::Outgoing);
         let block = b.preview()?;
         // SAFETY: It came from `preserve`, and is there until the last file is unpreserved.
         let mut kept = unsafe { KhoBox::<Pools>::from_foreign(object) };
@@ -153,18 +153,16 @@ mod suite {
         b.receive(handed_over(77, 2)?.bytes())?;
         b.core.register(b.handler(0), pools())?;
         b.core.incoming.get(pools())?;
-        let first = pools().side(Direction::Incoming).object();
+        let first = pools().object(Direction::Incoming);
         b.core.incoming.get(pools())?;
-        let second = pools().side(Direction::Incoming).object();
+        let second = pools().object(Direction::Incoming);
         // SAFETY: It came from `retrieve`, and is there as long as the references are.
         let pages = unsafe { KBox::<Pools>::borrow(first) }.pages;
         b.finish(0);
         b.finish(0);
-        b.core
-            .put(pools().ready()?, Direction::Incoming, Holder::Reference);
+        b.core.put(pools(), Direction::Incoming, Holder::Reference);
         let before = ended();
-        b.core
-            .put(pools().ready()?, Direction::Incoming, Holder::Reference);
+        b.core.put(pools(), Direction::Incoming, Holder::Reference);
         let after = ended();
         b.unregister_all(0);
         assert_eq!((pages, before, after), (77, 0, FINISH));

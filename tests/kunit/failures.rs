@@ -74,7 +74,8 @@ mod suite {
 
     #[test]
     fn what_did_not_run_has_not_failed() -> Result {
-        let b = Bench::handed_over(1, 1)?;
+        let b = Bench::new(1, 1)?;
+        b.receive(Block::full(1, 1)?.bytes())?;
         let mut finish = None;
         b.edit_ops(0, |ops| finish = ops.finish.take());
         assert_eq!(b.get(0), err(EINVAL));

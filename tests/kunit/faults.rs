@@ -209,7 +209,7 @@ mod suite {
             b.unpreserve(0);
             b.unpreserve(0);
             b.note(b.preserve(0));
-            b.core.serialize();
+            b.core.registry.lock().serialize();
         });
         let incoming = faults.none(|| {
             b.note(b.get(0));

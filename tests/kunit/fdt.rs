@@ -39,7 +39,7 @@ mod suite {
             let Ok(mut real) = RealTree::new(len) else {
                 continue;
             };
-            match b.core.setup_outgoing(|address| real.announce(address)) {
+            match b.setup_outgoing(|address| real.announce(address)) {
                 Ok(()) => fitting += 1,
                 result => {
                     assert_eq!(result, err(ENOSPC));

@@ -13,7 +13,7 @@ fn frozen() -> Result<(Arc<Bench>, Block)> {
     b.preserve(0)?;
     b.preserve(0)?;
     b.get_outgoing(0)?;
-    b.core.serialize();
+    b.core.registry.lock().serialize();
     b.calls();
     let block = Block::of(&b)?;
     Ok((b, block))
@@ -21,7 +21,7 @@ fn frozen() -> Result<(Arc<Bench>, Block)> {
 
 /// Nothing has been called, and serialized again the block is the same.
 fn is_unchanged(b: &Bench, block: &Block) -> Result<bool> {
-    b.core.serialize();
+    b.core.registry.lock().serialize();
     Ok(b.is_quiet() && Block::of(b)?.bytes() == block.bytes())
 }
 
@@ -47,7 +47,7 @@ mod suite {
         b.preserve(0)?;
         b.get_outgoing(0)?;
         b.unpreserve(0);
-        b.core.serialize();
+        b.core.registry.lock().serialize();
         let block = Block::of(&b)?;
         assert_eq!(block.count(), 0);
         b.put_outgoing(0);
@@ -82,7 +82,7 @@ mod suite {
     fn incoming_objects_live_on() -> Result {
         let b = Bench::handed_over(2, 1)?;
         b.get(0)?;
-        b.core.serialize();
+        b.core.registry.lock().serialize();
         assert_eq!(b.get(0), Ok(restored(0)));
         b.put(0);
         b.put(0);
@@ -106,7 +106,7 @@ mod suite {
         });
         b.spawn(|b| b.put_outgoing(0))?;
         let entered = b.entered.wait(1);
-        b.core.serialize();
+        b.core.registry.lock().serialize();
         let still_runs = !b.done.is(1);
         b.release.raise();
         assert!(b.done.wait(1));

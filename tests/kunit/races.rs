@@ -261,7 +261,7 @@ mod suite {
                     let_others_run();
                 }
                 if number == 0 {
-                    b.core.serialize();
+                    b.core.registry.lock().serialize();
                     b.close(0);
                 } else {
                     b.put_outgoing(1);

@@ -162,7 +162,7 @@ pub(super) enum Link {
 }
 
 /// A core, and fake handlers and FLBs that are known by number.
-#[pin_data(PinnedDrop)]
+#[pin_data]
 pub(super) struct Bench {
     /// The core under test.
     pub(super) core: LuoFlb,
@@ -208,16 +208,6 @@ unsafe fn set_callbacks(fake: *mut FakeFlb) {
         (*fake).ops.retrieve = Some(retrieve);
         (*fake).ops.finish = Some(finish);
         (*fake).flb.ops = addr_of!((*fake).ops);
-    }
-}
-
-#[pinned_drop]
-impl PinnedDrop for Bench {
-    /// The kernel's core keeps its array.
-    fn drop(self: Pin<&mut Self>) {
-        if let Some(array) = self.core.registry.lock().array.take() {
-            array.free();
-        }
     }
 }
 
@@ -303,10 +293,15 @@ impl Bench {
         self.flbs[flb].get()
     }
 
-    /// The FLB, as the core wants it.
-    pub(super) fn flb(&self, flb: usize) -> Flb {
+    /// The FLB, as the core wants it; [`EINVAL`] if a callback is missing.
+    fn try_flb(&self, flb: usize) -> Result<Flb> {
         // SAFETY: The FLB lives as long as the core, which is the only one that uses it.
-        unsafe { Flb::from_raw(self.raw_flb(flb)).unwrap_unchecked() }
+        unsafe { Flb::from_raw(self.raw_flb(flb)) }.ok_or(EINVAL)
+    }
+
+    /// The FLB, which has all callbacks.
+    pub(super) fn flb(&self, flb: usize) -> Flb {
+        self.try_flb(flb).expect("a callback is missing")
     }
 
     /// The FLB, as C wants it.
@@ -317,7 +312,7 @@ impl Bench {
     /// The handler, as the core wants it.
     pub(super) fn handler(&self, handler: usize) -> Handler {
         // SAFETY: The handler lives as long as the core.
-        unsafe { Handler::from_raw(self.raw_handler(handler)).unwrap_unchecked() }
+        unsafe { Handler::from_raw(self.raw_handler(handler)) }
     }
 
     /// The handler, as C wants it.
@@ -399,7 +394,7 @@ impl Bench {
     /// Sets how many references are held to an FLB that is preserved, beside files.
     pub(super) fn set_users(&self, flb: usize, users: u32) {
         let flb = self.flb(flb);
-        flb.side(Direction::Outgoing).refs().publish(true, users);
+        flb.refs(Direction::Outgoing).publish(true, users);
     }
 
     /// Changes what the callbacks of an FLB do.
@@ -478,7 +473,8 @@ impl Bench {
     }
 
     pub(super) fn register(&self, handler: usize, flb: usize) -> Result {
-        self.core.register(self.handler(handler), self.flb(flb))
+        self.core
+            .register(self.handler(handler), self.try_flb(flb)?)
     }
 
     /// Registers all FLBs in the order of their numbers.
@@ -520,23 +516,24 @@ impl Bench {
 
     /// The object of a direction, if that takes no lock.
     pub(super) fn try_get(&self, flb: usize, direction: Direction) -> Option<usize> {
-        let is_counted = self.flb(flb).side(direction).refs().try_get() == Taken::Counted;
+        let is_counted = self.flb(flb).refs(direction).try_get() == Taken::Counted;
         is_counted.then(|| self.object(flb, direction))
     }
 
     fn object(&self, flb: usize, direction: Direction) -> usize {
-        self.flb(flb).side(direction).object() as usize
+        self.described(flb, direction).1
     }
 
     fn put_not_last(&self, flb: usize, direction: Direction) -> bool {
-        self.flb(flb).side(direction).refs().put_not_last()
+        self.flb(flb).refs(direction).put_not_last()
     }
 
     pub(super) fn get(&self, flb: usize) -> Result<usize> {
+        let raw = self.try_flb(flb)?;
         match self.try_get(flb, Direction::Incoming) {
             Some(object) => Ok(object),
             None => {
-                self.core.incoming.get(self.flb(flb))?;
+                self.core.incoming.get(raw)?;
                 Ok(self.object(flb, Direction::Incoming))
             }
         }
@@ -544,10 +541,7 @@ impl Bench {
 
     fn put_direction(&self, flb: usize, direction: Direction) {
         if !self.put_not_last(flb, direction) {
-            let _ = self
-                .flb(flb)
-                .ready()
-                .map(|flb| self.core.put(flb, direction, Holder::Reference));
+            self.core.put(self.flb(flb), direction, Holder::Reference);
         }
     }
 
@@ -571,7 +565,7 @@ impl Bench {
 
     /// The outgoing object, without a reference to it.
     pub(super) fn peek(&self, flb: usize) -> Result<Option<usize>> {
-        let is_held = || self.flb(flb).side(Direction::Outgoing).refs().is_held();
+        let is_held = || self.flb(flb).refs(Direction::Outgoing).is_held();
         if is_held() {
             return Ok(Some(self.described(flb, Direction::Outgoing).1));
         }
@@ -616,7 +610,12 @@ impl Bench {
 
     /// Prepares the array for the next kernel.
     pub(super) fn setup(&self) -> Result {
-        self.core.setup_outgoing(|_| Ok(()))
+        self.setup_outgoing(|_| Ok(()))
+    }
+
+    /// Prepares the array for the next kernel, and announces it.
+    pub(super) fn setup_outgoing(&self, announce: impl FnOnce(u64) -> Result) -> Result {
+        self.core.registry.lock().setup_outgoing(announce)
     }
 
     /// What would be handed over now.

@@ -48,7 +48,6 @@ fn write(entries: &[Owned]) {
         );
         expected.entry(index, &field(&entry.name), entry.data, entry.files.into());
     }
-    writer.finish();
     assert_eq!(memory, Memory::new(&expected.0), "what is written");
     assert_eq!(
         validate(&expected.0, PAGE_SIZE).as_deref(),

@@ -3,7 +3,7 @@
 //! What one kernel hands to the next: blocks, trees and pages for the tests.
 
 use super::{data, name, Bench, BLOCK};
-use crate::bindings;
+use crate::{bindings, raw::Preserved};
 use core::{mem::offset_of, ptr::copy_nonoverlapping};
 use kernel::{page::PAGE_SIZE, prelude::*};
 
@@ -37,7 +37,13 @@ impl Block {
         let registry = bench.core.registry.lock();
         let mut copy = KVVec::new();
         let array = registry.array.as_ref().ok_or(ENXIO)?;
-        copy.extend_from_slice(array.bytes(), GFP_KERNEL)?;
+        // SAFETY: There is so much memory in the mapping of all memory, zeroed at first, and the
+        // registry is locked.
+        let bytes = unsafe {
+            let array: *const u8 = bindings::phys_to_virt(array.address()).cast();
+            core::slice::from_raw_parts(array, Preserved::PAGES * PAGE_SIZE)
+        };
+        copy.extend_from_slice(bytes, GFP_KERNEL)?;
         Ok(Self(copy))
     }
 

@@ -3,7 +3,7 @@
 //! What becomes of an entry.
 
 use super::config;
-use crate::state::{EntryState, FileFinished, Status};
+use crate::state::{EntryState, FileFinished, FINISHED, NOT_RETRIEVED, RETRIEVED, RETRIEVING};
 use proptest::{collection::vec, prelude::*, sample::select};
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ struct Word(u64);
 
 impl Word {
     fn state(&mut self) -> &mut EntryState {
-        // SAFETY: An `EntryState` is transparent: it has the layout of its only field.
+        // SAFETY: An `EntryState` has the layout of a word of two halves.
         unsafe { &mut *(&raw mut self.0).cast() }
     }
 }
@@ -29,7 +29,7 @@ enum Operation {
     Retrieved,
     Failed(i32, bool),
     Finished,
-    FinishFile(Option<i32>),
+    DropFile(Option<i32>),
 }
 
 const OPERATIONS: [Operation; 8] = [
@@ -39,25 +39,25 @@ const OPERATIONS: [Operation; 8] = [
     Operation::Failed(ERRNO, true),
     Operation::Failed(-4095, true),
     Operation::Finished,
-    Operation::FinishFile(None),
-    Operation::FinishFile(Some(LAST_ERRNO)),
+    Operation::DropFile(None),
+    Operation::DropFile(Some(LAST_ERRNO)),
 ];
 
-const STATUSES: [Status; 8] = [
-    Status::NotRetrieved,
-    Status::Retrieving,
-    Status::Retrieved,
-    Status::Finished,
-    Status::Failed(-1),
-    Status::Failed(ERRNO),
-    Status::Failed(LAST_ERRNO),
-    Status::Failed(-4095),
+const STATUSES: [i32; 8] = [
+    NOT_RETRIEVED,
+    RETRIEVING,
+    RETRIEVED,
+    FINISHED,
+    -1,
+    ERRNO,
+    LAST_ERRNO,
+    -4095,
 ];
 
 /// What an operation has returned.
 #[derive(Debug, PartialEq, Eq)]
 enum Returned {
-    Claim(Result<(), Status>),
+    Claim(Result<(), i32>),
     Done(bool),
     Nothing,
     File(FileFinished),
@@ -73,7 +73,7 @@ impl Operation {
                 state.finished();
                 Returned::Nothing
             }
-            Self::FinishFile(errno) => Returned::File(state.finish_file(errno)),
+            Self::DropFile(errno) => Returned::File(state.drop_file(errno)),
         }
     }
 }
@@ -82,20 +82,13 @@ impl Operation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Model {
     files: u32,
-    status: Status,
+    status: i32,
 }
 
 impl Model {
     /// Return the word that means this.
     fn word(self) -> u64 {
-        let status = match self.status {
-            Status::NotRetrieved => 0,
-            Status::Retrieving => 1,
-            Status::Retrieved => 2,
-            Status::Finished => 3,
-            Status::Failed(errno) => errno as u32,
-        };
-        u64::from(self.files) | u64::from(status) << 32
+        u64::from(self.files) | u64::from(self.status as u32) << 32
     }
 
     /// Return what a word means.
@@ -109,33 +102,33 @@ impl Model {
     /// was retrieved is finished when no file holds it.
     fn allows(self, operation: Operation) -> bool {
         match operation {
-            Operation::Claim | Operation::FinishFile(_) => true,
-            Operation::Retrieved | Operation::Failed(..) => self.status == Status::Retrieving,
-            Operation::Finished => self.files == 0 && self.status == Status::Retrieved,
+            Operation::Claim | Operation::DropFile(_) => true,
+            Operation::Retrieved | Operation::Failed(..) => self.status == RETRIEVING,
+            Operation::Finished => self.files == 0 && self.status == RETRIEVED,
         }
     }
 
-    fn claim(&mut self) -> Result<(), Status> {
+    fn claim(&mut self) -> Result<(), i32> {
         match self.status {
-            Status::NotRetrieved => {
-                self.status = Status::Retrieving;
+            NOT_RETRIEVED => {
+                self.status = RETRIEVING;
                 Ok(())
             }
             other => Err(other),
         }
     }
 
-    fn finish_file(&mut self, errno: Option<i32>) -> FileFinished {
+    fn drop_file(&mut self, errno: Option<i32>) -> FileFinished {
         match (self.files, self.status, errno) {
             (0, ..) => return FileFinished::Held,
-            (1, Status::NotRetrieved, None) => return FileFinished::Last,
+            (1, NOT_RETRIEVED, None) => return FileFinished::Last,
             _ => self.files -= 1,
         }
-        if let (0, Status::NotRetrieved, Some(errno)) = (self.files, self.status, errno) {
-            self.status = Status::Failed(errno);
+        if let (0, NOT_RETRIEVED, Some(errno)) = (self.files, self.status, errno) {
+            self.status = errno;
             return FileFinished::Failed;
         }
-        if self.files == 0 && self.status == Status::Retrieved {
+        if self.files == 0 && self.status == RETRIEVED {
             return FileFinished::Release;
         }
         FileFinished::Held
@@ -145,23 +138,19 @@ impl Model {
         match operation {
             Operation::Claim => Returned::Claim(self.claim()),
             Operation::Retrieved => {
-                self.status = Status::Retrieved;
+                self.status = RETRIEVED;
                 Returned::Done(self.files > 0)
             }
             Operation::Failed(errno, again) => {
                 let again = again && self.files > 0;
-                self.status = if again {
-                    Status::NotRetrieved
-                } else {
-                    Status::Failed(errno)
-                };
+                self.status = if again { NOT_RETRIEVED } else { errno };
                 Returned::Done(again)
             }
             Operation::Finished => {
-                self.status = Status::Finished;
+                self.status = FINISHED;
                 Returned::Nothing
             }
-            Operation::FinishFile(errno) => Returned::File(self.finish_file(errno)),
+            Operation::DropFile(errno) => Returned::File(self.drop_file(errno)),
         }
     }
 }
@@ -204,7 +193,7 @@ proptest! {
         files in prop_oneof![0..4u32, 0..=MOST],
         status in prop_oneof![
             select(&STATUSES),
-            (-4095..=-1).prop_map(Status::Failed),
+            -4095..=-1,
         ],
         operations in vec(select(&OPERATIONS), 0..30),
     ) {
@@ -236,16 +225,16 @@ fn reachable(start: Model) -> BTreeSet<u64> {
 fn reaches_these_words_and_no_others() {
     for most in 1..=4 {
         let words = |from, to, status| (from..=to).map(move |files| Model { files, status }.word());
-        let expected: BTreeSet<_> = words(1, most, Status::NotRetrieved)
-            .chain(words(0, most, Status::Retrieving))
-            .chain(words(0, most, Status::Retrieved))
-            .chain(words(0, 0, Status::Finished))
-            .chain(words(0, most, Status::Failed(ERRNO)))
+        let expected: BTreeSet<_> = words(1, most, NOT_RETRIEVED)
+            .chain(words(0, most, RETRIEVING))
+            .chain(words(0, most, RETRIEVED))
+            .chain(words(0, 0, FINISHED))
+            .chain(words(0, most, ERRNO))
             // May be retrieved again, but not without files.
-            .chain(words(0, 0, Status::Failed(-4095)))
-            .chain(words(0, 0, Status::Failed(LAST_ERRNO)))
+            .chain(words(0, 0, -4095))
+            .chain(words(0, 0, LAST_ERRNO))
             .collect();
-        let status = Status::NotRetrieved;
+        let status = NOT_RETRIEVED;
         let reached = reachable(Model {
             files: most,
             status,
@@ -264,7 +253,7 @@ fn reaches_an_end_from_everywhere() {
             .peekable();
         assert!(ends.peek().is_some(), "{word:#x} is stuck");
         for end in ends {
-            let ended = matches!(end.status, Status::Finished | Status::Failed(_));
+            let ended = (end.status == FINISHED || end.status < 0);
             assert!(ended && end.files == 0, "{end:?}");
         }
     }
@@ -276,63 +265,63 @@ fn reads_what_the_array_says_as_not_retrieved() {
         let mut word = Word(files);
         assert_eq!(word.state().claim(), Ok(()));
         assert_eq!(word.0, 1 << 32 | files);
-        assert_eq!(word.state().claim(), Err(Status::Retrieving));
+        assert_eq!(word.state().claim(), Err(RETRIEVING));
     }
 }
 
 #[test]
 fn does_not_finish_the_last_file_before_an_attempt_to_retrieve() {
     let mut word = Word(2);
-    assert_eq!(word.state().finish_file(None), FileFinished::Held);
+    assert_eq!(word.state().drop_file(None), FileFinished::Held);
     for _ in 0..2 {
-        assert_eq!(word.state().finish_file(None), FileFinished::Last);
+        assert_eq!(word.state().drop_file(None), FileFinished::Last);
         assert_eq!(word.0, 1);
     }
     assert_eq!(word.state().claim(), Ok(()));
     assert!(word.state().retrieved());
-    assert_eq!(word.state().finish_file(None), FileFinished::Release);
+    assert_eq!(word.state().drop_file(None), FileFinished::Release);
     // One file too many is none.
-    assert_eq!(word.state().finish_file(None), FileFinished::Held);
+    assert_eq!(word.state().drop_file(None), FileFinished::Held);
     word.state().finished();
     assert_eq!(word.0, 3 << 32);
-    assert_eq!(word.state().claim(), Err(Status::Finished));
-    assert_eq!(word.state().finish_file(None), FileFinished::Held);
+    assert_eq!(word.state().claim(), Err(FINISHED));
+    assert_eq!(word.state().drop_file(None), FileFinished::Held);
 }
 
 #[test]
 fn fails_with_the_last_file() {
     let mut word = Word(2);
-    assert_eq!(word.state().finish_file(Some(ERRNO)), FileFinished::Held);
+    assert_eq!(word.state().drop_file(Some(ERRNO)), FileFinished::Held);
     assert_eq!(word.0, 1);
-    assert_eq!(word.state().finish_file(Some(ERRNO)), FileFinished::Failed);
-    assert_eq!(word.state().claim(), Err(Status::Failed(ERRNO)));
+    assert_eq!(word.state().drop_file(Some(ERRNO)), FileFinished::Failed);
+    assert_eq!(word.state().claim(), Err(ERRNO));
     assert_eq!(word.0 as u32, 0);
     // What another task has retrieved meanwhile is released.
     let mut word = Word(1);
     assert_eq!(word.state().claim(), Ok(()));
     assert!(word.state().retrieved());
-    assert_eq!(word.state().finish_file(Some(ERRNO)), FileFinished::Release);
+    assert_eq!(word.state().drop_file(Some(ERRNO)), FileFinished::Release);
 }
 
 #[test]
 fn counts_a_file_that_is_finished_during_retrieve() {
     let mut word = Word(1);
     assert_eq!(word.state().claim(), Ok(()));
-    assert_eq!(word.state().finish_file(None), FileFinished::Held);
+    assert_eq!(word.state().drop_file(None), FileFinished::Held);
     // Only the caller's reference holds the object.
     assert!(!word.state().retrieved());
-    assert_eq!(word.state().claim(), Err(Status::Retrieved));
-    assert_eq!(word.state().finish_file(None), FileFinished::Held);
+    assert_eq!(word.state().claim(), Err(RETRIEVED));
+    assert_eq!(word.state().drop_file(None), FileFinished::Held);
 }
 
 #[test]
 fn releases_for_the_last_file() {
     let mut word = Word(2);
     assert_eq!(word.state().claim(), Ok(()));
-    assert_eq!(word.state().finish_file(None), FileFinished::Held);
+    assert_eq!(word.state().drop_file(None), FileFinished::Held);
     assert!(word.state().retrieved());
-    assert_eq!(word.state().finish_file(None), FileFinished::Release);
-    assert_eq!(word.state().finish_file(None), FileFinished::Held);
+    assert_eq!(word.state().drop_file(None), FileFinished::Release);
+    assert_eq!(word.state().drop_file(None), FileFinished::Held);
 }
 
 #[test]
@@ -343,11 +332,11 @@ fn retries_while_there_are_files() {
         assert!(word.state().failed(ERRNO, true));
         assert_eq!(word.0, 2);
     }
-    assert_eq!(word.state().finish_file(None), FileFinished::Held);
+    assert_eq!(word.state().drop_file(None), FileFinished::Held);
     assert_eq!(word.state().claim(), Ok(()));
-    assert_eq!(word.state().finish_file(None), FileFinished::Held);
+    assert_eq!(word.state().drop_file(None), FileFinished::Held);
     assert!(!word.state().failed(ERRNO, true));
-    assert_eq!(word.state().claim(), Err(Status::Failed(ERRNO)));
+    assert_eq!(word.state().claim(), Err(ERRNO));
 }
 
 #[test]
@@ -357,8 +346,8 @@ fn keeps_the_error_while_files_are_finished() {
         assert_eq!(word.state().claim(), Ok(()));
         assert!(!word.state().failed(errno, false));
         for _ in 0..3 {
-            assert_eq!(word.state().claim(), Err(Status::Failed(errno)));
-            assert_eq!(word.state().finish_file(None), FileFinished::Held);
+            assert_eq!(word.state().claim(), Err(errno));
+            assert_eq!(word.state().drop_file(None), FileFinished::Held);
         }
         assert_eq!(word.0 as u32, 0);
     }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     refs::Holder,
-    state::{EntryState, FileFinished, Status},
+    state::{EntryState, FileFinished, FINISHED, RETRIEVED, RETRIEVING},
     word::Count,
 };
 use loom::sync::Mutex;
@@ -37,7 +37,7 @@ enum NotGot {
     /// All entries are finished.
     NoArray,
     NoEntry,
-    Status(Status),
+    Status(i32),
     Retrieve,
 }
 
@@ -50,7 +50,7 @@ struct Entry {
 
 impl Entry {
     fn state(&mut self) -> &mut EntryState {
-        // SAFETY: An `EntryState` is transparent: it has the layout of its only field.
+        // SAFETY: An `EntryState` has the layout of a word of two halves.
         unsafe { &mut *(&raw mut self.state).cast() }
     }
 
@@ -196,7 +196,7 @@ impl Incoming {
         }
     }
 
-    /// Do as `Incoming::finish_file`, for a handler with one FLB.
+    /// Do as `LuoFlb::finish_file`, for a handler with one FLB.
     fn finish_file(&self, flb: usize) {
         if self.left.load_acquire() == 0 {
             return;
@@ -207,10 +207,7 @@ impl Incoming {
         // `Incoming::finish_last_file`
         for again in [true, false] {
             let retrieved = self.get(flb);
-            let busy = matches!(
-                retrieved,
-                Err(NotGot::Status(Status::Retrieving | Status::Retrieved))
-            );
+            let busy = matches!(retrieved, Err(NotGot::Status(RETRIEVING | RETRIEVED)));
             let error = retrieved.err().filter(|_| !again || !busy);
             let errno = error.map(|_| if busy { BUSY } else { ERRNO });
             if self.finish_entry(flb, errno) == FileFinished::Last {
@@ -228,7 +225,7 @@ impl Incoming {
         let mut handed_over = self.handed_over.lock().unwrap();
         let entry = self.entry(&mut handed_over, flb);
         let entry = entry.expect("the entry of a file that is not finished");
-        let finished = entry.state().finish_file(errno);
+        let finished = entry.state().drop_file(errno);
         let live = (finished == FileFinished::Release).then(|| entry.flb());
         drop(handed_over);
         if let Some(live) = live {
@@ -275,8 +272,8 @@ impl Incoming {
         let HandedOver { array, freed, .. } = &mut *handed_over;
         for entry in [array, freed].into_iter().flatten().flatten() {
             let status = entry.state().status();
-            let failed = Status::Failed(ERRNO);
-            assert!(status == Status::Finished || status == failed, "{status:?}");
+            let failed = ERRNO;
+            assert!(status == FINISHED || status == failed, "{status:?}");
         }
         self.callbacks.borrow().clone()
     }
@@ -311,12 +308,12 @@ impl Incoming {
 fn user(incoming: &Incoming, flb: usize) {
     match incoming.user(flb) {
         Ok(()) => {}
-        Err(NotGot::NoArray | NotGot::Status(Status::Finished)) => {
+        Err(NotGot::NoArray | NotGot::Status(FINISHED)) => {
             let callbacks = incoming.callbacks.borrow();
             let finish = |callback: &Callback| matches!(callback, Callback::Finish(..));
             assert!(callbacks.iter().any(finish), "not finished yet");
         }
-        Err(NotGot::Status(Status::Retrieving | Status::Retrieved)) => {
+        Err(NotGot::Status(RETRIEVING | RETRIEVED)) => {
             let callbacks = incoming.callbacks.borrow();
             assert!(!callbacks.contains(&Callback::Retrieve(flb, Ok(0))), "busy");
         }
@@ -404,7 +401,7 @@ fn failure(again: bool) {
         incoming.complete();
         match *incoming.ended() {
             [Callback::Retrieve(_, Err(ERRNO))] => {
-                let failed = Err(NotGot::Status(Status::Failed(ERRNO)));
+                let failed = Err(NotGot::Status(ERRNO));
                 assert_eq!(incoming.get(0), failed);
                 // The memory is kept.
                 assert_eq!(incoming.freed(), None);

@@ -68,7 +68,6 @@ fn writes_and_validates_the_golden_array() {
     for entry in &entries {
         assert!(writer.push(&named(&entry.name), entry.data, entry.files));
     }
-    writer.finish();
     assert_eq!(memory.bytes().0, golden());
 
     let mut page = golden();

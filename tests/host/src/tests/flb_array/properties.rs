@@ -43,7 +43,6 @@ fn write(entries: &[(Owned, u8)], dirt: u8) -> Bytes {
         let name = Name::new(&dirty(&entry.name, *garbage)).unwrap();
         assert!(writer.push(&name, entry.data, entry.files));
     }
-    writer.finish();
     let mut bytes = memory.bytes();
     bytes.0.resize(4096, dirt);
     bytes
