@@ -92,23 +92,6 @@ unsafe fn get(
     to_errno(got)
 }
 
-/// What a client names; `None` if one of the two is null, or a callback is missing.
-///
-/// # Safety
-///
-/// As for the entry points.
-unsafe fn both(
-    fh: *mut bindings::liveupdate_file_handler,
-    flb: *mut bindings::liveupdate_flb,
-) -> Option<(Handler, Flb)> {
-    // SAFETY: By the requirements of this function, if they are not null.
-    unsafe {
-        (!fh.is_null())
-            .then(|| Handler::from_raw(fh))
-            .zip(Flb::from_raw(flb))
-    }
-}
-
 /// Set up what came from the previous kernel. It is validated at once if there is an allocator, by
 /// which KHO can tell what was preserved.
 #[link_section = ".init.text"]
@@ -129,12 +112,16 @@ exports! {
         if !raw::liveupdate_enabled() {
             return OFF;
         }
+        if fh.is_null() || flb.is_null() {
+            return EINVAL.to_errno();
+        }
         // SAFETY: By the requirements of this function.
-        let Some((fh, flb)) = (unsafe { both(fh, flb) }) else {
+        let Some(flb) = (unsafe { Flb::from_raw(flb) }) else {
             raw::warn();
             return EINVAL.to_errno();
         };
-        to_errno(LUO_FLB.register(fh, flb))
+        // SAFETY: By the requirements of this function, as it is not null.
+        to_errno(LUO_FLB.register(unsafe { Handler::from_raw(fh) }, flb))
     }
 
     /// See [`LuoFlb::unregister`].
@@ -142,9 +129,10 @@ exports! {
         fh: *mut bindings::liveupdate_file_handler, flb: *mut bindings::liveupdate_flb
     ) {
         // SAFETY: By the requirements of this function.
-        let both = unsafe { both(fh, flb) }.filter(|_| raw::liveupdate_enabled());
-        if let Some((fh, flb)) = both {
-            LUO_FLB.unregister(fh, flb);
+        let flb = unsafe { Flb::from_raw(flb) };
+        if let Some(flb) = flb.filter(|_| !fh.is_null() && raw::liveupdate_enabled()) {
+            // SAFETY: By the requirements of this function, as it is not null.
+            LUO_FLB.unregister(unsafe { Handler::from_raw(fh) }, flb);
         }
     }
 

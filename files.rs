@@ -130,21 +130,19 @@ impl LuoFlb {
     /// releases its FLBs, in reverse order. For any other `luo_flb_file_unpreserve()` takes no
     /// lock. May sleep.
     pub(crate) fn unpreserve_last(&self, handler: Handler) {
-        let released = match self.lock_or_attach(handler, false) {
-            Ok(guard) => (guard.state.files.release(Holder::Reference), Some(guard)),
-            Err(_) => (Released::Underflow, None),
+        let Ok(mut guard) = self.lock_or_attach(handler, false) else {
+            return;
         };
-        match released {
-            (Released::Held, _) => {}
-            (Released::Last, Some(mut guard)) => {
-                let Links { flbs, unregistered } = guard.links();
-                self.unpreserve_all(flbs);
-                // INVARIANT: The handler holds no FLB.
-                if *unregistered || flbs.iter().any(|flb| flb.leaving) {
-                    self.registry.lock().unlink(handler, &mut guard);
-                }
-            }
-            _ => handler.log(c"file released, but not preserved", 0),
+        match guard.state.files.release(Holder::Reference) {
+            Released::Held => return,
+            Released::Underflow => return handler.log(c"file released, but not preserved", 0),
+            Released::Last => {}
+        }
+        let Links { flbs, unregistered } = guard.links();
+        self.unpreserve_all(flbs);
+        // INVARIANT: The handler holds no FLB.
+        if *unregistered || flbs.iter().any(|flb| flb.leaving) {
+            self.registry.lock().unlink(handler, &mut guard);
         }
     }
 
@@ -195,14 +193,14 @@ impl LuoFlb {
     /// `unpreserve` or `finish`. May sleep.
     #[inline(never)]
     pub(crate) fn put(&self, flb: Flb, direction: Direction, holder: Holder) {
-        match FlbGuard::lock(flb, direction) {
-            Ok(guard) => guard.release(holder, || {
-                if direction == Direction::Incoming {
-                    self.incoming.finished(flb);
-                }
-            }),
-            Err(error) => flb.log(c"not put", error.to_errno().into()),
-        }
+        let Ok(guard) = FlbGuard::lock(flb, direction) else {
+            return flb.log(c"put from its own callback", 0);
+        };
+        guard.release(holder, || {
+            if direction == Direction::Incoming {
+                self.incoming.finished(flb);
+            }
+        });
     }
 
     /// Unpreserve FLBs for a handler, in reverse order.

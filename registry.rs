@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which FLBs are registered with which handlers: the links of all handlers.
+//! Which FLBs are registered with which handlers: the links of all handlers; and the FLB array, in
+//! which those with preserved files are handed over.
 //!
 //! Links are changed with the lock of their handler and the registry lock held, and read with one
 //! of the two. The lists are short, so they are walked.

@@ -48,16 +48,19 @@ static void set_class(struct mutex *lock, const char *name, bool incoming)
 				   incoming ? "luo_flb_incoming" : "luo_flb_outgoing");
 }
 
+static bool is_owner(struct mutex *lock)
+{
+#ifdef CONFIG_PREEMPT_RT
+	return rt_mutex_owner(&lock->rtmutex) == current;
+#else
+	return mutex_get_owner(lock) == (unsigned long)current;
+#endif
+}
+
 /* Locks @lock; false if this task holds it already. */
 bool luo_flb_shim_lock(struct mutex *lock)
 {
-#ifdef CONFIG_PREEMPT_RT
-	bool is_owner = rt_mutex_owner(&lock->rtmutex) == current;
-#else
-	bool is_owner = mutex_get_owner(lock) == (unsigned long)current;
-#endif
-
-	if (unlikely(is_owner))
+	if (unlikely(mutex_is_locked(lock)) && is_owner(lock))
 		return false;
 
 	mutex_lock(lock);

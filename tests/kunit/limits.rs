@@ -216,4 +216,24 @@ mod suite {
         }
         Ok(())
     }
+
+    #[test]
+    fn flb_in_place_of_one_that_leaves_takes_no_room_of_it() -> Result {
+        let b = Bench::new(2, MOST)?;
+        b.register(0, 0)?;
+        b.preserve(0)?;
+        b.unregister(0, 0);
+        // As if it were freed, and another module's were at its address.
+        b.script(0, |script| {
+            script.on_unpreserve = Some(|b, flb| {
+                b.rename(flb, b"another");
+                b.note(b.register(1, flb));
+            });
+        });
+        b.unpreserve(0);
+        assert_eq!(b.notes(), [0]);
+        b.unregister(1, 0);
+        assert_eq!(b.register_all(0), Ok(()));
+        Ok(())
+    }
 }
