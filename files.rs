@@ -22,16 +22,15 @@ use crate::{
     incoming::{self, Incoming},
     lock::{ByRegistry, RegisterRead},
     outgoing,
-    raw::{
-        self, errno, Dependency, Direction, Flb, FlbGuard, Handler, HandlerGuard, Links, EDEADLK,
-    },
+    raw::{self, errno, Dependency, Direction, Flb, FlbGuard, Handler, HandlerGuard, EDEADLK},
     refs::{Holder, Released, Taken},
     registry::Registry,
     state::FileFinished,
 };
 use kernel::prelude::*;
 
-/// The core: its methods are the entry points, their documentation the contract.
+/// The core: its methods, and those of its fields, are the entry points, their documentation the
+/// contract.
 pub(crate) struct LuoFlb {
     pub(crate) registry: ByRegistry<Registry>,
     /// What the previous kernel handed over.
@@ -93,6 +92,7 @@ impl LuoFlb {
             }
         }
         links.unregistered |= which.is_none();
+        links.leaving = true;
         if guard.state.files.is_held() {
             return found.and(Err(EBUSY));
         }
@@ -138,10 +138,9 @@ impl LuoFlb {
             Released::Underflow => return handler.log(c"file released, but not preserved", 0),
             Released::Last => {}
         }
-        let Links { flbs, unregistered } = guard.links();
-        self.unpreserve_all(flbs);
+        self.unpreserve_all(&guard.links().flbs);
         // INVARIANT: The handler holds no FLB.
-        if *unregistered || flbs.iter().any(|flb| flb.leaving) {
+        if guard.links().leaving {
             self.registry.lock().unlink(handler, &mut guard);
         }
     }
@@ -183,7 +182,7 @@ impl LuoFlb {
     /// A file that depends on an FLB is finished, see [`Incoming::file_finished`].
     fn finish_one(&self, dependency: &Dependency, error: Option<Error>) -> FileFinished {
         let (finished, flb) = self.incoming.file_finished(dependency, error);
-        if let (FileFinished::Release, Some(flb)) = (finished, flb) {
+        if let Some(flb) = flb {
             self.put(flb, Direction::Incoming, Holder::Handler);
         }
         finished

@@ -36,6 +36,7 @@ pub(crate) struct Incoming {
 }
 
 /// The array, and what has become of it.
+#[repr(u8)] // With a tag of its own, so that it is told by one comparison.
 enum Array {
     /// Nothing has come, or all is finished, and the memory given back.
     None,
@@ -132,8 +133,8 @@ impl Incoming {
         }
     }
 
-    /// The boot is over: give back an array without entries. Before, there may be memory without
-    /// `struct page`s. One with entries has files, which user space finishes, so later.
+    /// The boot is over: give back an array without entries. Before, memory need not have `struct
+    /// page`s. One with entries has files, which user space finishes, so later.
     pub(crate) fn complete(&self) {
         self.free_finished(&mut self.array.lock());
     }
@@ -204,7 +205,7 @@ impl Incoming {
     }
 
     /// A file that depends on an FLB is finished, and there may have been an attempt to retrieve
-    /// for it, with an error. Return what follows, and the FLB that has the object.
+    /// for it, with an error. Return what follows, and the FLB whose object files hold no more.
     pub(crate) fn file_finished(
         &self,
         Dependency { flb, name, .. }: &Dependency,

@@ -36,12 +36,12 @@
 //! | --- | --- |
 //! | `ffi` | the C entry points |
 //! | `files` | what files mean for the FLBs of their handler, registration, and puts |
-//! | `registry` | which FLBs are registered with which handlers, and the array for the next kernel |
+//! | `registry` | who is registered with which handler, and the array for the next kernel |
 //! | `outgoing` | an FLB on its way to the next kernel |
 //! | `incoming` | what came from the previous kernel |
 //! | `state` | what has become of an entry that came |
 //! | `refs` | who holds an object, without a lock |
-//! | `lock` | the locks that are statics, and the evidence that one is held |
+//! | `lock` | the locks, and the evidence that one is held |
 //! | `word` | an atomic word |
 //! | `raw` | the fields of C structures, C callbacks and KHO |
 //! | `abi` | the formats |

@@ -29,8 +29,7 @@ pub(crate) fn preserve(flb: Flb) -> Result {
 
 /// Count a reference to the object that `preserve` made.
 ///
-/// Errors: [`ENOENT`] if there is none; [`EOVERFLOW`];
-/// `EDEADLK` from its own callback.
+/// Errors: [`ENOENT`] if there is none; [`EOVERFLOW`]; `EDEADLK` from its own callback.
 pub(crate) fn get(flb: Flb) -> Result {
     match FlbGuard::lock(flb, Outgoing)?.refs().try_get() {
         Taken::Counted => Ok(()),

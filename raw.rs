@@ -10,13 +10,11 @@ mod kho;
 
 pub(crate) use crate::bindings::{EDEADLK, ENODATA, EOPNOTSUPP};
 pub(crate) use flb::{Direction, Flb, FlbGuard};
-pub(crate) use handler::{Dependency, Handler, HandlerGuard, HandlerState, Links};
+pub(crate) use handler::{Dependency, Handler, HandlerGuard, HandlerState};
 pub(crate) use kho::{IncomingEntry, Preserved, Received};
 
 use crate::{abi::name::Field, bindings};
 use core::ffi::CStr;
-#[cfg(CONFIG_LIVEUPDATE_FLB_HAS_ERROR_CODES)]
-use kernel::error::code;
 use kernel::{error::Error, str::CStrExt as _};
 
 /// Whether a `retrieve` callback that has failed is never tried again.
@@ -26,15 +24,8 @@ pub(crate) const RETRIEVES_ONCE: bool = cfg!(CONFIG_LIVEUPDATE_FLB_HAS_RETRIEVE_
 pub(crate) const COUNTS_OUTGOING: bool = cfg!(CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING);
 
 /// An errno that not every kernel's `kernel::error::code` has.
-#[inline(always)]
 pub(crate) fn errno(number: u32) -> Error {
-    match number {
-        #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_ERROR_CODES)]
-        ENODATA => code::ENODATA,
-        #[cfg(CONFIG_LIVEUPDATE_FLB_HAS_ERROR_CODES)]
-        EDEADLK => code::EDEADLK,
-        _ => Error::from_errno(-(number as i32)),
-    }
+    Error::from_errno(-(number as i32))
 }
 
 /// Whether live update is on (`liveupdate=` on the command line).

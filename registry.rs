@@ -109,19 +109,23 @@ impl RegistryGuard<'_, Registry> {
         Ok(())
     }
 
-    /// Remove the registrations that are leaving, and detach the state if the handler is gone. There
-    /// are no files.
+    /// Remove the registrations that are leaving, and detach the state if the handler is gone.
+    /// There are no files.
     #[inline(never)]
     pub(crate) fn unlink(&mut self, handler: Handler, guard: &mut HandlerGuard) {
         while let Some(index) = guard.links().flbs.iter().position(|flb| flb.leaving) {
             if let Some(gone) = guard.links().flbs.get(index) {
                 // By the name: at its address there may be another FLB by now.
-                let others = self.find(|other| !ptr::eq(other, gone) && other.is_named(&gone.name));
+                let others = self.find(|other| {
+                    other.flb == gone.flb && !ptr::eq(other, gone) && other.is_named(&gone.name)
+                });
                 self.flbs -= usize::from(others.is_none());
             }
             let _ = guard.links_mut(self).flbs.remove(index);
         }
-        if take(&mut guard.links_mut(self).unregistered) {
+        let links = guard.links_mut(self);
+        links.leaving = false;
+        if take(&mut links.unregistered) {
             handler.detach(guard, self);
         }
     }

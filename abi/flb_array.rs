@@ -84,6 +84,7 @@ pub(crate) fn validate<'a>(
     entries: &'a mut [Entry],
     page_size: usize,
 ) -> Result<&'a [Entry], Refusal> {
+    // Machines with live update have 64 bits.
     let len = (header.pages as usize).saturating_mul(page_size);
     let entries = entries
         .get_mut(..capacity(len))

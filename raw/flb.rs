@@ -12,6 +12,7 @@ use super::{errno, log, EDEADLK};
 use crate::{
     abi::name::{Field, Name},
     bindings,
+    lock::Locked,
     refs::{Holder, Refs, Released},
 };
 use core::{
@@ -19,7 +20,7 @@ use core::{
     mem::{align_of, offset_of, size_of},
     ptr::{addr_of, addr_of_mut, null_mut, NonNull},
 };
-use kernel::{prelude::*, types::NotThreadSafe};
+use kernel::prelude::*;
 
 /// A direction.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,15 +35,14 @@ pub(crate) enum Direction {
 ///
 /// # Invariants
 ///
-/// Points to a `struct liveupdate_flb` that stays valid while the core may use it:
+/// Points to a `struct liveupdate_flb` that has all callbacks, which are constant, and initialised
+/// mutexes. It stays valid while the core may use it:
 ///
 /// - for the call that named it;
 /// - while it is registered;
 /// - from `preserve` to `unpreserve`, and from `retrieve` to `finish`, registered or not.
 ///
-/// It has all callbacks, which are constant, and its mutexes are initialised.
-///
-/// The first is the contract with clients, see `Documentation/flb.rst`: an FLB is not freed before its
+/// That is the contract with clients, see `Documentation/flb.rst`: an FLB is not freed before its
 /// owner is. The owner is pinned for the last item, but for a module whose init fails: that is
 /// freed all the same.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -128,12 +128,6 @@ impl Flb {
         }
     }
 
-    #[inline(always)]
-    fn mutex(self, direction: Direction) -> *mut bindings::mutex {
-        // SAFETY: By the type invariants the pointer stays within the private area.
-        unsafe { addr_of_mut!((*self.state(direction)).lock) }
-    }
-
     /// Who holds the object.
     #[inline(always)]
     pub(crate) fn refs(&self, direction: Direction) -> &Refs {
@@ -159,16 +153,16 @@ impl Flb {
     }
 }
 
-/// A direction of an FLB is locked, until this is dropped.
+/// A direction of an FLB is locked.
 ///
 /// # Invariants
 ///
-/// This task has locked the mutex. While something holds the object, `data` and
-/// `obj` are what a callback has left, and there is a reference to the owner of the callbacks.
+/// While something holds the object, `data` and `obj` are what a callback has left, and there is a
+/// reference to the owner of the callbacks, unless that is null.
 pub(crate) struct FlbGuard {
     flb: Flb,
     direction: Direction,
-    _not_send: NotThreadSafe,
+    _lock: Locked,
 }
 
 impl FlbGuard {
@@ -178,15 +172,12 @@ impl FlbGuard {
     /// its own FLB would wait for itself.
     #[inline(always)]
     pub(crate) fn lock(flb: Flb, direction: Direction) -> Result<Self> {
-        // SAFETY: By the type invariants the mutex is initialised.
-        if !unsafe { bindings::luo_flb_shim_lock(flb.mutex(direction)) } {
-            return Err(errno(EDEADLK));
-        }
-        // INVARIANT: It has just been locked.
+        // SAFETY: By the type invariants the mutex is initialised, and valid while the FLB is used.
+        let lock = unsafe { Locked::lock(addr_of_mut!((*flb.state(direction)).lock)) };
         Ok(Self {
             flb,
             direction,
-            _not_send: NotThreadSafe,
+            _lock: lock.ok_or_else(|| errno(EDEADLK))?,
         })
     }
 
@@ -222,7 +213,7 @@ impl FlbGuard {
         // SAFETY: The client's callback takes a pointer to arguments that are valid for the call.
         let result = callback.map_or(0, |callback| unsafe { callback(&mut args) });
         if result != 0 {
-            // SAFETY: The caller has pinned the owner.
+            // SAFETY: The caller has pinned the owner, and gives that up.
             unsafe { unpin(self.ops().owner) };
             return Err(self.flb.error(result));
         }
@@ -264,7 +255,7 @@ impl FlbGuard {
         ended();
         let owner = self.ops().owner;
         drop(self);
-        // SAFETY: Something held the object, and with it a reference to the owner.
+        // SAFETY: By the type invariants there was a reference, as something held the object.
         unsafe { unpin(owner) };
     }
 
@@ -278,16 +269,7 @@ impl FlbGuard {
     }
 }
 
-impl Drop for FlbGuard {
-    #[inline(always)]
-    fn drop(&mut self) {
-        // SAFETY: By the type invariants.
-        unsafe { bindings::mutex_unlock(self.flb.mutex(self.direction)) };
-    }
-}
-
-/// A reference to the owner of the callbacks, unless that is built in, which [`FlbGuard::begin`]
-/// takes over.
+/// The owner of the callbacks is pinned, unless it is null, for [`FlbGuard::begin`] to take over.
 #[must_use]
 pub(crate) struct Pinned(());
 

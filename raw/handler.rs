@@ -6,7 +6,7 @@ use super::Flb;
 use crate::{
     abi::name::{self, Name},
     bindings,
-    lock::{RegisterRead, RegistryGuard},
+    lock::{Locked, RegisterRead, RegistryGuard},
     refs::{Refs, REFERENCE},
 };
 use core::{
@@ -23,7 +23,7 @@ use kernel::{
         atomic::{Acquire, Atomic, Relaxed},
         Mutex,
     },
-    types::{NotThreadSafe, Opaque},
+    types::Opaque,
 };
 
 /// An FLB on which the files of a handler depend.
@@ -53,6 +53,8 @@ impl Dependency {
 pub(crate) struct Links {
     /// In the order of registration.
     pub(crate) flbs: KVVec<Dependency>,
+    /// Some of them may be leaving, or the handler was unregistered while there were files.
+    pub(crate) leaving: bool,
     /// The handler was unregistered while there were files.
     pub(crate) unregistered: bool,
 }
@@ -99,18 +101,13 @@ impl HandlerState {
                 handler: Atomic::new(null_mut()),
                 next,
                 files: Refs::new(0),
-                mutex <- new_mutex!(()),
+                mutex <- new_mutex!((), "luo_flb_handler"),
                 links: UnsafeCell::default(),
             }),
             GFP_KERNEL,
         )?;
         // SAFETY: What is leaked does not move.
         Ok(KBox::leak(unsafe { Pin::into_inner_unchecked(state) }))
-    }
-
-    /// A mutex of the kernel crate without a value is one of C.
-    fn mutex(&self) -> *mut bindings::mutex {
-        addr_of!(self.mutex).cast_mut().cast()
     }
 
     /// The links, for a task that has the registry locked.
@@ -127,29 +124,22 @@ impl HandlerState {
     }
 }
 
-/// The state of a handler is locked, until this is dropped.
-///
-/// # Invariants
-///
-/// This task has locked the mutex.
+/// The state of a handler is locked.
 pub(crate) struct HandlerGuard {
     /// The state that is locked.
     pub(crate) state: &'static HandlerState,
-    _not_send: NotThreadSafe,
+    _lock: Locked,
 }
 
 impl HandlerGuard {
-    /// Lock a state; `None` if this task holds the lock: a callback that calls back into the core
-    /// for its own handler would wait for itself. May sleep.
+    /// Lock a state; `None` from a callback of its handler. May sleep.
     #[inline(always)]
     pub(crate) fn lock(state: &'static HandlerState) -> Option<Self> {
+        // A mutex of the kernel crate without a value is one of C.
+        let mutex = addr_of!(state.mutex).cast_mut().cast();
         // SAFETY: The mutex is initialised, and states are not freed.
-        let is_locked = unsafe { bindings::luo_flb_shim_lock(state.mutex()) };
-        // INVARIANT: It has just been locked.
-        is_locked.then(|| Self {
-            state,
-            _not_send: NotThreadSafe,
-        })
+        let lock = unsafe { Locked::lock(mutex) }?;
+        Some(Self { state, _lock: lock })
     }
 
     /// The links of the handler.
@@ -162,14 +152,6 @@ impl HandlerGuard {
     pub(crate) fn links_mut<'a, T>(&'a mut self, _: &'a mut RegistryGuard<'_, T>) -> &'a mut Links {
         // SAFETY: Both locks are held, and borrowed exclusively.
         unsafe { &mut *self.state.links.get() }
-    }
-}
-
-impl Drop for HandlerGuard {
-    #[inline(always)]
-    fn drop(&mut self) {
-        // SAFETY: By the type invariants.
-        unsafe { bindings::mutex_unlock(self.state.mutex()) };
     }
 }
 

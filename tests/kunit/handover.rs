@@ -47,7 +47,7 @@ mod suite {
         needs_kho();
         let b = Bench::new(1, 1)?;
         let mut announced = 0;
-        let result = b.core.registry.lock().setup_outgoing(|address| {
+        let result = b.setup_outgoing(|address| {
             announced = address;
             Ok(())
         });
@@ -65,7 +65,7 @@ mod suite {
         let b = Bench::new(1, 1)?;
         let before = free_pages();
         for _ in 0..4096 {
-            let result = b.core.registry.lock().setup_outgoing(|_| Err(ENOSPC));
+            let result = b.setup_outgoing(|_| Err(ENOSPC));
             assert_eq!(result, err(bindings::ENOSPC));
         }
         // Not a page each; others may allocate meanwhile.

@@ -253,7 +253,7 @@ fn reaches_an_end_from_everywhere() {
             .peekable();
         assert!(ends.peek().is_some(), "{word:#x} is stuck");
         for end in ends {
-            let ended = (end.status == FINISHED || end.status < 0);
+            let ended = end.status == FINISHED || end.status < 0;
             assert!(ended && end.files == 0, "{end:?}");
         }
     }
