@@ -53,17 +53,23 @@ impl Pools {
     /// For tests: anything.
     #[cfg(any(not(CONFIG_LIVEUPDATE_HUGETLB), CONFIG_RUST_LIVEUPDATE_KUNIT_TEST))]
     pub(crate) fn of(magic: u64, rows: &[Row]) -> Self {
+        let mut pools = Self::zeroed();
+        pools.magic = magic;
+        pools.rows[..rows.len()].copy_from_slice(rows);
+        pools
+    }
+
+    /// No counts: only zeroes.
+    pub(crate) const fn zeroed() -> Self {
         let none = Row {
             order: 0,
             node: 0,
             count: 0,
         };
-        let mut pools = Self {
-            magic,
+        Self {
+            magic: 0,
             rows: [none; Self::ROWS],
-        };
-        pools.rows[..rows.len()].copy_from_slice(rows);
-        pools
+        }
     }
 
     /// Makes zeroes counts.
@@ -77,15 +83,24 @@ impl Pools {
         &self.rows[..used]
     }
 
-    /// Whether these are counts that can be, on a machine with so many small pages on each node.
-    pub(crate) fn are_sound(&self, node_pages: impl Fn(u32) -> u64) -> bool {
+    /// Whether these are counts that can be, on a machine with so many small pages. The nodes may be
+    /// others in this kernel.
+    pub(crate) fn are_sound(&self, memory: u64) -> bool {
         let rows = self.rows();
-        let is_sound = |(at, row): (usize, &Row)| {
-            let most = node_pages(row.node).checked_shr(row.order).unwrap_or(0);
-            let is_new = !rows[..at].iter().any(|other| other.is(row.order, row.node));
-            row.count <= most && is_new
+        let mut left = [memory; 2];
+        let mut fits = |row: &Row| {
+            let left = &mut left[usize::from(row.node == RESERVED)];
+            let most = left.checked_shr(row.order).unwrap_or(0);
+            if row.count > most {
+                return false;
+            }
+            *left -= row.count << row.order.min(63);
+            true
         };
-        self.magic == MAGIC && rows.iter().enumerate().all(is_sound)
+        let is_new = |(at, row): (usize, &Row)| {
+            !rows[..at].iter().any(|other| other.is(row.order, row.node))
+        };
+        self.magic == MAGIC && rows.iter().all(&mut fits) && rows.iter().enumerate().all(is_new)
     }
 
     /// How many are left, of a size, reserved or there.
@@ -112,6 +127,18 @@ impl Pools {
                 true
             })
         })
+    }
+
+    /// Takes a page off that is on this node, which may have been another one: the node on which it
+    /// was counted, if it was.
+    pub(crate) fn take_page(&mut self, order: u32, node: u32) -> Option<u32> {
+        let rows = self.rows();
+        let is_it = |row: &&Row| row.order == order && row.node != RESERVED && row.count != 0;
+        let mut there = rows.iter().filter(is_it);
+        let here = there.clone().find(|row| row.node == node);
+        let node = here.or_else(|| there.next())?.node;
+        let count = 1;
+        self.take(Row { order, node, count }).then_some(node)
     }
 
     /// Takes pages off, if there are so many.
@@ -143,9 +170,9 @@ impl Run {
     }
 }
 
-/// Whether these are runs in the order of a file with pages of so many bytes, a power of two; of at
-/// most so many pages that are there, and so many that are reserved.
-pub(crate) fn are_sound(runs: &[Run], bytes: u64, there: u64, reserved: u64) -> bool {
+/// Whether these are runs in the order of a file that has so many pages of so many bytes, a power of
+/// two; of at most so many pages that are there, and so many that are reserved.
+pub(crate) fn are_sound(runs: &[Run], len: u64, bytes: u64, there: u64, reserved: u64) -> bool {
     let mut left = [there, reserved];
     let mut end = 0;
     runs.iter().all(|run| {
@@ -162,6 +189,7 @@ pub(crate) fn are_sound(runs: &[Run], bytes: u64, there: u64, reserved: u64) -> 
         run.count != 0
             && run.index >= begin
             && run_end <= i64::MAX as u64 / bytes
+            && (run_end <= len || !run.is_there())
             && run.address % bytes == 0
             && run.address.checked_add(memory).is_some()
     })
@@ -175,14 +203,8 @@ pub(crate) fn are_sound(runs: &[Run], bytes: u64, there: u64, reserved: u64) -> 
 mod tests {
     use super::*;
 
-    /// A machine of two nodes, with 1024 small pages each.
-    fn node_pages(node: u32) -> u64 {
-        match node {
-            0 | 1 => 1024,
-            RESERVED => 2048,
-            _ => 0,
-        }
-    }
+    /// How many small pages the machine has.
+    const MEMORY: u64 = 2048;
 
     const fn row(order: u32, node: u32, count: u64) -> Row {
         Row { order, node, count }
@@ -207,6 +229,20 @@ mod tests {
     }
 
     #[test]
+    fn a_page_that_has_moved_is_taken_elsewhere() {
+        let mut pools = pools(&[
+            row(9, 0, 1),
+            row(9, 1, 1),
+            row(9, RESERVED, 1),
+            row(4, 2, 9),
+        ]);
+        assert_eq!(pools.take_page(9, 1), Some(1));
+        assert_eq!(pools.take_page(9, 1), Some(0));
+        assert_eq!(pools.take_page(9, 0), None);
+        assert_eq!(pools.left(9, true), 1);
+    }
+
+    #[test]
     fn counts_of_a_file_are_added_all_or_none() {
         let mut pools = pools(&[]);
         for node in 1..Pools::ROWS as u32 {
@@ -224,32 +260,35 @@ mod tests {
     fn counts_that_cannot_be_are_refused() {
         let sound: [&[Row]; 4] = [
             &[],
-            &[row(9, 0, 2), row(9, 1, 2), row(9, RESERVED, 4)],
-            &[row(10, 0, 1), row(9, 0, 1)],
+            // Whatever the nodes are called here.
+            &[row(9, 0, 2), row(9, 77, 2), row(9, RESERVED, 4)],
+            &[row(10, 0, 1), row(9, 0, 1), row(9, u32::MAX - 1, 0)],
             &[row(10, 0, 1), row(0, 5, u64::MAX), row(9, 5, 1)],
         ];
         for rows in sound {
-            assert!(pools(rows).are_sound(node_pages));
+            assert!(pools(rows).are_sound(MEMORY));
         }
-        let damaged: [&[Row]; 8] = [
-            &[row(9, 0, 3)],
-            &[row(9, 2, 1)],
+        let damaged: [&[Row]; 9] = [
+            &[row(9, 0, 5)],
+            &[row(9, 0, 4), row(10, 0, 1)],
             &[row(9, 0, 1), row(9, 0, 1)],
             &[row(9, RESERVED, 5)],
+            &[row(9, RESERVED, 4), row(10, RESERVED, 1)],
             &[row(9, 0, u64::MAX)],
             &[row(63, 0, 2)],
             &[row(64, RESERVED, 1)],
             &[row(u32::MAX, 0, 0), row(u32::MAX, 0, 1)],
         ];
         for rows in damaged {
-            assert!(!pools(rows).are_sound(node_pages));
+            assert!(!pools(rows).are_sound(MEMORY));
         }
         let mut other = pools(&[]);
         other.magic += 1;
-        assert!(!other.are_sound(node_pages));
+        assert!(!other.are_sound(MEMORY));
     }
 
     const BYTES: u64 = 1 << 21;
+    const LEN: u64 = 20;
 
     const fn run(index: u64, count: u64, address: u64) -> Run {
         Run {
@@ -266,12 +305,13 @@ mod tests {
             &[],
             &[run(0, 3, BYTES), run(3, 1, 8 * BYTES), run(9, 2, 0)],
             &[run(7, 5, 0), run(12, 4, BYTES)],
-            &[run(end - 1, 1, BYTES)],
+            // Reserved behind the end.
+            &[run(19, 1, BYTES), run(end - 1, 1, 0)],
         ];
         for runs in sound {
-            assert!(are_sound(runs, BYTES, 4, 5));
+            assert!(are_sound(runs, LEN, BYTES, 4, 5));
         }
-        let damaged: [&[Run]; 10] = [
+        let damaged: [&[Run]; 11] = [
             // More than were counted.
             &[run(0, 5, BYTES)],
             &[run(0, 4, BYTES), run(4, 1, 8 * BYTES)],
@@ -284,10 +324,11 @@ mod tests {
             &[run(0, 0, BYTES)],
             &[run(0, 1, BYTES + 4096)],
             &[run(0, 2, u64::MAX - BYTES + 1)],
-            &[run(end, 1, BYTES)],
+            &[run(20, 1, BYTES)],
+            &[run(end, 1, 0)],
         ];
         for runs in damaged {
-            assert!(!are_sound(runs, BYTES, 4, 5));
+            assert!(!are_sound(runs, LEN, BYTES, 4, 5));
         }
     }
 

@@ -55,9 +55,8 @@ fn bit(order: u32) -> u64 {
 }
 
 /// What has come and can be used, and where it is.
-fn came() -> Option<(u64, &'static Pools)> {
-    let (address, pools) = raw::came()?;
-    pools.are_sound(raw::node_pages).then_some((address, pools))
+fn came() -> Option<&'static (u64, Pools)> {
+    raw::came().filter(|(_, pools)| pools.are_sound(raw::memory()))
 }
 
 /// The rows of an order that are no reservations, with their places.
@@ -77,7 +76,7 @@ pub(crate) fn take(order: u32, pages: &mut usize, on_nodes: &mut [u32]) {
     TAKEN.store(taken | bit(order), Relaxed);
     let by_node = on_nodes.iter().any(|&pages| pages != 0);
     for (at, row) in rows(pools, order) {
-        let on_node = on_nodes.get_mut(row.node as usize);
+        let on_node = on_nodes.get_mut(raw::node(row.node) as usize);
         let most = match (&on_node, by_node) {
             (Some(on_node), true) => u64::from(**on_node),
             _ => *pages as u64,
@@ -99,7 +98,12 @@ pub(crate) fn count_all() {
     let Some((_, pools)) = came() else {
         return pr_err!("the counts of pages at {address:#x} are damaged\n");
     };
-    for (at, row) in pools.rows().iter().enumerate() {
+    for (at, row) in pools
+        .rows()
+        .iter()
+        .enumerate()
+        .filter(|(_, row)| row.count != 0)
+    {
         let Some(size) = Size::of_order(row.order) else {
             pr_err!(
                 "{} pages of order {} come, which are no use\n",
@@ -116,7 +120,7 @@ pub(crate) fn count_all() {
             continue;
         }
         let surplus = row.count.saturating_sub(ASKED[at].load(Relaxed));
-        size.count(row.node, row.count as isize, surplus as isize);
+        size.count(raw::node(row.node), row.count as isize, surplus as isize);
         pr_info!(
             "{} pages of order {} come from node {}, {surplus} of them surplus\n",
             row.count,
@@ -124,7 +128,7 @@ pub(crate) fn count_all() {
             row.node
         );
     }
-    COUNTED.store(address, Relaxed);
+    COUNTED.store(*address, Relaxed);
 }
 
 fn held_with(order: u32) -> u64 {

@@ -4,8 +4,8 @@
 //!
 //! The file stays in use after it was saved. What can be saved again when the kexec begins is: the
 //! position, the flags, the seals, the mode. If pages have come, gone or were replaced since, or
-//! the size is another, the live update is refused. What happens to the file after that, while the
-//! machine goes down, is lost: stop who uses it.
+//! the size is another, the live update is refused. While the machine goes down after that, the
+//! size stays and no page goes. A page that comes into a hole then is lost: stop who uses it.
 
 use crate::{
     abi::{
@@ -16,6 +16,7 @@ use crate::{
     raw::{
         Attributes,
         HugeFile,
+        NewFile,
         PreservedPage,
         Size, //
     },
@@ -25,6 +26,7 @@ use crate::{
     }, //
 };
 use kernel::{
+    bindings,
     kho::{
         Handle,
         KhoBox,
@@ -95,6 +97,9 @@ impl Record {
     }
 }
 
+/// Seals of a file while the machine goes down.
+const FROZEN: u32 = bindings::F_SEAL_GROW | bindings::F_SEAL_SHRINK | bindings::F_SEAL_FUTURE_WRITE;
+
 /// What belongs to a file that is saved.
 pub(crate) struct Saved {
     record: KhoBox<Record>,
@@ -135,19 +140,28 @@ impl Saved {
         })
     }
 
-    /// Saves what may have changed, and refuses what must not have.
+    /// Saves what may have changed, and refuses what must not have. From then on nothing can be
+    /// punched out, and the size stays.
     pub(crate) fn again(&mut self, file: HugeFile<'_>) -> Result {
         let size = file.size()?;
         let locked = file.lock();
         let attributes = locked.attributes()?;
         let found = Found::of(&locked, size)?;
-        drop(locked);
 
         if attributes.size != self.record.size || *found.runs != *self.runs() {
             return Err(EBUSY);
         }
         let runs = self.record.runs;
         *self.record = Record::new(attributes, size, runs);
+        locked.set_seals(attributes.seals | FROZEN);
+        Ok(())
+    }
+
+    /// Takes the seals of [`again`](Self::again) off.
+    pub(crate) fn unfreeze(&self, file: HugeFile<'_>) -> Result {
+        let locked = file.lock();
+        let seals = locked.attributes()?.seals;
+        locked.set_seals(seals & !(FROZEN & !self.record.seals));
         Ok(())
     }
 
@@ -201,7 +215,13 @@ impl FileHandler for Memfd {
         Ok(args.data)
     }
 
-    #[cfg(CONFIG_LIVEUPDATE_HAS_GET_ID)]
+    fn unfreeze(&self, args: Freeze<'_, Self>) {
+        if let Some(file) = HugeFile::new(args.file) {
+            // It has seals: this was asked when it was frozen.
+            let _ = args.private.unfreeze(file);
+        }
+    }
+
     fn id(file: &OpenFile) -> usize {
         HugeFile::new(file).map_or(0, |file| file.id())
     }
@@ -210,23 +230,22 @@ impl FileHandler for Memfd {
         let pools = POOLS.incoming()?;
         let record = args.data.restore()?;
         let (size, runs) = record.restore_runs()?;
-        let coming = Coming::new(runs, size, pools.get())?;
-        let new = HugeFile::create(size)?;
-        let file = HugeFile::new(&new).ok_or(EINVAL)?;
-        file.set_attributes(&record.attributes())?;
+        let coming = Coming::new(runs, record.size, size, pools.get())?;
+        let file = NewFile::new(size, &record.attributes())?;
         coming.put_into(&file)?;
-        Ok(new)
+        Ok(file.into_file())
     }
 
     fn finish(&self, args: Finish<'_, Self>) {
-        // Else `retrieve` has given back what it could not use.
+        // Else `retrieve` has given back what it could not use, or has told what is lost.
         let RetrieveStatus::NotRetrieved = args.status else {
             return;
         };
         let release = || {
             let pools = POOLS.incoming()?;
-            let (size, runs) = args.data.restore()?.restore_runs()?;
-            Coming::new(runs, size, pools.get()).map(drop)
+            let record = args.data.restore()?;
+            let (size, runs) = record.restore_runs()?;
+            Coming::new(runs, record.size, size, pools.get()).map(drop)
         };
         if let Err(error) = release() {
             pr_err!("a file that was not retrieved is lost: {error:?}\n");

@@ -6,21 +6,39 @@
 #include <linux/memblock.h>
 #include "mm.h"
 
-/* At boot: a page of the previous kernel, even before there are struct pages; NULL if none. */
-const void *__ref luo_hugetlb_peek(phys_addr_t phys)
+/* At boot: copy what the previous kernel has left, even before there are struct pages. */
+bool __ref luo_hugetlb_peek(void *to, phys_addr_t phys, size_t size)
 {
 	bool there = slab_is_available() ? pfn_valid(PHYS_PFN(phys)) :
-					   memblock_is_region_memory(phys, PAGE_SIZE);
+					   memblock_is_map_memory(phys);
 
-	return there && phys && PAGE_ALIGNED(phys) ? phys_to_virt(phys) : NULL;
+	return there && PAGE_ALIGNED(phys) && size <= PAGE_SIZE &&
+	       !copy_from_kernel_nofault(to, phys_to_virt(phys), size);
 }
 
-unsigned long luo_hugetlb_node_pages(unsigned int nid)
+/* A node on which pages can be counted: this one, unless it has no memory in this kernel. */
+int luo_hugetlb_node(unsigned int nid)
 {
-	return nid < MAX_NUMNODES && node_online(nid) ? node_present_pages(nid) : 0;
+	if (nid < MAX_NUMNODES && node_online(nid) && node_present_pages(nid))
+		return nid;
+	return first_online_node;
 }
 
-/* Count pages as allocated that the pool never sees, or no longer, with how many are surplus. */
+/* All small pages that this machine has. */
+unsigned long luo_hugetlb_memory(void)
+{
+	unsigned long pages = 0;
+	int nid;
+
+	for_each_online_node(nid)
+		pages += node_present_pages(nid);
+	return pages;
+}
+
+/*
+ * Count pages as allocated that the pool has not seen yet, or never will, with how many are surplus.
+ * Whoever subtracts the pools from the memory must find them in both.
+ */
 void luo_hugetlb_count(struct hstate *h, int nid, long pages, long surplus)
 {
 	guard(spinlock_irq)(&hugetlb_lock);
@@ -30,6 +48,20 @@ void luo_hugetlb_count(struct hstate *h, int nid, long pages, long surplus)
 	h->surplus_huge_pages += surplus;
 	h->surplus_huge_pages_node[nid] += surplus;
 	h->max_huge_pages = persistent_huge_pages(h);
+	totalram_pages_add(pages * (long)pages_per_huge_page(h));
+}
+
+/* A page that was counted on one node has come on another, or the same. KHO has counted its memory. */
+void luo_hugetlb_arrived(struct hstate *h, int counted, int nid)
+{
+	guard(spinlock_irq)(&hugetlb_lock);
+	totalram_pages_add(-(long)pages_per_huge_page(h));
+	h->nr_huge_pages_node[counted]--;
+	h->nr_huge_pages_node[nid]++;
+	if (h->surplus_huge_pages_node[counted]) {
+		h->surplus_huge_pages_node[counted]--;
+		h->surplus_huge_pages_node[nid]++;
+	}
 }
 
 /* Hold back pages that are reserved, or no longer if the number is negative. */
@@ -53,6 +85,18 @@ struct hstate *luo_hugetlb_hstate(struct file *file)
 	return hstate_file(file);
 }
 
+static int luo_hugetlb_check_folio(struct folio *folio)
+{
+	if (folio_test_hwpoison(folio))
+		return -EHWPOISON;
+#ifdef CONFIG_ARM64_MTE
+	/* Its tags are not handed over. */
+	if (folio_test_hugetlb_mte_tagged(folio))
+		return -EOPNOTSUPP;
+#endif
+	return 0;
+}
+
 /*
  * A reference to the first page from an index on, where KHO can preserve it; NULL if there is none.
  * It stays, as the caller has the inode locked. Pinned, it is moved out of CMA; referenced, it is
@@ -66,6 +110,7 @@ struct folio *luo_hugetlb_get_folio(struct file *file, unsigned long *index)
 	pgoff_t offset;
 	loff_t pos;
 	long ret;
+	int err;
 
 	if (!xa_find(&file->f_mapping->i_pages, &at, ULONG_MAX, XA_PRESENT))
 		return NULL;
@@ -74,20 +119,35 @@ struct folio *luo_hugetlb_get_folio(struct file *file, unsigned long *index)
 	/* Preallocated behind the end of the file. */
 	if (pos >= i_size_read(file_inode(file)))
 		return ERR_PTR(-EOPNOTSUPP);
+	/* A page that is poisoned cannot be migrated, and pinning would try for ever. */
+	folio = filemap_get_folio(file->f_mapping, at);
+	if (IS_ERR(folio))
+		return folio;
+	err = luo_hugetlb_check_folio(folio);
+	folio_put(folio);
+	if (err)
+		return ERR_PTR(err);
 	ret = memfd_pin_folios(file, pos, pos, &folio, 1, &offset);
 	if (ret < 0)
 		return ERR_PTR(ret);
 	folio_get(folio);
 	unpin_folio(folio);
-	if (!folio_test_hwpoison(folio))
+	err = luo_hugetlb_check_folio(folio);
+	if (!err)
 		return folio;
 	folio_put(folio);
-	return ERR_PTR(-EHWPOISON);
+	return ERR_PTR(err);
 }
 
-int luo_hugetlb_node(struct folio *folio)
+int luo_hugetlb_folio_node(struct folio *folio)
 {
 	return folio_nid(folio);
+}
+
+/* Of a file whose inode is locked. */
+void luo_hugetlb_set_seals(struct file *file, unsigned int seals)
+{
+	HUGETLBFS_I(file_inode(file))->seals = seals;
 }
 
 /* The first part of a file from an index on that is reserved, with pages or without. */
@@ -126,10 +186,16 @@ int luo_hugetlb_add_region(struct inode *inode, long from, long to)
 		return err;
 	}
 	added = region_add(resv, from, to, needed, h, h_cg);
+	if (added < 0) {
+		region_abort(resv, from, to, needed);
+		hugetlb_cgroup_uncharge_cgroup_rsvd(hstate_index(h),
+						    pages * pages_per_huge_page(h), h_cg);
+		return added;
+	}
 	/* The regions have references of their own. */
 	if (h_cg)
 		hugetlb_cgroup_put_rsvd_cgroup(h_cg);
-	return added < 0 ? added : 0;
+	return 0;
 }
 
 /* Make a folio that KHO has restored one in use. It is counted already. */
@@ -210,10 +276,16 @@ static int __init luo_hugetlb_before_alloc(void)
 
 	if (!hugepages_supported())
 		return 0;
-	/* What hugetlb_init() is about to make the number of the default size. */
-	if (!parsed_default_hugepagesz && default_hstate_max_huge_pages)
+	/* hugetlb_init() is about to make this the number of the default size, if it is any. */
+	if (!parsed_default_hugepagesz && default_hstate_max_huge_pages) {
 		luo_hugetlb_take(HUGETLB_PAGE_ORDER, &default_hstate_max_huge_pages,
 				 default_hugepages_in_node);
+		h = size_to_hstate(HPAGE_SIZE);
+		if (h && !default_hstate_max_huge_pages) {
+			h->max_huge_pages = 0;
+			memset(h->max_huge_pages_node, 0, sizeof(h->max_huge_pages_node));
+		}
+	}
 	for_each_hstate(h)
 		luo_hugetlb_take(h->order, &h->max_huge_pages, h->max_huge_pages_node);
 	return 0;

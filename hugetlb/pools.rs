@@ -15,6 +15,7 @@ use crate::{
         Size, //
     }, //
 };
+use core::mem::forget;
 use kernel::{
     kho::{
         KhoFolio,
@@ -57,8 +58,10 @@ impl Flb for Shared {
         let incoming = KBox::<Mutex<Incoming>>::new_uninit(GFP_KERNEL)?;
         let counted = boot::counted(address)?;
         let pools = raw::restore_pools(address)?;
-        if !pools.are_sound(raw::node_pages) {
+        if !pools.are_sound(raw::memory()) {
             pr_err!("the counts of the pages that come are damaged\n");
+            // Nobody knows whose it is.
+            forget(pools);
             return Err(EINVAL);
         }
         Ok(incoming.write_pin_init(new_mutex!(Incoming { pools, counted }))?)
@@ -82,30 +85,31 @@ impl Incoming {
         self.pools.left(size.order(), reserved)
     }
 
-    /// Takes a page off, which is counted in the pool of this kernel then; [`EINVAL`] if there is
-    /// none.
+    /// Takes a page off that has come on this node, and is counted there in the pool of this kernel
+    /// then; [`EINVAL`] if there is none.
     pub(crate) fn take(&mut self, size: Size, node: u32) -> Result {
-        self.take_off(size, node, 1)?;
-        if !self.counted {
-            size.count(node, 1, 1);
-        }
+        let from = self.pools.take_page(size.order(), node).ok_or(EINVAL)?;
+        let counted = match self.counted {
+            true => raw::node(from),
+            false => {
+                size.count(node, 1, 1);
+                node
+            }
+        };
+        size.arrived(counted, node);
         Ok(())
     }
 
     /// Takes reserved pages off, which are held back then.
     pub(crate) fn take_reserved(&mut self, size: Size, count: u64) -> Result {
-        self.take_off(size, RESERVED, count)?;
-        match self.counted && boot::held(size.order()) {
+        let order = size.order();
+        let node = RESERVED;
+        if !self.pools.take(Row { order, node, count }) {
+            return Err(EINVAL);
+        }
+        match self.counted && boot::held(order) {
             true => Ok(()),
             false => size.hold(count as isize),
-        }
-    }
-
-    fn take_off(&mut self, size: Size, node: u32, count: u64) -> Result {
-        let order = size.order();
-        match self.pools.take(Row { order, node, count }) {
-            true => Ok(()),
-            false => Err(EINVAL),
         }
     }
 
@@ -116,7 +120,7 @@ impl Incoming {
             pr_err!("{count} pages of order {order} have not come (node {node:#x})\n");
             match Size::of_order(order) {
                 Some(size) if self.counted && node != RESERVED => {
-                    size.count(node, -(count as isize), -(count as isize));
+                    size.count(raw::node(node), -(count as isize), -(count as isize));
                 }
                 Some(size) if self.counted && boot::held(order) => {
                     // Less is always possible.

@@ -3,10 +3,7 @@
 //! `mm/hugetlb.c`, the files in huge pages, and KHO. All that is unsafe here is in this file.
 
 use crate::{
-    abi::{
-        Pools,
-        RESERVED, //
-    },
+    abi::Pools,
     boot, //
 };
 use core::{
@@ -32,7 +29,10 @@ use kernel::{
     liveupdate::file::OpenFile,
     page::PAGE_SIZE,
     prelude::*,
-    sync::aref::ARef, //
+    sync::{
+        aref::ARef,
+        SetOnce, //
+    }, //
 };
 
 /// A size of huge pages that this machine has.
@@ -57,11 +57,18 @@ impl Size {
         (PAGE_SIZE as u64) << self.order()
     }
 
-    /// Counts pages of an online node as allocated, and how many of them are surplus; less of both
-    /// if negative.
+    /// Counts pages as allocated, and how many of them are surplus; less of both if negative.
     pub(crate) fn count(self, node: u32, pages: isize, surplus: isize) {
-        // SAFETY: It is in a static array; counts have been checked to be of an online node.
-        unsafe { bindings::luo_hugetlb_count(self.0.as_ptr(), node as c_int, pages, surplus) };
+        let node = self::node(node) as c_int;
+        // SAFETY: It is in a static array; the node is one of this kernel.
+        unsafe { bindings::luo_hugetlb_count(self.0.as_ptr(), node, pages, surplus) };
+    }
+
+    /// A page has come that was counted on a node, maybe another one.
+    pub(crate) fn arrived(self, counted: u32, node: u32) {
+        let [counted, node] = [counted, node].map(|node| self::node(node) as c_int);
+        // SAFETY: It is in a static array; the nodes are some of this kernel.
+        unsafe { bindings::luo_hugetlb_arrived(self.0.as_ptr(), counted, node) };
     }
 
     /// Holds back so many more pages that are reserved; less if negative.
@@ -79,23 +86,27 @@ impl Size {
         unsafe { (&raw const (*self.0.as_ptr()).nr_huge_pages).read_volatile() }
     }
 
-    /// Allows pages beyond what the pool has.
-    pub(crate) fn overcommit(self, pages: usize) {
+    /// Allows pages beyond what the pool has, and returns how many were.
+    pub(crate) fn overcommit(self, pages: usize) -> usize {
         // SAFETY: It is in a static array. At boot nobody else sets this.
-        unsafe { (*self.0.as_ptr()).nr_overcommit_huge_pages = pages };
+        let to = unsafe { &mut (*self.0.as_ptr()).nr_overcommit_huge_pages };
+        core::mem::replace(to, pages)
     }
 }
 
 /// How many nodes there can be.
-const NODES: u32 = 1 << bindings::NODES_SHIFT;
+const NODES: usize = 1 << bindings::NODES_SHIFT;
 
-/// How many small pages a node has, none if it is not online; for [`RESERVED`] all that there are.
-pub(crate) fn node_pages(node: u32) -> u64 {
-    if node == RESERVED {
-        return (0..NODES).map(node_pages).fold(0, u64::saturating_add);
-    }
+/// The node on which pages are counted that were on this one: the same, if it has memory here.
+pub(crate) fn node(node: u32) -> u32 {
     // SAFETY: The function takes any number.
-    unsafe { bindings::luo_hugetlb_node_pages(node) as u64 }
+    unsafe { bindings::luo_hugetlb_node(node) as u32 }
+}
+
+/// How many small pages the machine has.
+pub(crate) fn memory() -> u64 {
+    // SAFETY: The function only reads.
+    unsafe { bindings::luo_hugetlb_memory() as u64 }
 }
 
 /// In KHO's root, by which a kernel finds the counts before it has read anything else.
@@ -126,21 +137,32 @@ impl Drop for Announced {
     }
 }
 
-/// The counts that the previous kernel has announced, where they are, which may be anything. At
-/// boot only: nobody has restored them then.
-pub(crate) fn came() -> Option<(u64, &'static Pools)> {
+/// The counts that the previous kernel has announced, which may be anything, and where they are.
+/// They are read once, at boot: nobody has restored them by then.
+pub(crate) fn came() -> Option<&'static (u64, Pools)> {
+    static CAME: SetOnce<Option<(u64, Pools)>> = SetOnce::new();
+
+    if CAME.as_ref().is_none() {
+        CAME.populate(read_counts());
+    }
+    CAME.as_ref()?.as_ref()
+}
+
+/// What cannot be read is no counts.
+fn read_counts() -> Option<(u64, Pools)> {
     let (mut address, mut size) = (0, 0);
     // SAFETY: The name is a string; both are ours to write.
     let found =
         unsafe { bindings::kho_retrieve_subtree(NODE.as_char_ptr(), &mut address, &mut size) };
-    if found != 0 || size != size_of::<Pools>() {
+    if found != 0 {
         return None;
     }
-    // SAFETY: The function takes any address. This runs at boot.
-    let pools = unsafe { bindings::luo_hugetlb_peek(address) };
-    // SAFETY: There is memory, of a page, and nobody writes to it at boot. Any bytes are counts.
-    let pools = unsafe { pools.cast::<Pools>().as_ref() };
-    Some((address, pools?))
+    let mut pools = Pools::zeroed();
+    let to = core::ptr::from_mut(&mut pools).cast();
+    // SAFETY: The function reads from any address, so many bytes, to ours. Any bytes are counts.
+    let read = unsafe { bindings::luo_hugetlb_peek(to, address, size_of::<Pools>()) };
+    let is_whole = read && size == size_of::<Pools>();
+    Some((address, if is_whole { pools } else { Pools::zeroed() }))
 }
 
 /// The counts that the FLB hands over.
@@ -165,7 +187,7 @@ impl Page {
 
     pub(crate) fn node(&self) -> u32 {
         // SAFETY: It is a folio.
-        unsafe { bindings::luo_hugetlb_node(self.0.as_ptr()) as u32 }
+        unsafe { bindings::luo_hugetlb_folio_node(self.0.as_ptr()) as u32 }
     }
 
     pub(crate) fn preserve(self) -> Result<PreservedPage> {
@@ -186,34 +208,43 @@ impl Drop for Page {
 }
 
 /// A page that has come from the previous kernel, and is nobody's else. Dropped, it is lost.
-pub(crate) struct Arrived(NonNull<bindings::folio>);
+///
+/// # Invariants
+///
+/// The folio was restored by KHO for this alone, and is of the size.
+pub(crate) struct Arrived {
+    folio: NonNull<bindings::folio>,
+    size: Size,
+}
 
 impl Arrived {
-    /// Takes a page over; [`EINVAL`] if what is there has another size.
+    /// Takes a page over from an address that a file of the previous kernel has left in its record;
+    /// [`EINVAL`] if what is there has another size.
     pub(crate) fn restore(address: u64, size: Size) -> Result<Self> {
-        // SAFETY: The address was left by a file of the previous kernel, in its record.
-        let folio = unsafe { PreservedPageRestored::restore(address) }?.into_raw();
+        // SAFETY: The address was left by a file. If that is damaged it may be another's, whose
+        // pages KHO tells from others as little as it does for files of C.
+        let folio = unsafe { KhoFolio::<[u8; 0], Restored>::restore(address) }?.into_raw();
         // SAFETY: It is a folio of ours.
         let found = unsafe { bindings::folio_size(folio) } as u64;
         match NonNull::new(folio) {
-            Some(folio) if found == size.bytes() => Ok(Self(folio)),
+            // INVARIANT: KHO restores a folio once, and this is its size.
+            Some(folio) if found == size.bytes() => Ok(Self { folio, size }),
             _ => Err(EINVAL),
         }
     }
 
     pub(crate) fn node(&self) -> u32 {
-        // SAFETY: It is a folio of ours.
-        unsafe { bindings::luo_hugetlb_node(self.0.as_ptr()) as u32 }
+        // SAFETY: By the type invariants it is a folio of ours.
+        unsafe { bindings::luo_hugetlb_folio_node(self.folio.as_ptr()) as u32 }
     }
 
     /// Gives it to the pool, in which it is counted.
-    pub(crate) fn free(self, size: Size) {
-        // SAFETY: It is ours alone, as KHO has restored it, and of this size.
-        unsafe { bindings::luo_hugetlb_free_folio(size.0.as_ptr(), self.0.as_ptr()) };
+    pub(crate) fn free(self) {
+        let size = self.size.0.as_ptr();
+        // SAFETY: By the type invariants it is ours alone, as KHO has restored it, of this size.
+        unsafe { bindings::luo_hugetlb_free_folio(size, self.folio.as_ptr()) };
     }
 }
-
-type PreservedPageRestored = KhoFolio<[u8; 0], Restored>;
 
 /// What of a file is handed over beside its pages.
 #[derive(Clone, Copy)]
@@ -239,18 +270,6 @@ impl<'a> HugeFile<'a> {
     pub(crate) fn new(file: &'a OpenFile) -> Option<Self> {
         // SAFETY: The file is open.
         unsafe { bindings::luo_hugetlb_is_memfd(file.as_ptr()) }.then_some(Self(file))
-    }
-
-    /// A new one, empty.
-    pub(crate) fn create(size: Size) -> Result<ARef<OpenFile>> {
-        let log = size.bytes().trailing_zeros();
-        let flags =
-            bindings::MFD_HUGETLB | bindings::MFD_ALLOW_SEALING | log << bindings::MFD_HUGE_SHIFT;
-        // SAFETY: The name is a string.
-        let file = from_err_ptr(unsafe { bindings::memfd_alloc_file(c"".as_char_ptr(), flags) })?;
-        let file = NonNull::new(file.cast()).ok_or(ENOMEM)?;
-        // SAFETY: It was opened with success; the reference is ours. `OpenFile` is transparent.
-        Ok(unsafe { ARef::from_raw(file) })
     }
 
     fn inode(&self) -> *mut bindings::inode {
@@ -281,19 +300,46 @@ impl<'a> HugeFile<'a> {
         // SAFETY: The file is open, and this is a string.
         unsafe { bindings::luo_hugetlb_complain(self.0.as_ptr(), what.as_char_ptr()) };
     }
+}
 
-    /// Sets them, of a new file.
-    pub(crate) fn set_attributes(&self, attributes: &Attributes) -> Result {
-        let file = self.0.as_ptr();
-        let inode = self.inode();
+/// A file that nobody else uses yet.
+///
+/// # Invariants
+///
+/// It is a memfd in huge pages of this size, and new.
+pub(crate) struct NewFile {
+    file: ARef<OpenFile>,
+    size: Size,
+}
+
+impl NewFile {
+    /// One without pages.
+    pub(crate) fn new(size: Size, attributes: &Attributes) -> Result<Self> {
+        let log = size.bytes().trailing_zeros();
+        let flags =
+            bindings::MFD_HUGETLB | bindings::MFD_ALLOW_SEALING | log << bindings::MFD_HUGE_SHIFT;
+        // SAFETY: The name is a string.
+        let file = from_err_ptr(unsafe { bindings::memfd_alloc_file(c"".as_char_ptr(), flags) })?;
+        let file = NonNull::new(file.cast()).ok_or(ENOMEM)?;
+        // SAFETY: It was opened with success; the reference is ours. `OpenFile` is transparent.
+        let file = unsafe { ARef::from_raw(file) };
+        // INVARIANT: It was just made.
+        let new = Self { file, size };
+        new.set_attributes(attributes)?;
+        Ok(new)
+    }
+
+    fn set_attributes(&self, attributes: &Attributes) -> Result {
+        let file = self.file.as_ptr();
         let limit = i64::MAX as u64;
         if attributes.size > limit || attributes.position > limit {
             return Err(EINVAL);
         }
-        // SAFETY: The file is new, nobody else uses it.
+        // SAFETY: By the type invariants nobody else uses the file.
         unsafe { (*file).f_pos = attributes.position as i64 };
         // SAFETY: As above.
         unsafe { (*file).f_flags |= attributes.flags & FLAGS };
+        let inode = self.inode();
         // SAFETY: As above, and so is the inode.
         unsafe { (*inode).i_mode &= !(PERMISSIONS as u16) };
         // SAFETY: As above.
@@ -304,19 +350,31 @@ impl<'a> HugeFile<'a> {
         to_result(unsafe { bindings::memfd_add_seals(file, attributes.seals) })
     }
 
-    /// Puts a page of its size into a new file; if that fails the page goes to the pool.
+    fn inode(&self) -> *mut bindings::inode {
+        HugeFile(&self.file).inode()
+    }
+
+    /// Puts a page into it; if that fails the page goes to the pool.
     pub(crate) fn add_page(&self, index: u64, page: Arrived) -> Result {
-        let (file, folio) = (self.0.as_ptr(), page.0.as_ptr());
-        // SAFETY: The page is ours alone, as KHO has restored it, and given away by this.
+        if page.size != self.size {
+            return Err(EINVAL);
+        }
+        let (file, folio) = (self.file.as_ptr(), page.folio.as_ptr());
+        // SAFETY: The file is new. The page is ours alone, as KHO has restored it, of this size, and
+        // given away by this.
         to_result(unsafe { bindings::luo_hugetlb_add_folio(file, index as c_ulong, folio) })
     }
 
-    /// Notes pages of a new file as reserved.
+    /// Notes pages as reserved.
     pub(crate) fn add_region(&self, from: u64, to: u64) -> Result {
-        // SAFETY: It is the inode of a file in huge pages.
+        // SAFETY: The file is a new one in huge pages.
         to_result(unsafe {
             bindings::luo_hugetlb_add_region(self.inode(), from as isize, to as isize)
         })
+    }
+
+    pub(crate) fn into_file(self) -> ARef<OpenFile> {
+        self.file
     }
 }
 
@@ -340,6 +398,12 @@ impl LockedFile<'_> {
             // SAFETY: The inode is locked.
             mode: u32::from(unsafe { (*inode).i_mode }) & PERMISSIONS,
         })
+    }
+
+    /// Sets them, whatever they are now.
+    pub(crate) fn set_seals(&self, seals: u32) {
+        // SAFETY: It is a file in huge pages, and its inode is locked.
+        unsafe { bindings::luo_hugetlb_set_seals(self.0 .0.as_ptr(), seals) };
     }
 
     /// The first page from an index on, and its own.
@@ -380,7 +444,7 @@ unsafe extern "C" fn luo_hugetlb_take(order: c_uint, pages: *mut c_ulong, on_nod
     // SAFETY: By the requirements of this function.
     let pages = unsafe { &mut *pages.cast() };
     // SAFETY: By the requirements of this function.
-    let on_nodes = unsafe { core::slice::from_raw_parts_mut(on_nodes, NODES as usize) };
+    let on_nodes = unsafe { core::slice::from_raw_parts_mut(on_nodes, NODES) };
     boot::take(order, pages, on_nodes);
 }
 

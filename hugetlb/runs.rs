@@ -12,8 +12,8 @@ use crate::{
     pools::Incoming,
     raw::{
         Arrived,
-        HugeFile,
         LockedFile,
+        NewFile,
         Page,
         Size, //
     }, //
@@ -61,7 +61,10 @@ impl Found {
     /// Adds what is reserved where there are no pages.
     fn reserved(&mut self, file: &LockedFile<'_>, size: Size, from: u64, end: u64) -> Result {
         let mut index = from;
-        while let Some((from, to)) = file.next_region(index).filter(|(from, _)| *from < end) {
+        while index < end {
+            let Some((from, to)) = file.next_region(index).filter(|(from, _)| *from < end) else {
+                break;
+            };
             index = to.min(end);
             let count = index - from;
             self.push(
@@ -111,13 +114,18 @@ pub(crate) struct Coming<'a> {
 /// What comes of a run.
 enum Piece {
     Page(u64, Arrived),
+    /// From here to there, and held back.
     Reserved(u64, u64),
+    /// Reserved, but there are not so many pages.
+    Unreserved,
 }
 
 impl<'a> Coming<'a> {
-    /// [`EINVAL`] if there cannot be such pages, or more than have been counted. They are lost then.
+    /// Of a file of so many bytes; [`EINVAL`] if there cannot be such pages, or more than have been
+    /// counted. They are lost then.
     pub(crate) fn new(
         runs: Option<KhoVmalloc<Run>>,
+        len: u64,
         size: Size,
         pools: Pin<&'a Mutex<Incoming>>,
     ) -> Result<Self> {
@@ -126,7 +134,9 @@ impl<'a> Coming<'a> {
             (pools.left(size, false), pools.left(size, true))
         };
         let all = runs.as_deref().unwrap_or(&[]);
-        if !abi::are_sound(all, size.bytes(), there, reserved) {
+        let len = len.div_ceil(size.bytes());
+        if !abi::are_sound(all, len, size.bytes(), there, reserved) {
+            pr_err!("the runs of a file are damaged\n");
             return Err(EINVAL);
         }
         Ok(Self {
@@ -139,13 +149,15 @@ impl<'a> Coming<'a> {
     }
 
     /// Puts all into a new file.
-    pub(crate) fn put_into(mut self, file: &HugeFile<'_>) -> Result {
+    pub(crate) fn put_into(mut self, file: &NewFile) -> Result {
         while let Some(piece) = self.next() {
             match piece? {
                 Piece::Page(index, page) => file.add_page(index, page)?,
                 Piece::Reserved(from, to) => file.add_region(from, to).inspect_err(|_| {
                     self.release(from, to);
                 })?,
+                // Better than to lose the file.
+                Piece::Unreserved => {}
             }
         }
         Ok(())
@@ -161,9 +173,7 @@ impl<'a> Coming<'a> {
         }
         Some(match run.is_there() {
             true => self.page(address).map(|page| Piece::Page(index, page)),
-            false => self
-                .reserved(run)
-                .map(|()| Piece::Reserved(index, index + run.count)),
+            false => self.reserved(run),
         })
     }
 
@@ -181,8 +191,16 @@ impl<'a> Coming<'a> {
         Ok(page)
     }
 
-    fn reserved(&self, run: Run) -> Result {
-        self.pools.lock().take_reserved(self.size, run.count)
+    fn reserved(&self, run: Run) -> Result<Piece> {
+        let Run { index, count, .. } = run;
+        match self.pools.lock().take_reserved(self.size, count) {
+            Ok(()) => Ok(Piece::Reserved(index, index + count)),
+            Err(ENOMEM) => {
+                pr_err!("{count} pages of a file are not reserved any more\n");
+                Ok(Piece::Unreserved)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn release(&self, from: u64, to: u64) {
@@ -195,10 +213,10 @@ impl Drop for Coming<'_> {
     fn drop(&mut self) {
         while let Some(piece) = self.next() {
             match piece {
-                Ok(Piece::Page(_, page)) => page.free(self.size),
+                Ok(Piece::Page(_, page)) => page.free(),
                 Ok(Piece::Reserved(from, to)) => self.release(from, to),
                 // It was told.
-                Err(_) => {}
+                Ok(Piece::Unreserved) | Err(_) => {}
             }
         }
     }

@@ -11,13 +11,14 @@ use crate::{
     raw::{
         Attributes,
         HugeFile,
+        NewFile,
         Size, //
     },
     runs::Found, //
 };
 use kernel::{
     bindings,
-    error::from_err_ptr,
+    error::to_result,
     liveupdate::file::OpenFile,
     page::PAGE_SIZE,
     prelude::*,
@@ -29,12 +30,10 @@ fn size() -> Result<Size> {
     Size::of_order((PAGE_SIZE / size_of::<u64>()).trailing_zeros()).ok_or(ENODEV)
 }
 
-/// A file of eight pages, of which these are there. They are allocated when they are needed, beyond
-/// what the pool has.
-fn file_with(pages: &[usize]) -> Result<ARef<OpenFile>> {
+/// A file of eight pages, of which these are there; some are noted as reserved. They are allocated
+/// beyond what the pool has.
+fn file_with(pages: &[usize], reserved: Option<(u64, u64)>) -> Result<ARef<OpenFile>> {
     let size = size()?;
-    size.overcommit(8);
-    let file = HugeFile::create(size)?;
     let attributes = Attributes {
         size: 8 * size.bytes(),
         position: 5,
@@ -42,18 +41,21 @@ fn file_with(pages: &[usize]) -> Result<ARef<OpenFile>> {
         flags: 0,
         mode: 0o600,
     };
-    HugeFile::new(&file)
-        .ok_or(EINVAL)?
-        .set_attributes(&attributes)?;
-    for index in pages {
-        // SAFETY: The file is one in huge pages.
-        let folio = from_err_ptr(unsafe {
-            bindings::memfd_alloc_folio(file.as_ptr(), index << size.order())
-        })?;
-        // SAFETY: The reference is ours.
-        unsafe { bindings::folio_put(folio) };
+    let file = NewFile::new(size, &attributes)?;
+    let before = size.overcommit(8);
+    if let Some((from, to)) = reserved {
+        size.hold((to - from) as isize)?;
+        file.add_region(from, to)?;
     }
-    Ok(file)
+    let file = file.into_file();
+    let allocate = |index: &usize| {
+        let at = *index as i64 * size.bytes() as i64;
+        // SAFETY: The file is open.
+        to_result(unsafe { bindings::vfs_fallocate(file.as_ptr(), 0, at, size.bytes() as i64) })
+    };
+    let allocated = pages.iter().try_for_each(allocate);
+    size.overcommit(before);
+    allocated.map(|()| file)
 }
 
 /// Closes a file, and returns how many pages there still are.
@@ -71,10 +73,8 @@ mod suite {
     #[test]
     fn pages_and_what_is_reserved_are_found() -> Result {
         let (size, before) = (size()?, size()?.allocated());
-        let file = file_with(&[0, 1, 5])?;
+        let file = file_with(&[0, 1, 5], Some((1, 5)))?;
         let huge = HugeFile::new(&file).ok_or(EINVAL)?;
-        size.hold(3)?;
-        huge.add_region(1, 5)?;
         let found = Found::of(&huge.lock(), size)?;
         let is_there = |run: &Run| (run.index, run.count, run.address != 0);
         let runs: KVec<_> = found.runs.iter().map(is_there).try_fold(
@@ -100,9 +100,15 @@ mod suite {
     #[test]
     fn a_file_that_was_saved_is_as_before() -> Result {
         let before = size()?.allocated();
-        let file = file_with(&[2, 3])?;
+        let file = file_with(&[2, 3], None)?;
         let mut saved = Saved::new(HugeFile::new(&file).ok_or(EINVAL)?)?;
-        saved.again(HugeFile::new(&file).ok_or(EINVAL)?)?;
+        let huge = HugeFile::new(&file).ok_or(EINVAL)?;
+        saved.again(huge)?;
+        let frozen = huge.lock().attributes()?.seals;
+        assert_ne!(frozen & bindings::F_SEAL_SHRINK, 0);
+        saved.unfreeze(huge)?;
+        let seals = huge.lock().attributes()?.seals;
+        assert_eq!(seals, bindings::F_SEAL_GROW);
         // The pages stay with it when the file is gone.
         assert_eq!(close(file)?, before + 2);
         drop(saved);
@@ -114,7 +120,6 @@ mod suite {
 #[cfg(CONFIG_LIVEUPDATE_FLB_FAULTS)]
 mod faults {
     use super::*;
-    use kernel::error::to_result;
 
     extern "C" {
         // See `tests/kunit/faults.c` of the FLB core.
@@ -133,7 +138,7 @@ mod faults {
             // SAFETY: Tests run one after the other. After a failure it is left to the next one.
             to_result(unsafe { luo_flb_faults_install() })?;
             let before = size()?.allocated();
-            let file = file_with(&[0, 2, 4, 6])?;
+            let file = file_with(&[0, 2, 4, 6], None)?;
             let huge = HugeFile::new(&file).ok_or(EINVAL)?;
             let mut refused = 0;
             for first in 1.. {

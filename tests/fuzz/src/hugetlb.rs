@@ -7,15 +7,9 @@ use crate::{
     take,
 };
 
-/// A machine of two nodes, the second of which is larger.
-fn node_pages(node: u32) -> u64 {
-    match node {
-        0 => 1 << 18,
-        1 => 1 << 40,
-        RESERVED => node_pages(0) + node_pages(1),
-        _ => 0,
-    }
-}
+/// How many small pages the machine has, and how many huge ones a file.
+const MEMORY: u64 = (1 << 40) + (1 << 18);
+const LEN: u64 = 1 << 20;
 
 fn row(input: &mut &[u8]) -> Row {
     Row {
@@ -51,9 +45,9 @@ fn question(mut input: &[u8]) -> (u64, Vec<Row>, Vec<Run>) {
 fn decide(input: &[u8]) -> (bool, u64, u64, bool) {
     let (mark, rows, runs) = question(input);
     let pools = Pools::of(mark, &rows);
-    let sound = pools.are_sound(node_pages);
+    let sound = pools.are_sound(MEMORY);
     let (there, reserved) = (pools.left(9, false), pools.left(9, true));
-    let runs = are_sound(&runs, 4096 << 9, there, reserved);
+    let runs = are_sound(&runs, LEN, 4096 << 9, there, reserved);
     (sound, there, reserved, runs)
 }
 
@@ -68,11 +62,15 @@ pub fn check(input: &[u8]) {
     let (_, rows, runs) = question(input);
     let (sound, there, reserved, runs_are_sound) = decide(input);
     if sound {
-        for row in rows.iter().take_while(|row| row.order != 0) {
-            let pages = u128::from(row.count) << row.order.min(63);
+        let used = rows.iter().take_while(|row| row.order != 0);
+        let (reserved, there): (Vec<_>, Vec<_>) = used.partition(|row| row.node == RESERVED);
+        for rows in [reserved, there] {
+            let pages = rows
+                .iter()
+                .map(|row: &Row| u128::from(row.count) << row.order.min(63));
             assert!(
-                pages <= node_pages(row.node).into(),
-                "more than the node has"
+                pages.sum::<u128>() <= MEMORY.into(),
+                "more than there is memory"
             );
         }
     }

@@ -13,6 +13,17 @@ pub fn free() -> io::Result<u64> {
     Ok(pages * sys::page_size()?)
 }
 
+/// A line of what the kernel tells of its memory, in bytes.
+pub fn info(line: &str) -> io::Result<u64> {
+    let text = fs::read_to_string("/proc/meminfo")?;
+    let number = text.lines().find_map(|found| {
+        let mut words = found.strip_prefix(line)?.split_whitespace();
+        words.next()?.parse::<u64>().ok()
+    });
+    let number = number.ok_or_else(|| io::Error::other("no such line in /proc/meminfo"))?;
+    Ok(number << 10)
+}
+
 /// The free pages of all zones, if there are any.
 fn pages(zoneinfo: &str) -> Option<u64> {
     let numbers = zoneinfo.lines().filter_map(|line| {

@@ -81,10 +81,17 @@ pub struct Mapping {
 }
 
 impl Mapping {
-    /// `flags` beside `MAP_SHARED`.
-    pub fn with_flags(file: &File, at: u64, len: usize, flags: i32) -> io::Result<Self> {
+    pub fn new(file: &File, at: u64, len: usize) -> io::Result<Self> {
+        Self::with_flags(file, at, len, libc::MAP_SHARED)
+    }
+
+    /// Pages are copied when they are written to.
+    pub fn private(file: &File, at: u64, len: usize) -> io::Result<Self> {
+        Self::with_flags(file, at, len, libc::MAP_PRIVATE)
+    }
+
+    fn with_flags(file: &File, at: u64, len: usize, flags: i32) -> io::Result<Self> {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
-        let flags = libc::MAP_SHARED | flags;
         let fd = file.as_raw_fd();
         // SAFETY: The kernel chooses the address, where nothing is yet.
         let start =
@@ -93,10 +100,6 @@ impl Mapping {
             libc::MAP_FAILED => Err(io::Error::last_os_error()),
             start => Ok(Self { start, len }),
         }
-    }
-
-    pub fn new(file: &File, at: u64, len: usize) -> io::Result<Self> {
-        Self::with_flags(file, at, len, 0)
     }
 
     /// The file must be that long. A page that cannot be had ends the process.

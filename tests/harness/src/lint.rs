@@ -260,6 +260,11 @@ const OBJECTS: &[(&str, &str, &[&str])] = &[
         "kernel/liveupdate/flb/luo_flb.o",
         &["kernel/liveupdate/flb"],
     ),
+    (
+        "hugetlb",
+        "kernel/liveupdate/flb/hugetlb/luo_hugetlb.o",
+        &["kernel/liveupdate/flb/hugetlb"],
+    ),
     ("api", "rust/kernel.o", API),
     (
         "sample",

@@ -31,9 +31,12 @@ pub(super) fn seeds() -> Vec<Seed> {
         ("nothing", with_rows(&[])),
         ("other-mark", input(b"hugepl02", &rows, &runs)),
         ("row-twice", with_rows(&[(9, 0, 1), (9, 0, 1)])),
-        ("no-such-node", with_rows(&[(9, 7, 1)])),
-        ("more-than-the-node-has", with_rows(&[(9, 0, 513)])),
-        ("all-that-the-node-has", with_rows(&[(9, 0, 512)])),
+        ("any-node", with_rows(&[(9, 7, 1), (9, u32::MAX - 1, 0)])),
+        (
+            "more-than-memory",
+            with_rows(&[(9, 0, 1 << 31), (9, 1, 513)]),
+        ),
+        ("all-memory", with_rows(&[(9, 0, 1 << 31), (9, 1, 512)])),
         (
             "more-reserved-than-memory",
             with_rows(&[(9, RESERVED, u64::MAX)]),
@@ -49,6 +52,10 @@ pub(super) fn seeds() -> Vec<Seed> {
         (
             "end-of-file",
             with_runs(&[[i64::MAX as u64 >> 21, 1, PAGE]]),
+        ),
+        (
+            "end-of-any-file",
+            with_runs(&[[i64::MAX as u64 >> 21, 1, 0]]),
         ),
         ("index-overflow", with_runs(&[[u64::MAX, 2, PAGE]])),
     ]

@@ -61,6 +61,19 @@ pub const SCENARIOS: &[Scenario] = &[
         ],
     ),
     scenario(
+        "hugetlb-nodes-gone",
+        "pages of two nodes come to a kernel that knows of one",
+        &[
+            hop(NODES, nodes_0),
+            hop("numa=off hugepages=16", nodes_gone),
+        ],
+    ),
+    scenario(
+        "hugetlb-unreserved",
+        "what was reserved cannot be in a kernel with fewer pages, but the file comes",
+        &[hop(POOL, holes_0), hop("hugepages=9", unreserved)],
+    ),
+    scenario(
         "hugetlb-optimised",
         "the struct pages of huge pages are given back in both kernels",
         &[
@@ -77,7 +90,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario(
         "hugetlb-most",
         "nine tenths of the memory are handed over",
-        &[hop("hugepages=400", most_0), hop("hugepages=400", most_1)],
+        &[hop(MOST_POOL, most_0), hop("", most_1)],
     ),
     scenario(
         "hugetlb-gigantic",
@@ -152,6 +165,10 @@ fn file_0(_: &mut Run) -> io::Result<Vec<Session>> {
         FOUR.fill(&file, index)?;
     }
     file.seek(SeekFrom::Start(12345))?;
+    // A private copy is not of the file.
+    let mut copy = Mapping::private(&file, 0, 1 << MIB2.0)?;
+    copy.bytes().fill(7);
+    drop(copy);
     expect("preserved", MIB2, pool(16, 12, 0, 0))?;
     drop(file);
     expect("closed", MIB2, pool(16, 12, 0, 0))?;
@@ -395,10 +412,35 @@ fn nodes_1(run: &mut Run) -> io::Result<Vec<Session>> {
     Ok(Vec::new())
 }
 
+fn nodes_gone(_: &mut Run) -> io::Result<Vec<Session>> {
+    expect("at first", MIB2, pool(16, 4, 0, 0))?;
+    let session = LiveUpdate::open()?.retrieve("files")?;
+    drop(restore(&session, &[TWELVE])?);
+    finish("files", session);
+    expect("closed", MIB2, pool(16, 16, 0, 0))?;
+    expect_node("closed", 0, pool(16, 16, 0, 0))?;
+    Ok(Vec::new())
+}
+
+/// Of nine pages eight are of the files, which have five more reserved.
+fn unreserved(run: &mut Run) -> io::Result<Vec<Session>> {
+    expect("at first", MIB2, pool(9, 1, 0, 0))?;
+    let session = LiveUpdate::open()?.retrieve("holes")?;
+    let files = restore(&session, &[SPARSE])?;
+    let said = "luo_hugetlb: 2 pages of a file are not reserved any more";
+    let told = run.kmsg.lines().iter().any(|line| line == said);
+    report::holds(said, told);
+    finish("holes", session);
+    drop(files);
+    finish("lost", LiveUpdate::open()?.retrieve("lost")?);
+    expect("closed", MIB2, pool(9, 9, 0, 0))?;
+    Ok(Vec::new())
+}
+
 const GROUP: &str = "/sys/fs/cgroup/files";
 
 fn charged_0(_: &mut Run) -> io::Result<Vec<Session>> {
-    Ok(vec![only("files", &[FOUR])?])
+    Ok(vec![only("files", &[FOUR, TWO])?])
 }
 
 fn charged_1(_: &mut Run) -> io::Result<Vec<Session>> {
@@ -422,19 +464,27 @@ fn charged_1(_: &mut Run) -> io::Result<Vec<Session>> {
     charged("at first", 0)?;
     let files = restore(&session, &[FOUR])?;
     charged("retrieved", 4)?;
+    // Of the other file one page has room.
+    fs::write(format!("{GROUP}/hugetlb.2MB.max"), "10M")?;
+    let got = session.retrieve(TWO.token).map(drop);
+    report::errno("beyond the limit", libc::ENOMEM, &got);
+    charged("refused", 4)?;
+    expect("refused", MIB2, pool(16, 12, 0, 0))?;
     finish("files", session);
     drop(files);
     charged("closed", 0)?;
+    expect("closed", MIB2, pool(16, 16, 0, 0))?;
     fs::write("/sys/fs/cgroup/cgroup.procs", "0")?;
     Ok(Vec::new())
 }
 
-/// Of 1 GiB.
+/// Of 3 GiB.
+const MOST_POOL: &str = "flb.memory=3G hugepages=1390";
 const MOST: HugeFile = HugeFile {
     token: 8,
     size: MIB2,
-    len: 400,
-    filled: &[0, 199, 399],
+    len: 1390,
+    filled: &[],
 };
 
 fn most_0(_: &mut Run) -> io::Result<Vec<Session>> {
@@ -442,19 +492,26 @@ fn most_0(_: &mut Run) -> io::Result<Vec<Session>> {
     sys::fallocate(&file, 0, 0, MOST.len << MIB2.0)?;
     let session = LiveUpdate::open()?.create("most")?;
     session.preserve(file, MOST.token)?;
-    expect("preserved", MIB2, pool(400, 0, 0, 0))?;
+    expect("preserved", MIB2, pool(MOST.len, 0, 0, 0))?;
     Ok(vec![session])
 }
 
 fn most_1(_: &mut Run) -> io::Result<Vec<Session>> {
-    expect("at first", MIB2, pool(400, 0, 0, 0))?;
+    expect("at first", MIB2, pool(MOST.len, 0, 0, 0))?;
+    // The pools are part of the memory, or strict overcommit would have none left.
+    let [total, limit] = ["MemTotal:", "CommitLimit:"].map(memory::info);
+    report::holds("the memory has the pools", total? > MOST.len << MIB2.0);
+    report::holds(
+        "what can be committed is what is left",
+        limit? < GIB1.bytes(),
+    );
     let session = LiveUpdate::open()?.retrieve("most")?;
     let file = session.retrieve(MOST.token)?;
     let pages = file.metadata()?.blocks() * 512;
-    report::equal("pages", 400, pages / MIB2.bytes());
+    report::equal("pages", MOST.len, pages / MIB2.bytes());
     finish("most", session);
     drop(file);
-    expect("closed", MIB2, pool(400, 400, 0, 0))?;
+    expect("closed", MIB2, pool(MOST.len, MOST.len, 0, 0))?;
     Ok(Vec::new())
 }
 
