@@ -23,12 +23,14 @@
 //! kernel, which allocates fewer for that. So `HugePages_Total` is what the administrator has asked
 //! for, as long as that is not less than what is handed over; beyond it, pages are surplus. A page
 //! leaves this state for a file, or for the pool if its file is finished without having been
-//! retrieved. Pages that are reserved, without being there, are held back from boot on as well.
+//! retrieved. Pages that are reserved, without being there, are held back from boot on as well. The
+//! nodes may be others in the next kernel: what is counted on one then leaves it for another.
 //!
 //! # Locks
 //!
-//! `inode->i_rwsem` of a file that is saved, inside of it that of the pools. None is held in the
-//! next kernel but that of the pools, briefly.
+//! The inode of a file is locked (`i_rwsem`) while it is looked through; inside are those of its
+//! pages, of its reservations, and of what moves pages. The mutex of the pools is taken without it,
+//! and has `hugetlb_lock` inside.
 
 mod abi;
 mod boot;

@@ -46,9 +46,12 @@ const SELFTESTS: &[&str] = &[
     "luo_stress_files",
     "luo_stress_sessions",
 ];
-/// They need emulated nodes, or pages that can be broken, or much memory.
+/// They want a machine with memory to spare.
+const LARGE_HUGETLB: &[&str] = &["hugetlb-gigantic", "hugetlb-most"];
+/// They want emulated nodes, or pages that can be broken, or much memory.
 const X86_HUGETLB: &[&str] = &[
     "hugetlb-nodes",
+    "hugetlb-nodes-gone",
     "hugetlb-refused",
     "hugetlb-gigantic",
     "hugetlb-most",
@@ -243,8 +246,8 @@ fn plan_hugetlb(plan: &mut Plan, tree: &Tree) {
         (Tier::All, &["c", "c"]),
     ] {
         let scenarios = listed("--list-hugetlb").into_iter();
-        // Pages of 1 GiB want a machine with memory to spare.
-        let (large, small) = scenarios.partition(|scenario| scenario.name == "hugetlb-gigantic");
+        let (large, small) =
+            scenarios.partition(|scenario| LARGE_HUGETLB.contains(&&*scenario.name));
         let chain = || Chain::new(tree, Arch::X86, PLAIN, labels);
         chain().plan(plan, tier, small);
         chain().plan(plan, Tier::All, large);
@@ -253,7 +256,7 @@ fn plan_hugetlb(plan: &mut Plan, tree: &Tree) {
     chain.mode = "scenario";
     chain.plan(plan, full, special(&["hugetlb-selftests"]));
     let mut scenarios = listed("--list-hugetlb");
-    scenarios.retain(|scenario| !["hugetlb-gigantic", "hugetlb-most"].contains(&&*scenario.name));
+    scenarios.retain(|scenario| !LARGE_HUGETLB.contains(&&*scenario.name));
     Chain::new(tree, Arch::X86, DEBUG, &["rust"]).plan(plan, Tier::All, scenarios);
 }
 

@@ -478,12 +478,13 @@ fn charged_1(_: &mut Run) -> io::Result<Vec<Session>> {
     Ok(Vec::new())
 }
 
-/// Of 3 GiB.
-const MOST_POOL: &str = "flb.memory=3G hugepages=1390";
+/// Of 5 GiB. What KHO sets aside has to fit beside it.
+const MOST_POOL: &str = "flb.memory=5G hugetlb_free_vmemmap=on kho_scratch=32M,200M,32M \
+    hugepages=2310";
 const MOST: HugeFile = HugeFile {
     token: 8,
     size: MIB2,
-    len: 1390,
+    len: 2310,
     filled: &[],
 };
 
