@@ -8,7 +8,7 @@ set -euo pipefail
 
 # Those of all series; a tree has some of them.
 PROGRAMS=(liveupdate luo_kexec_simple luo_multi_session luo_stress_files luo_stress_sessions)
-MM_PROGRAMS=(hugetlb-mmap hugetlb-mremap hugetlb-madvise hugetlb_fault_after_madv)
+MM_PROGRAMS=(hugetlb-madvise hugetlb-mmap)
 
 headers() {
 	make -C "$TREE" O="$OUT.hdr" ARCH="$ARCH" -j"$JOBS" \
