@@ -238,19 +238,19 @@ fn plan_x86(plan: &mut Plan, tree: &Tree) {
 
 /// Files in huge pages, with any core on either side.
 fn plan_hugetlb(plan: &mut Plan, tree: &Tree) {
-    let (full, core) = tree.tiers();
+    let (_, core) = tree.tiers();
     for (tier, labels) in [
         (core, &["rust", "rust"]),
-        (full, &["c", "rust"]),
+        (Tier::All, &["c", "rust"]),
         (Tier::All, &["rust", "c"]),
         (Tier::All, &["c", "c"]),
     ] {
         let scenarios = listed("--list-hugetlb").into_iter();
-        let (large, small) =
-            scenarios.partition(|scenario| LARGE_HUGETLB.contains(&&*scenario.name));
+        let is_long = |name: &str| LARGE_HUGETLB.contains(&name) || name == "hugetlb-20";
+        let (long, short) = scenarios.partition(|scenario| is_long(&scenario.name));
         let chain = || Chain::new(tree, Arch::X86, PLAIN, labels);
-        chain().plan(plan, tier, small);
-        chain().plan(plan, Tier::All, large);
+        chain().plan(plan, tier, short);
+        chain().plan(plan, Tier::All, long);
     }
     let mut chain = Chain::of_selftests(tree, Arch::X86, &["rust", "rust"]);
     chain.mode = "scenario";
