@@ -5,7 +5,8 @@
 //! The contract of each is that of the method it calls, see [`LuoFlb`]. Those named `liveupdate_`
 //! are for clients (`include/linux/liveupdate.h`), those named `luo_` for the rest of the
 //! orchestrator (`luo_internal.h`), or slow paths of those in `shim.c`. If live update is off,
-//! clients get `EOPNOTSUPP`, or nothing happens; then no files are preserved.
+//! clients get `EOPNOTSUPP`, or nothing happens; but the fast paths do not ask, so an object that
+//! was held before stays available.
 
 use crate::{
     bindings,
@@ -80,13 +81,13 @@ unsafe fn get(
     }
     // SAFETY: By the requirements of this function.
     let got = unsafe { Flb::from_raw(flb) }.ok_or(EINVAL).and_then(|flb| {
-        match direction {
-            Incoming => LUO_FLB.incoming.get(flb)?,
-            Outgoing if raw::COUNTS_OUTGOING => outgoing::get(flb)?,
-            Outgoing => outgoing::get_unreferenced(flb)?,
-        }
+        let object = match direction {
+            Incoming => LUO_FLB.incoming.get(flb).map(|()| flb.object(Incoming)),
+            Outgoing if raw::COUNTS_OUTGOING => outgoing::get(flb).map(|()| flb.object(Outgoing)),
+            Outgoing => outgoing::get_unreferenced(flb),
+        }?;
         // SAFETY: It is not null, so by the requirements of this function it is valid.
-        unsafe { *objp = flb.object(direction) };
+        unsafe { *objp = object };
         Ok(())
     });
     to_errno(got)
@@ -128,11 +129,14 @@ exports! {
     fn liveupdate_unregister_flb(
         fh: *mut bindings::liveupdate_file_handler, flb: *mut bindings::liveupdate_flb
     ) {
+        if fh.is_null() || flb.is_null() || !raw::liveupdate_enabled() {
+            return;
+        }
         // SAFETY: By the requirements of this function.
-        let flb = unsafe { Flb::from_raw(flb) };
-        if let Some(flb) = flb.filter(|_| !fh.is_null() && raw::liveupdate_enabled()) {
+        match unsafe { Flb::from_raw(flb) } {
             // SAFETY: By the requirements of this function, as it is not null.
-            LUO_FLB.unregister(unsafe { Handler::from_raw(fh) }, flb);
+            Some(flb) => LUO_FLB.unregister(unsafe { Handler::from_raw(fh) }, flb),
+            None => raw::warn(),
         }
     }
 
@@ -198,7 +202,7 @@ exports! {
         }))
     }
 
-    /// See [`Incoming::complete`](crate::incoming::Incoming::complete). Called by a late initcall.
+    /// See [`Incoming::complete`](crate::incoming::Incoming::complete). Called by an initcall.
     #[link_section = ".init.text"]
     fn luo_flb_complete() {
         LUO_FLB.incoming.complete();

@@ -9,12 +9,12 @@
 //! file releases what it acquired, the FLBs of a handler do not change while it has preserved
 //! files:
 //!
-//! - registering one more is refused with [`EBUSY`];
-//! - unregistering one takes effect when the last of these files is released, which new files put
-//!   off. Until then it is *leaving*.
+//! - registering one more is refused with [`EBUSY`], unlike in C;
+//! - unregistering one takes effect when the handler has no preserved file left. Until then it is
+//!   *leaving*, and new files still use it. C unlinks it at once.
 //!
-//! Files that were handed over, and are not finished, do not keep the FLBs of their handler: like
-//! in C, what has left before they are finished is not finished with them.
+//! The FLBs of a handler may change while files that came are not finished. Finishing a file drops
+//! it from the FLBs that are registered then, as in C.
 
 #![forbid(unsafe_code)]
 
@@ -29,8 +29,7 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// The core: its methods, and those of its fields, are the entry points, their documentation the
-/// contract.
+/// The core. `ffi.rs` calls its methods and those of its fields. Their comments are the contract.
 pub(crate) struct LuoFlb {
     pub(crate) registry: ByRegistry<Registry>,
     /// What the previous kernel handed over.
@@ -49,9 +48,9 @@ impl LuoFlb {
     /// Make the files of `handler` depend on `flb`. May sleep.
     ///
     /// Errors: [`EINVAL`] if the handler is not registered, or the name is empty or not terminated;
-    /// [`EEXIST`] if it is registered with the handler, or another FLB
-    /// bears its name; [`EBUSY`] while files of the handler are preserved; [`ENOSPC`] if there is
-    /// no room for one more FLB; [`ENOMEM`]; `EDEADLK` from a callback of the handler.
+    /// [`EEXIST`] if the FLB is registered with the handler, or another FLB bears its name;
+    /// [`EBUSY`] while files of the handler are preserved; [`ENOSPC`] if there is no room for one
+    /// more FLB; [`ENOMEM`]; or as for [`LuoFlb::lock_or_attach`].
     pub(crate) fn register(&self, handler: Handler, flb: Flb) -> Result {
         let name = flb.name()?;
         let mut guard = self.lock_or_attach(handler, true)?;
@@ -104,17 +103,18 @@ impl LuoFlb {
     /// acquires its FLBs, in the order of registration. For any other `luo_flb_file_preserve()`
     /// takes no lock. May sleep.
     ///
-    /// Errors: [`ENOMEM`]; [`EOVERFLOW`]; `EDEADLK` from a callback of the handler; or as for
-    /// [`outgoing::preserve`]. Nothing is held then for the file.
+    /// Errors: [`EOVERFLOW`]; or as for [`LuoFlb::lock_or_attach`] and [`outgoing::preserve`].
+    /// Nothing is held then for the file.
     pub(crate) fn preserve_first(&self, handler: Handler) -> Result {
-        let links = self.lock_or_attach(handler, false)?;
-        let state = links.state;
+        // Even without FLBs: register has to know that there are files.
+        let guard = self.lock_or_attach(handler, false)?;
+        let state = guard.state;
         match state.files.try_get() {
             Taken::Counted => return Ok(()),
             Taken::Saturated => return Err(EOVERFLOW),
             Taken::Zero => {}
         }
-        let flbs = &links.links().flbs;
+        let flbs = &guard.links().flbs;
         for (index, dependency) in flbs.iter().enumerate() {
             if let Err(error) = outgoing::preserve(dependency.flb) {
                 self.unpreserve_all(flbs.get(..index).unwrap_or_default());
@@ -165,7 +165,7 @@ impl LuoFlb {
     /// The last file is finished before its object was retrieved: do that first.
     fn retrieve_and_finish_one(&self, dependency: &Dependency) {
         let flb = dependency.flb;
-        // Another FLB of the name may be retrieving, and fail.
+        // EBUSY: another FLB of the name runs retrieve. If that fails, try once with this one.
         for again in [true, false] {
             let retrieved = self.incoming.get(flb);
             let error = retrieved.err().filter(|error| !again || *error != EBUSY);
@@ -179,11 +179,12 @@ impl LuoFlb {
         }
     }
 
-    /// A file that depends on an FLB is finished, see [`Incoming::file_finished`].
+    /// A file that depends on an FLB is finished, see [`Incoming::file_finished`]. Put the FLB that
+    /// has retrieved the entry: it may be another one of the same name.
     fn finish_one(&self, dependency: &Dependency, error: Option<Error>) -> FileFinished {
         let (finished, flb) = self.incoming.file_finished(dependency, error);
         if let Some(flb) = flb {
-            self.put(flb, Direction::Incoming, Holder::Handler);
+            self.put(flb, Direction::Incoming, Holder::Files);
         }
         finished
     }
@@ -205,14 +206,15 @@ impl LuoFlb {
     /// Unpreserve FLBs for a handler, in reverse order.
     fn unpreserve_all(&self, flbs: &[Dependency]) {
         for dependency in flbs.iter().rev() {
-            self.put(dependency.flb, Direction::Outgoing, Holder::Handler);
+            self.put(dependency.flb, Direction::Outgoing, Holder::Files);
         }
     }
 
     /// Lock the state of a handler, to which one is attached if it has none, for a file, or only if
     /// the handler is `registered`.
     ///
-    /// Errors: [`EINVAL`] if it is not; [`ENOMEM`]; `EDEADLK` from a callback of the handler.
+    /// Errors: [`EINVAL`] if it is not; [`ENOMEM`]; `EDEADLK` from a callback of the handler;
+    /// [`EBUSY`] if the state was detached twice meanwhile.
     fn lock_or_attach(&self, handler: Handler, registered: bool) -> Result<HandlerGuard> {
         let guard = handler
             .lock()
@@ -222,7 +224,7 @@ impl LuoFlb {
 
     #[inline(never)]
     fn attach(&self, handler: Handler, registered: bool) -> Result<HandlerGuard> {
-        // A task that unregisters the handler would wait for its own callback, with the lock held.
+        // In a callback of the handler: do not wait for a task that unregisters it and waits for us.
         let state = handler.state();
         if state.is_some_and(|state| HandlerGuard::lock(state).is_none()) {
             return Err(errno(EDEADLK));
@@ -232,7 +234,7 @@ impl LuoFlb {
                 raw::warn();
                 return Err(EINVAL);
             }
-            // The last file from before the handler was registered again may detach the state once.
+            // Try twice: the last file from before a second registration may detach the state once.
             for _ in 0..2 {
                 self.registry.lock().attach(handler)?;
                 if let Some(guard) = handler.lock() {

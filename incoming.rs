@@ -4,12 +4,13 @@
 //!
 //! The array stays where it came. It is validated when its address is stored, or, if there is no
 //! allocator yet by which KHO could tell what was preserved, at the first need. What becomes of an
-//! entry is kept in its own bytes. The memory is given back when all entries are finished. An array
+//! entry is kept in its own bytes, not in the FLB as in C: a module that is loaded again brings an
+//! FLB that is all zero. The files of an entry are counted there too; `private.incoming.count` has
+//! one holder for all of them. The memory is given back when all entries are finished. An array
 //! that is refused, or of which an entry has failed, is kept.
 //!
-//! One damaged entry refuses the array: something has written over it, so the handles next to it
-//! are not to be trusted either, and devices that write to memory which was given away are worse
-//! than a boot that stops.
+//! One damaged entry refuses the array: something has written over it, so do not trust the handles
+//! next to it either. The boot goes on: log it once, keep the memory, return EINVAL to each client.
 //!
 //! The object of an FLB and its holders are in the private area of the FLB, protected by its
 //! `incoming.lock`. An entry is used through one FLB at a time, which has claimed it.
@@ -18,7 +19,7 @@
 
 use crate::{
     abi::name::Name,
-    lock::ByRegistry,
+    lock::{ByRegistry, RegistryGuard},
     raw::{self, errno, Dependency, Direction, Flb, FlbGuard, IncomingEntry, Received, ENODATA},
     refs::Taken,
     state::{FileFinished, FINISHED, RETRIEVED, RETRIEVING},
@@ -29,8 +30,8 @@ use kernel::prelude::*;
 
 /// What the previous kernel handed over.
 pub(crate) struct Incoming {
-    /// Not zero while something is left of it: an array that was not looked at, or is refused, or
-    /// entries that are not finished. Changes under the lock.
+    /// One while something is left: an array that was not looked at, or is refused, or has entries
+    /// that are not finished. Changes under the lock.
     left: Count,
     array: ByRegistry<Array>,
 }
@@ -49,13 +50,10 @@ enum Array {
 }
 
 impl Array {
-    /// The entries that came.
+    /// The entries that came, when they are received.
     ///
     /// Errors: `ENODATA` if there are none, or all are finished; [`EINVAL`] if they are refused.
     fn entries(&mut self) -> Result<&mut [IncomingEntry]> {
-        if let Self::At(address) = *self {
-            self.receive(address);
-        }
         match self {
             Self::Valid(array, 1..) => Ok(array.entries()),
             Self::Refused => Err(EINVAL),
@@ -63,28 +61,15 @@ impl Array {
         }
     }
 
-    /// Take over the array and validate it.
-    #[cold]
-    fn receive(&mut self, address: u64) {
-        *self = match Received::new(address) {
-            Ok(mut array) => {
-                let count = array.entries().len();
-                Self::Valid(array, count)
-            }
-            Err((what, number)) => {
-                raw::log_refusal(what, number);
-                Self::Refused
-            }
-        };
-    }
-
-    /// The entry with the name of an FLB, which is where that says, or found and noted there.
+    /// Find the entry that has the name of `flb`. Start at the index noted in `flb`, go round once,
+    /// and note where it is.
     ///
     /// Errors: as for [`Array::entries`]; [`ENOENT`] if there is none.
     #[inline(never)]
     fn find(&mut self, flb: Flb, name: &Name) -> Result<&mut IncomingEntry> {
         let entries = self.entries()?;
         let mut index = flb.entry();
+        // One step more than entries: the step from the end to 0.
         let found = (0..entries.len().saturating_add(1)).any(|_| {
             let entry = entries.get(index);
             let is_it = entry.is_some_and(|entry| entry.is_named(name));
@@ -115,8 +100,8 @@ impl Incoming {
         }
     }
 
-    /// Store the physical address of what came, unless that was done. Works as early as memory can
-    /// be read. If there is no valid array, clients are told when they ask.
+    /// Store the physical address of what came, unless there is something. Works as early as memory
+    /// can be read. If there is no valid array, clients are told when they ask.
     pub(crate) fn setup(&self, address: u64) {
         let mut array = self.array.lock();
         if matches!(*array, Array::None) {
@@ -125,18 +110,42 @@ impl Incoming {
         }
     }
 
-    /// Validate what came, if something did. Clients would do so at the first need.
-    pub(crate) fn validate(&self) {
+    /// What came, received: taken over and validated, now or before.
+    fn received(&self) -> RegistryGuard<'_, Array> {
         let mut array = self.array.lock();
         if let Array::At(address) = *array {
-            array.receive(address);
+            self.receive(&mut array, address);
         }
+        array
     }
 
-    /// The boot is over: give back an array without entries. Before, memory need not have `struct
-    /// page`s. One with entries has files, which user space finishes, so later.
+    #[cold]
+    fn receive(&self, to: &mut Array, address: u64) {
+        *to = match Received::new(address) {
+            Ok(mut array) => {
+                let count = array.entries().len();
+                if count == 0 {
+                    self.left.store_release(0);
+                }
+                Array::Valid(array, count)
+            }
+            Err((what, number)) => {
+                raw::log_refusal(what, number);
+                Array::Refused
+            }
+        };
+    }
+
+    /// Validate what came, if something did. Clients would do so at the first need.
+    pub(crate) fn validate(&self) {
+        drop(self.received());
+    }
+
+    /// There are initcalls: give back an array without entries, which the early ones may have
+    /// received before there was a `struct page` for each page. One with entries has files, which
+    /// user space finishes, so later.
     pub(crate) fn complete(&self) {
-        self.free_finished(&mut self.array.lock());
+        self.free_finished(&mut self.received());
     }
 
     /// Whether nothing came, or all of it is finished. Takes no lock.
@@ -181,7 +190,7 @@ impl Incoming {
     /// object. Errors: as for [`Incoming::get`].
     fn retrieve(&self, flb: Flb, guard: &FlbGuard) -> Result {
         let name = flb.name()?;
-        let claimed = self.array.lock().find(flb, &name)?.claim(flb);
+        let claimed = self.received().find(flb, &name)?.claim(flb);
         let data = claimed.map_err(|status| match status {
             FINISHED => errno(ENODATA),
             RETRIEVING | RETRIEVED => EBUSY,
@@ -192,6 +201,7 @@ impl Incoming {
             Err(error) => (Err(error), true),
         };
         let mut array = self.array.lock();
+        // Cannot fail: the entry stays RETRIEVING for this FLB, and its array stays.
         let entry = array.claimed(flb)?;
         match begun {
             Ok(()) => guard.refs().publish(entry.retrieved(), 1),
@@ -211,7 +221,7 @@ impl Incoming {
         Dependency { flb, name, .. }: &Dependency,
         error: Option<Error>,
     ) -> (FileFinished, Option<Flb>) {
-        let mut array = self.array.lock();
+        let mut array = self.received();
         let finished = array
             .find(*flb, name)
             .map(|entry| match entry.drop_file(error) {

@@ -60,7 +60,8 @@ impl RegisterRead {
     }
 }
 
-/// A value that is protected by the registry lock, the innermost one.
+/// A value that is protected by the registry lock, the innermost one. All values share this one
+/// mutex: never lock one while another is locked.
 pub(crate) struct ByRegistry<T>(UnsafeCell<T>);
 
 // SAFETY: The mutex serialises all accesses.

@@ -24,18 +24,18 @@
 //! This crate implements what `include/linux/liveupdate.h` declares for FLBs, and what the rest of
 //! the orchestrator expects of them (`luo_internal.h`), in place of `luo_flb.c`.
 //!
-//! A data path is one walk down and one walk back:
-//!
 //! ```text
-//! luo_file.c ─▶ ffi ─▶ files ────┬─▶ outgoing ─▶ callback          files, puts
-//! clients ────▶ ffi ─────────────┴─▶ incoming ─▶ state, callback   gets
-//! luo_core.c ─▶ ffi ─▶ registry ───▶ abi ─▶ KHO                    reboot
+//! luo_file.c ─▶ shim.c ─▶ ffi ─▶ files ────┬─▶ outgoing ─▶ callback          files, puts
+//! clients ────▶ shim.c ─▶ ffi ─────────────┴─▶ incoming ─▶ state, callback   gets
+//! luo_core.c ───────────▶ ffi ─▶ registry ───▶ abi ─▶ KHO                    reboot
+//! luo_core.c ───────────▶ ffi ─▶ incoming ───▶ raw ─▶ abi                    boot
 //! ```
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `ffi` | the C entry points |
-//! | `files` | what files mean for the FLBs of their handler, registration, and puts |
+//! | `shim.c` | the fast paths of get, put, preserve and unpreserve; C macros for Rust; exports |
+//! | `ffi` | the other C entry points, and the slow paths of `shim.c` |
+//! | `files` | `LuoFlb`: register, unregister, put; preserve, unpreserve and finish a file |
 //! | `registry` | who is registered with which handler, and the array for the next kernel |
 //! | `outgoing` | an FLB on its way to the next kernel |
 //! | `incoming` | what came from the previous kernel |
@@ -60,7 +60,10 @@
 //!                          Never held across callbacks.
 //! ```
 //!
-//! The two of an FLB are not taken inside one another, except by callbacks that use another FLB.
+//! The core takes one of the two locks of an FLB at a time. A callback may take those of another
+//! FLB. `preserve` and `unpreserve` may get and put the incoming object of their own FLB; `retrieve`
+//! and `finish` must not get or put the outgoing one.
+//!
 //! Callbacks must not register or unregister: that may wait for `luo_register_rwlock`, whose holder
 //! may wait for them. From a callback of the same handler it is refused.
 
@@ -102,5 +105,5 @@ mod bindings {
 #[path = "tests/kunit/mod.rs"]
 mod tests;
 
-/// Stands before each line that the core logs.
+/// For the print macros of the kernel crate. The core logs by `shim.c`, with its `pr_fmt`.
 const __LOG_PREFIX: &[u8] = b"luo_flb\0";

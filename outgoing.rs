@@ -8,6 +8,7 @@ use crate::{
     raw::{Direction::Outgoing, Flb, FlbGuard},
     refs::Taken,
 };
+use core::ffi::c_void;
 use kernel::prelude::*;
 
 /// The first file of a handler depends on `flb`. If nothing holds it, run `preserve`.
@@ -29,7 +30,8 @@ pub(crate) fn preserve(flb: Flb) -> Result {
 
 /// Count a reference to the object that `preserve` made.
 ///
-/// Errors: [`ENOENT`] if there is none; [`EOVERFLOW`]; `EDEADLK` from its own callback.
+/// Errors: [`ENOENT`] if nothing holds it, unlike in C not if the object is null; [`EOVERFLOW`];
+/// `EDEADLK` from its own callback.
 pub(crate) fn get(flb: Flb) -> Result {
     match FlbGuard::lock(flb, Outgoing)?.refs().try_get() {
         Taken::Counted => Ok(()),
@@ -43,6 +45,7 @@ pub(crate) fn get(flb: Flb) -> Result {
 /// FLB stays preserved.
 ///
 /// Errors: as for [`get`], but for [`ENOENT`].
-pub(crate) fn get_unreferenced(flb: Flb) -> Result {
-    FlbGuard::lock(flb, Outgoing).map(drop)
+pub(crate) fn get_unreferenced(flb: Flb) -> Result<*mut c_void> {
+    let _guard = FlbGuard::lock(flb, Outgoing)?;
+    Ok(flb.object(Outgoing))
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What C owns: the fields of its structures, its callbacks, and its libraries.
+//! What C owns: the fields of its structures, its callbacks, and its libraries; and what the core
+//! hangs on them: the state of a handler, and an entry that came.
 //!
 //! Nothing outside this module and [`ffi`](crate::ffi) and [`lock`](crate::lock) follows a pointer.
 

@@ -4,8 +4,9 @@
 //!
 //! # The protocol
 //!
-//! An object begins and ends under a lock. Its holders are counted in a word next to it: handlers
-//! with files that depend on it in the lowest byte, references of callers in the rest:
+//! An object begins and ends under a lock. A word next to it counts its holders. The lowest byte
+//! counts files: outgoing, one for each handler that has files; incoming, one for all files that
+//! came together (`EntryState` counts them one by one). The rest counts references of callers:
 //!
 //! ```text
 //!            publish, under the lock                  try_get, put_not_last: no lock
@@ -37,9 +38,9 @@
 //! `tests/model` checks this on this file, `try_get` and `put_not_last` included, over all
 //! interleavings and all values that the memory model allows to be read.
 //!
-//! The fast paths are in `shim.c`: they are called for each device that comes up, and in Rust each
-//! of the kernel's atomics is a call. They are what `try_get` and `put_not_last` are here, of which
-//! the slow paths use the former, and the tests both.
+//! The kernel runs the copies of `try_get` and `put_not_last` in `shim.c`, as in Rust each of the
+//! kernel's atomics is a call, and they run for each device that comes up. The model does not see
+//! the copies: change both together. The slow paths use `try_get` from here.
 //!
 //! A cmpxchg fails only if that of another task succeeds, so the loops are lock-free.
 
@@ -54,8 +55,8 @@ const HANDLERS: u32 = 0xff;
 /// A reference of a caller.
 pub(crate) const REFERENCE: u32 = 0x100;
 
-/// The most handlers that can hold an object. If each has the most files, as many can be handed
-/// over.
+/// The most handlers that can hold an object. 127 times the most references of a handler is still
+/// a file count that an entry can have.
 pub(crate) const MAX_HANDLERS: u32 = 127;
 /// The most references.
 #[allow(dead_code)] // For the tests.
@@ -64,8 +65,8 @@ pub(crate) const MAX_REFERENCES: u32 = u32::MAX / REFERENCE;
 /// Who holds an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Holder {
-    /// A handler with files that depend on it.
-    Handler,
+    /// Files: of one handler if outgoing; all that came and are not finished if incoming.
+    Files,
     /// A caller who got the object and will put it.
     Reference,
 }
@@ -153,7 +154,7 @@ impl Refs {
     /// Remove a holder. Under the lock.
     pub(crate) fn release(&self, holder: Holder) -> Released {
         let (one, all) = match holder {
-            Holder::Handler => (HANDLER, HANDLERS),
+            Holder::Files => (HANDLER, HANDLERS),
             Holder::Reference => (REFERENCE, !HANDLERS),
         };
         match self.add(one.wrapping_neg(), Order::Full, |word| word & all != 0) {

@@ -45,8 +45,10 @@ impl Registry {
 }
 
 impl RegistryGuard<'_, Registry> {
-    /// Attach a state to `handler`, unless it has one: the one that files from before it was
-    /// registered again have kept, or a free one. Errors: [`ENOMEM`].
+    /// Attach a state to `handler`, unless it has one. If it was registered again while files were
+    /// preserved, take the state that those files use; otherwise a free one, or allocate one.
+    ///
+    /// Errors: [`ENOMEM`].
     pub(crate) fn attach(&mut self, handler: Handler) -> Result {
         if handler.state().is_some() {
             return Ok(());
@@ -115,7 +117,7 @@ impl RegistryGuard<'_, Registry> {
     pub(crate) fn unlink(&mut self, handler: Handler, guard: &mut HandlerGuard) {
         while let Some(index) = guard.links().flbs.iter().position(|flb| flb.leaving) {
             if let Some(gone) = guard.links().flbs.get(index) {
-                // By the name: at its address there may be another FLB by now.
+                // Compare the name too: the FLB may be gone, and another one be at its address.
                 let others = self.find(|other| {
                     other.flb == gone.flb && !ptr::eq(other, gone) && other.is_named(&gone.name)
                 });
@@ -141,8 +143,9 @@ impl RegistryGuard<'_, Registry> {
         Ok(())
     }
 
-    /// Write the FLBs on which preserved files depend into the array, if there is one. Waits for no
-    /// callback.
+    /// Write the FLBs on which preserved files depend into the array, if there is one. Count files
+    /// alone: unlike in C, references are not handed over, nor an FLB that has only references.
+    /// Waits for no callback.
     ///
     /// The orchestrator has its sessions locked from before the call on, for good. So no file is
     /// preserved or unpreserved any more, and what files hold cannot lose its last holder.
@@ -162,6 +165,7 @@ impl RegistryGuard<'_, Registry> {
                 if handlers > 1 && writer.add_files(name, files) {
                     continue;
                 }
+                // Neither can be: the handler holds each, and there is room for MAX_FLBS.
                 if handlers == 0 || !writer.push(name, flb.data(), files) {
                     flb.log(c"not handed over", files.into());
                 }

@@ -67,10 +67,7 @@ bool luo_flb_shim_lock(struct mutex *lock)
 	return true;
 }
 
-/*
- * Prepares the private area of an FLB, unless that was done. All zero is valid, so the first user
- * does. Whether all callbacks are there.
- */
+/* Initialises the mutexes of an FLB at its first use. Returns whether all callbacks are set. */
 bool luo_flb_shim_prepare(struct liveupdate_flb *flb)
 {
 	struct luo_flb_private *private = &ACCESS_PRIVATE(flb, private);
@@ -229,13 +226,13 @@ int luo_flb_shim_announce(void *flbs_pa, u64 address)
 }
 #endif
 
-/* struct pages exist everywhere by now, so memory can be freed. */
+/* struct pages exist everywhere by now, which early initcalls cannot rely on. */
 static int __init luo_flb_shim_complete(void)
 {
 	luo_flb_complete();
 	return 0;
 }
-late_initcall_sync(luo_flb_shim_complete);
+core_initcall(luo_flb_shim_complete);
 
 /* What is wrong with @who, whose field need not be terminated; @number tells more. */
 void luo_flb_shim_log(const char *who, const char *what, s64 number)
@@ -275,7 +272,7 @@ static __always_inline bool put_not_last(atomic_t *refs)
 	return true;
 }
 
-/* If the object is not held by others, or the reference is the last, the caller has to sleep. */
+/* The slow path takes a mutex. With debugging only, as might_sleep() may reschedule. */
 #define check_context()	might_sleep_if(IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP))
 
 int liveupdate_flb_get_incoming(struct liveupdate_flb *flb, void **objp)
@@ -307,7 +304,7 @@ int liveupdate_flb_get_outgoing(struct liveupdate_flb *flb, void **objp)
 #ifdef CONFIG_LIVEUPDATE_FLB_HAS_PUT_OUTGOING
 	if (unlikely(!flb || !objp || !try_get(&outgoing->count.refs)))
 #else
-	/* Takes no reference, so the object is not followed before its file is. */
+	/* Takes no reference: the caller has a preserved file, which keeps the object. */
 	if (unlikely(!flb || !objp || !atomic_read_acquire(&outgoing->count.refs)))
 #endif
 		return luo_flb_get_outgoing_slowpath(flb, objp);

@@ -6,6 +6,7 @@
 //!   NOT_RETRIEVED ──claim──▶ RETRIEVING ──retrieved──▶ RETRIEVED ──finished──▶ FINISHED
 //!        ▲                      │
 //!        └──────────────────────┴── failed ──▶ errno
+//!   NOT_RETRIEVED ──drop_file──▶ errno     the last file could not retrieve
 //! ```
 //!
 //! The count that the array says, below 2^31 in 64 bits, means so many files, and `NOT_RETRIEVED`.
@@ -31,7 +32,8 @@ pub(crate) const FINISHED: i32 = 3;
 /// What follows when a file is finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileFinished {
-    /// Other files are not finished, or there is nothing to finish with them.
+    /// Other files are not finished; or a task runs `retrieve`, and will see that no file is left;
+    /// or the entry has failed before.
     Held,
     /// It is the last, and the entry is not retrieved. It is not finished yet: try to retrieve.
     Last,
@@ -46,7 +48,8 @@ pub(crate) enum FileFinished {
 pub(crate) struct EntryState {
     /// The lower half of the count: the files that depend on the entry and are not finished.
     files: u32,
-    /// One of the above; or the negative errno of `retrieve`, which will not be called again.
+    /// One of the above; or a negative errno: `retrieve` has failed, or could not be called for the
+    /// last file. It is not called again.
     status: i32,
 }
 

@@ -6,7 +6,7 @@
 //! encoding of its own (see [`refs`](crate::refs)); and `private.users`, to note which entry came
 //! for the FLB. It does not use `private.list`, as it has its own lists, which do not follow a
 //! pointer to an FLB that may be gone; nor `finished` and what tells of `retrieve`, which the entry
-//! does.
+//! does. So what the header says of `count`, `users` and `list` does not hold here.
 
 use super::{errno, log, EDEADLK};
 use crate::{
@@ -42,9 +42,9 @@ pub(crate) enum Direction {
 /// - while it is registered;
 /// - from `preserve` to `unpreserve`, and from `retrieve` to `finish`, registered or not.
 ///
-/// That is the contract with clients, see `Documentation/flb.rst`: an FLB is not freed before its
-/// owner is. The owner is pinned for the last item, but for a module whose init fails: that is
-/// freed all the same.
+/// That is the contract with clients, see `Documentation/flb.rst` in this directory: an FLB is not
+/// freed before its owner is. The owner is pinned for the last item. That does not help a module
+/// whose init fails: it must unregister and put before it returns.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Flb(pub(super) NonNull<bindings::liveupdate_flb>);
 
@@ -202,9 +202,11 @@ impl FlbGuard {
     }
 
     /// Run `preserve`, or `retrieve` with the handle `data`, and store what it leaves, with the
-    /// reference to the owner. Nothing holds the object. It is there, for the caller to publish.
+    /// reference to the owner. Nothing holds the object yet: the caller publishes it then, before
+    /// it unlocks.
     #[inline(always)]
     pub(crate) fn begin(&self, data: u64, _: Pinned) -> Result {
+        debug_assert!(!self.refs().is_held());
         let callback = match self.direction {
             Direction::Outgoing => self.ops().preserve,
             Direction::Incoming => self.ops().retrieve,
@@ -218,6 +220,7 @@ impl FlbGuard {
             return Err(self.flb.error(result));
         }
         let state = self.flb.state(self.direction);
+        // INVARIANT: This is what the callback has left; the owner is pinned, as was handed in.
         // SAFETY: By the type invariants the fields are there. Others may read them meanwhile, each
         // by one instruction.
         unsafe {
@@ -237,6 +240,7 @@ impl FlbGuard {
             Released::Last => {}
         }
         let state = self.flb.state(self.direction);
+        // INVARIANT: Nothing holds the object any more.
         // SAFETY: By the type invariants the fields are there, and the lock is held.
         let (data, object) = unsafe {
             let stored = ((*state).data, (*state).obj);

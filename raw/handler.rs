@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `struct liveupdate_file_handler`, as far as FLBs are concerned: its `flb_list`.
+//! `struct liveupdate_file_handler`: its `flb_list`, and the state that the core links into it, with
+//! the FLBs of the handler.
 
 use super::Flb;
 use crate::{
@@ -72,8 +73,8 @@ pub(crate) struct Links {
 pub(crate) struct HandlerState {
     #[pin]
     node: Opaque<bindings::list_head>,
-    /// The preserved files of the handler, as references. The first and the last change under
-    /// `mutex`. `shim.c` knows where this is.
+    /// How many files of the handler are preserved. A file counts as a reference; the byte for
+    /// files is not used. The first and the last change under `mutex`. `shim.c` knows where this is.
     pub(crate) files: Refs,
     /// The handler, or null. Changes under the registry lock; what is attached to a handler stays
     /// so while `mutex` is held.
@@ -86,6 +87,9 @@ pub(crate) struct HandlerState {
     /// Change with `mutex` and the registry lock held, so that one of the two suffices to read.
     links: UnsafeCell<Links>,
 }
+
+// The kernel crate's mutex is C's, with nothing in it.
+static_assert!(size_of::<Mutex<()>>() == size_of::<bindings::mutex>());
 
 // SAFETY: The node is written under the registry lock only.
 unsafe impl Send for HandlerState {}

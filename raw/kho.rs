@@ -54,7 +54,7 @@ impl Preserved {
         let array = unsafe { bindings::kho_alloc_preserve(Self::PAGES * PAGE_SIZE) };
         // INVARIANT: The pages have just been allocated.
         let mut array = Self(NonNull::new(from_err_ptr(array)?.cast()).ok_or(ENOMEM)?);
-        // There are no entries.
+        // Write a header that says: no entries.
         array.writer();
         Ok(array)
     }
@@ -217,4 +217,5 @@ static_assert!(size_of::<IncomingEntry>() == size_of::<Entry>());
 static_assert!(align_of::<IncomingEntry>() == align_of::<Entry>());
 static_assert!(offset_of!(IncomingEntry, data) == offset_of!(Entry, data));
 static_assert!(offset_of!(IncomingEntry, state) == offset_of!(Entry, files));
+static_assert!(Preserved::PAGES <= flb_array::MAX_PAGES);
 static_assert!(flb_array::MAX_PAGES == bindings::LUO_FLB_SHIM_MAX_PAGES as usize);

@@ -384,9 +384,22 @@ mod suite {
         assert_eq!(b.get(0), err(ENODATA));
         memory.taken();
         let used = memory.is_free();
+        // Others are told without a look at their names.
+        let empty = b.core.incoming.is_empty();
         b.core.incoming.complete();
-        assert!(!used);
+        assert!(!used && empty);
         assert!(memory.is_free());
+        assert_eq!(b.get(0), err(ENODATA));
+        Ok(())
+    }
+
+    #[test]
+    fn d11_empty_array_is_given_back_when_nobody_has_asked() -> Result {
+        let (b, memory) = handed_over(&Block::new()?, 1)?;
+        b.core.incoming.complete();
+        let free = memory.is_free();
+        memory.taken();
+        assert!(free);
         assert_eq!(b.get(0), err(ENODATA));
         Ok(())
     }

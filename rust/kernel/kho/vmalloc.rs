@@ -69,6 +69,7 @@ const _: () = {
 fn pages<T: Content>(len: u64) -> Result<u32> {
     const { assert!(align_of::<T>() <= PAGE_SIZE, "wants more than a page") };
     const { assert!(size_of::<T>() != 0, "has no size") };
+    const { assert!(!core::mem::needs_drop::<T>(), "is not plain") };
     let len = usize::try_from(len).map_err(|_| E2BIG)?;
     let bytes = len.checked_mul(size_of::<T>()).ok_or(E2BIG)?;
     match bytes.div_ceil(PAGE_SIZE) {

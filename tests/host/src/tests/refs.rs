@@ -23,7 +23,7 @@ const OPERATIONS: [Operation; 8] = [
     Operation::TryGet,
     Operation::PutNotLast,
     Operation::Hold,
-    Operation::Release(Holder::Handler),
+    Operation::Release(Holder::Files),
     Operation::Release(Holder::Reference),
     Operation::Publish(true, 0),
     Operation::Publish(false, 1),
@@ -88,7 +88,7 @@ impl Model {
 
     fn release(&mut self, holder: Holder) -> Returned {
         let count = match holder {
-            Holder::Handler => &mut self.handlers,
+            Holder::Files => &mut self.handlers,
             Holder::Reference => &mut self.references,
         };
         Returned::Released(match count.checked_sub(1) {
@@ -192,7 +192,7 @@ fn stops_at_the_most_holders() {
     assert_eq!(refs.try_get(), Taken::Saturated);
     assert_eq!((refs.handlers(), refs.references()), (127, 0xff_ffff));
     // Neither takes the place of the other.
-    assert_eq!(refs.release(Holder::Handler), Released::Held);
+    assert_eq!(refs.release(Holder::Files), Released::Held);
     assert_eq!(refs.try_get(), Taken::Saturated);
     assert!(refs.put_not_last());
     assert_eq!(

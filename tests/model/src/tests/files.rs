@@ -146,7 +146,7 @@ impl Shared {
         match files.release(Holder::Reference) {
             Released::Held => {}
             Released::Underflow => panic!("unpreserved, but not preserved"),
-            Released::Last => self.release(Holder::Handler),
+            Released::Last => self.release(Holder::Files),
         }
     }
 

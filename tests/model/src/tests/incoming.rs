@@ -11,7 +11,7 @@ use crate::{
     state::{EntryState, FileFinished, FINISHED, RETRIEVED, RETRIEVING},
     word::Count,
 };
-use loom::sync::Mutex;
+use loom::sync::{Mutex, MutexGuard};
 use std::{cell::RefCell, rc::Rc};
 
 /// What `retrieve` returns when it fails.
@@ -61,13 +61,12 @@ impl Entry {
     }
 }
 
-/// What `HandedOver` is in the kernel.
-struct HandedOver {
+/// What `Array` is in the kernel.
+struct Array {
     /// What is at the address, until it is received.
     came: Option<Vec<Entry>>,
-    array: Option<Vec<Entry>>,
+    entries: Option<Vec<Entry>>,
     unfinished: usize,
-    booted: bool,
     /// What was freed.
     freed: Option<Vec<Entry>>,
 }
@@ -75,7 +74,7 @@ struct HandedOver {
 /// What was handed over, and two FLBs.
 struct Incoming {
     left: Count,
-    handed_over: Mutex<HandedOver>,
+    array: Mutex<Array>,
     flbs: [Flb; 2],
     /// The entry that has the name of each.
     names: [usize; 2],
@@ -95,11 +94,10 @@ impl Incoming {
         };
         Self {
             left: Count::new(1).begin(),
-            handed_over: Mutex::new(HandedOver {
+            array: Mutex::new(Array {
                 came: Some(files.iter().map(entry).collect()),
-                array: None,
+                entries: None,
                 unfinished: 0,
-                booted: false,
                 freed: None,
             }),
             flbs: [Flb::new(), Flb::new()],
@@ -112,38 +110,37 @@ impl Incoming {
 
     /// Do as `Incoming::complete`.
     fn complete(&self) {
-        let mut handed_over = self.handed_over.lock().unwrap();
-        handed_over.booted = true;
-        self.free_finished(&mut handed_over);
+        self.free_finished(&mut self.received());
     }
 
     /// Do as `Incoming::free_finished`.
-    fn free_finished(&self, handed_over: &mut HandedOver) {
-        if handed_over.unfinished != 0 || handed_over.array.is_none() {
+    fn free_finished(&self, array: &mut Array) {
+        if array.unfinished != 0 || array.entries.is_none() {
             return;
         }
         self.left.store_release(0);
-        if handed_over.booted {
-            let before = std::mem::replace(&mut handed_over.freed, handed_over.array.take());
-            assert!(before.is_none(), "freed twice");
-        }
+        let before = std::mem::replace(&mut array.freed, array.entries.take());
+        assert!(before.is_none(), "freed twice");
     }
 
-    /// Do as `Incoming::entry`, `Incoming::entries` and `Incoming::receive`.
-    fn entry<'a>(
-        &self,
-        handed_over: &'a mut HandedOver,
-        flb: usize,
-    ) -> Result<&'a mut Entry, NotGot> {
-        if self.left.load_acquire() != 0 && handed_over.array.is_none() {
-            let array = handed_over.came.take().expect("received twice");
-            handed_over.unfinished = array.len();
-            handed_over.array = Some(array);
-            self.free_finished(handed_over);
+    /// Do as `Incoming::received` and `Incoming::receive`.
+    fn received(&self) -> MutexGuard<'_, Array> {
+        let mut array = self.array.lock().unwrap();
+        if let Some(entries) = array.came.take() {
+            array.unfinished = entries.len();
+            if entries.is_empty() {
+                self.left.store_release(0);
+            }
+            array.entries = Some(entries);
         }
-        match &mut handed_over.array {
-            Some(array) if self.left.load_acquire() != 0 => {
-                array.get_mut(self.names[flb]).ok_or(NotGot::NoEntry)
+        array
+    }
+
+    /// Do as `Array::find` and `Array::claimed`.
+    fn entry<'a>(&self, array: &'a mut Array, flb: usize) -> Result<&'a mut Entry, NotGot> {
+        match &mut array.entries {
+            Some(entries) if array.unfinished != 0 => {
+                entries.get_mut(self.names[flb]).ok_or(NotGot::NoEntry)
             }
             _ => Err(NotGot::NoArray),
         }
@@ -168,14 +165,14 @@ impl Incoming {
 
     /// Do as `Incoming::retrieve`.
     fn retrieve(&self, flb: usize, guard: &mut FlbGuard<'_>) -> Result<(), NotGot> {
-        let mut handed_over = self.handed_over.lock().unwrap();
-        let entry = self.entry(&mut handed_over, flb)?;
+        let mut array = self.received();
+        let entry = self.entry(&mut array, flb)?;
         entry.state().claim().map_err(NotGot::Status)?;
         assert_eq!(entry.data, DATA, "the handle");
-        drop(handed_over);
+        drop(array);
         let retrieved = self.run_retrieve(flb);
-        let mut handed_over = self.handed_over.lock().unwrap();
-        let entry = self.entry(&mut handed_over, flb).expect("what is claimed");
+        let mut array = self.received();
+        let entry = self.entry(&mut array, flb).expect("what is claimed");
         match retrieved {
             Ok(object) => guard.begin(object, || {
                 entry.data = flb as u64;
@@ -201,16 +198,16 @@ impl Incoming {
         if self.left.load_acquire() == 0 {
             return;
         }
-        if self.finish_entry(flb, None) != FileFinished::Last {
+        if self.finish_one(flb, None) != FileFinished::Last {
             return;
         }
-        // `Incoming::finish_last_file`
+        // `LuoFlb::retrieve_and_finish_one`
         for again in [true, false] {
             let retrieved = self.get(flb);
             let busy = matches!(retrieved, Err(NotGot::Status(RETRIEVING | RETRIEVED)));
             let error = retrieved.err().filter(|_| !again || !busy);
             let errno = error.map(|_| if busy { BUSY } else { ERRNO });
-            if self.finish_entry(flb, errno) == FileFinished::Last {
+            if self.finish_one(flb, errno) == FileFinished::Last {
                 continue;
             }
             if retrieved.is_ok() {
@@ -220,16 +217,16 @@ impl Incoming {
         }
     }
 
-    /// Do as `LuoFlb::finish_entry`.
-    fn finish_entry(&self, flb: usize, errno: Option<i32>) -> FileFinished {
-        let mut handed_over = self.handed_over.lock().unwrap();
-        let entry = self.entry(&mut handed_over, flb);
+    /// Do as `LuoFlb::finish_one`.
+    fn finish_one(&self, flb: usize, errno: Option<i32>) -> FileFinished {
+        let mut array = self.received();
+        let entry = self.entry(&mut array, flb);
         let entry = entry.expect("the entry of a file that is not finished");
         let finished = entry.state().drop_file(errno);
         let live = (finished == FileFinished::Release).then(|| entry.flb());
-        drop(handed_over);
+        drop(array);
         if let Some(live) = live {
-            self.release(live, Holder::Handler);
+            self.release(live, Holder::Files);
         }
         finished
     }
@@ -239,11 +236,11 @@ impl Incoming {
         self.flbs[flb].lock().release(holder, |object| {
             let callback = Callback::Finish(flb, object);
             self.callbacks.borrow_mut().push(callback);
-            let mut handed_over = self.handed_over.lock().unwrap();
-            let entry = self.entry(&mut handed_over, flb);
+            let mut array = self.received();
+            let entry = self.entry(&mut array, flb);
             entry.expect("what was retrieved").state().finished();
-            handed_over.unfinished -= 1;
-            self.free_finished(&mut handed_over);
+            array.unfinished -= 1;
+            self.free_finished(&mut array);
         });
     }
 
@@ -268,9 +265,9 @@ impl Incoming {
     /// Check that nobody holds anything, and return the callbacks that have run.
     fn ended(&self) -> Vec<Callback> {
         assert!(self.flbs.iter().all(|flb| !flb.refs().is_held()), "holders");
-        let mut handed_over = self.handed_over.lock().unwrap();
-        let HandedOver { array, freed, .. } = &mut *handed_over;
-        for entry in [array, freed].into_iter().flatten().flatten() {
+        let mut array = self.received();
+        let Array { entries, freed, .. } = &mut *array;
+        for entry in [entries, freed].into_iter().flatten().flatten() {
             let status = entry.state().status();
             let failed = ERRNO;
             assert!(status == FINISHED || status == failed, "{status:?}");
@@ -280,8 +277,8 @@ impl Incoming {
 
     /// What was freed, in entries.
     fn freed(&self) -> Option<usize> {
-        let handed_over = self.handed_over.lock().unwrap();
-        handed_over.freed.as_ref().map(Vec::len)
+        let array = self.received();
+        array.freed.as_ref().map(Vec::len)
     }
 
     /// Check that all entries were retrieved once and finished once, and that the memory is free.
@@ -330,7 +327,6 @@ fn last_file_and_users_of_two_flbs() {
             task(&incoming, |incoming| user(incoming, 0)),
             task(&incoming, |incoming| user(incoming, 1)),
         ]);
-        incoming.complete();
         incoming.check_finished();
     });
 }
@@ -344,7 +340,6 @@ fn last_file_and_two_users() {
             task(&incoming, |incoming| user(incoming, 0)),
             task(&incoming, |incoming| user(incoming, 0)),
         ]);
-        incoming.complete();
         incoming.check_finished();
     });
 }
@@ -358,7 +353,6 @@ fn two_files_and_user() {
             task(&incoming, |incoming| incoming.finish_file(1)),
             task(&incoming, |incoming| user(incoming, 0)),
         ]);
-        incoming.complete();
         incoming.check_finished();
     });
 }
@@ -376,7 +370,6 @@ fn last_put_last_file_and_user() {
             task(&incoming, |incoming| incoming.finish_file(0)),
             task(&incoming, |incoming| user(incoming, 0)),
         ]);
-        incoming.complete();
         incoming.check_finished();
     });
 }
@@ -398,7 +391,6 @@ fn failure(again: bool) {
                 let _ = incoming.user(1);
             }),
         ]);
-        incoming.complete();
         match *incoming.ended() {
             [Callback::Retrieve(_, Err(ERRNO))] => {
                 let failed = Err(NotGot::Status(ERRNO));
