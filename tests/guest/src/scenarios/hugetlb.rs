@@ -642,7 +642,7 @@ pub const SIZES: Scenario = scenario(
     &[hop(ALL_SIZES, sizes_0), hop("", sizes_1)],
 );
 
-const ALL_SIZES: &str = "hugepagesz=64K hugepages=32 hugepagesz=2M hugepages=16 \
+const ALL_SIZES: &str = "flb.memory=3G hugepagesz=64K hugepages=32 hugepagesz=2M hugepages=16 \
     hugepagesz=32M hugepages=4";
 
 /// A size, how many pages are asked for, and a file of three.
