@@ -15,9 +15,11 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[2]
 CACHE, RUN, NAME = Path(os.environ["CACHE"]), Path(os.environ["FLB_RUN"]), os.environ["NAME"]
 COPY = CACHE / "mutate"
-HOST = ("abi/", "refs.rs", "state.rs")
+HOST = ("abi/", "hugetlb/", "refs.rs", "state.rs")
 MODEL = ("refs.rs", "state.rs")
 SINGLE = ("ffi.rs", "shim.c")
+# No part of the core.
+OTHERS = ("hugetlb/",)
 # Seconds, for a mistake without end.
 LIMIT = "300"
 # What a kernel's log must not have, and where a case ends in it.
@@ -206,7 +208,7 @@ def main():
     ignore = shutil.ignore_patterns(".git", "target")
     shutil.copytree(TOP, COPY, ignore=ignore, copy_function=shutil.copy)
     one_by_one(left(chosen, HOST), cargo, "luo-flb-host-tests")
-    together([m for m in left(chosen) if m.file not in SINGLE])
+    together([m for m in left(chosen) if not m.file.startswith(SINGLE + OTHERS)])
     one_by_one(left(chosen, SINGLE), suites, "luo_flb*", kernel=True)
     one_by_one(left(chosen, MODEL), cargo, "luo-flb-model")
     if os.environ["KEXEC"]:
