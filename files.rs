@@ -224,7 +224,7 @@ impl LuoFlb {
 
     #[inline(never)]
     fn attach(&self, handler: Handler, registered: bool) -> Result<HandlerGuard> {
-        // In a callback of the handler: do not wait for a task that unregisters it and waits for us.
+        // In a callback of the handler: do not wait for who unregisters it and waits for us.
         let state = handler.state();
         if state.is_some_and(|state| HandlerGuard::lock(state).is_none()) {
             return Err(errno(EDEADLK));

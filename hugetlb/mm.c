@@ -51,7 +51,7 @@ void luo_hugetlb_count(struct hstate *h, int nid, long pages, long surplus)
 	totalram_pages_add(pages * (long)pages_per_huge_page(h));
 }
 
-/* A page that was counted on one node has come on another, or the same. KHO has counted its memory. */
+/* A page has come that was counted, maybe on another node. KHO has counted its memory as well. */
 void luo_hugetlb_arrived(struct hstate *h, int counted, int nid)
 {
 	guard(spinlock_irq)(&hugetlb_lock);

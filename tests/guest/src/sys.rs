@@ -4,8 +4,8 @@
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 fn check(ret: i64) -> io::Result<i64> {
