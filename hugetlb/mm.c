@@ -36,7 +36,7 @@ unsigned long luo_hugetlb_memory(void)
 }
 
 /*
- * Count pages as allocated that the pool has not seen yet, or never will, with how many are surplus.
+ * Count pages as allocated that the pool has not seen yet, or never will, and how many are surplus.
  * Whoever subtracts the pools from the memory must find them in both.
  */
 void luo_hugetlb_count(struct hstate *h, int nid, long pages, long surplus)
