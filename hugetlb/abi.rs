@@ -83,8 +83,8 @@ impl Pools {
         &self.rows[..used]
     }
 
-    /// Whether these are counts that can be, on a machine with so many small pages. The nodes may be
-    /// others in this kernel.
+    /// Whether these are counts that can be, on a machine with so many small pages. The nodes may
+    /// be others in this kernel.
     pub(crate) fn are_sound(&self, memory: u64) -> bool {
         let rows = self.rows();
         let mut left = [memory; 2];
@@ -170,8 +170,8 @@ impl Run {
     }
 }
 
-/// Whether these are runs in the order of a file that has so many pages of so many bytes, a power of
-/// two; of at most so many pages that are there, and so many that are reserved.
+/// Whether these are runs in the order of a file that has so many pages of so many bytes, a power
+/// of two; of at most so many pages that are there, and so many that are reserved.
 pub(crate) fn are_sound(runs: &[Run], len: u64, bytes: u64, there: u64, reserved: u64) -> bool {
     let mut left = [there, reserved];
     let mut end = 0;

@@ -360,8 +360,8 @@ impl NewFile {
             return Err(EINVAL);
         }
         let (file, folio) = (self.file.as_ptr(), page.folio.as_ptr());
-        // SAFETY: The file is new. The page is ours alone, as KHO has restored it, of this size, and
-        // given away by this.
+        // SAFETY: The file is new. The page is ours alone, as KHO has restored it, of this size,
+        // and given away by this.
         to_result(unsafe { bindings::luo_hugetlb_add_folio(file, index as c_ulong, folio) })
     }
 
@@ -454,8 +454,8 @@ extern "C" fn luo_hugetlb_count_all() {
     boot::count_all();
 }
 
-/// Allocates a gigantic page at boot, unless those that come are enough. `mm/hugetlb.c` looks at the
-/// numbers again after each.
+/// Allocates a gigantic page at boot, unless those that come are enough. `mm/hugetlb.c` looks at
+/// the numbers again after each.
 ///
 /// # Safety
 ///
