@@ -61,8 +61,8 @@
 //! ```
 //!
 //! The core takes one of the two locks of an FLB at a time. A callback may take those of another
-//! FLB. `preserve` and `unpreserve` may get and put the incoming object of their own FLB; `retrieve`
-//! and `finish` must not get or put the outgoing one.
+//! FLB. `preserve` and `unpreserve` may get and put the incoming object of their own FLB;
+//! `retrieve` and `finish` must not get or put the outgoing one.
 //!
 //! Callbacks must not register or unregister: that may wait for `luo_register_rwlock`, whose holder
 //! may wait for them. From a callback of the same handler it is refused.

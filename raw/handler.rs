@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `struct liveupdate_file_handler`: its `flb_list`, and the state that the core links into it, with
-//! the FLBs of the handler.
+//! `struct liveupdate_file_handler`: its `flb_list`, and the state that the core links into it,
+//! with the FLBs of the handler.
 
 use super::Flb;
 use crate::{
@@ -74,7 +74,8 @@ pub(crate) struct HandlerState {
     #[pin]
     node: Opaque<bindings::list_head>,
     /// How many files of the handler are preserved. A file counts as a reference; the byte for
-    /// files is not used. The first and the last change under `mutex`. `shim.c` knows where this is.
+    /// files is not used. The first and the last change under `mutex`. `shim.c` knows where this
+    /// is.
     pub(crate) files: Refs,
     /// The handler, or null. Changes under the registry lock; what is attached to a handler stays
     /// so while `mutex` is held.

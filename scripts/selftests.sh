@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# selftests.sh TREE: build the tree's own tools/testing/selftests/liveupdate and, where they are, some
-# of selftests/mm for huge pages, unmodified, static, against its own headers, to $CACHE/selftests/NAME; NAME-ARCH for another ARCH than x86_64.
+# selftests.sh TREE: build the tree's own tools/testing/selftests/liveupdate and, where they are,
+# some of selftests/mm for huge pages, unmodified, static, against its own headers, to
+# $CACHE/selftests/NAME; NAME-ARCH for another ARCH than x86_64.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"

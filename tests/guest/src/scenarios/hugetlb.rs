@@ -543,8 +543,8 @@ fn gigantic_1(_: &mut Run) -> io::Result<Vec<Session>> {
     Ok(Vec::new())
 }
 
-/// The FLB's place in the block of the orchestrator: behind those of the tree's own client, which are
-/// registered with each handler.
+/// The FLB's place in the block of the orchestrator: behind those of the tree's own client, which
+/// are registered with each handler.
 const ENTRY: u64 = 3;
 /// Where the number of pages of the first row is.
 const FIRST_COUNT: u64 = 16;
