@@ -125,7 +125,7 @@ new_stamp() {
 # old_stamp: of the tree; never anything outside of it.
 old_stamp() {
 	{ grep -sE '^([0-9a-f]{64}|block[^ ]*)  [^/]' "$STAMP" || true; } |
-		sed -E '\#[ /]\.\.(/|$)#d' | in_kernel
+		sed -E '\#  (.*/)?\.\.(/|$)#d' | in_kernel
 }
 
 # here: a stamp of what is in the tree now, of all that we place.
