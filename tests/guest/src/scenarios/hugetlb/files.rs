@@ -7,7 +7,7 @@ use crate::liveupdate::{LiveUpdate, Session};
 use crate::run::{finish, Run, Scenario};
 use crate::scenarios::{hop, scenario};
 use crate::sys::{self, Mapping};
-use crate::{kexec, report, selftest};
+use crate::{kexec, memory, report, selftest};
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::PermissionsExt;
@@ -48,12 +48,16 @@ pub(super) fn file_0(_: &mut Run) -> io::Result<Vec<Session>> {
 pub(super) fn file_1(_: &mut Run) -> io::Result<Vec<Session>> {
     let luo = LiveUpdate::open()?;
     expect("at first", MIB2, pool(16, 12, 0, 0))?;
+    let memory = memory::info("MemTotal:")?;
     let session = luo.retrieve("file")?;
     let mut files = restore(&session, &[FOUR, EMPTY])?;
     report::equal("position", 12345, files[0].stream_position()?);
     report::equal("seals", SEALS, sys::seals(&files[0], 0)?);
     report::equal("mode", 0o100640, files[0].metadata()?.permissions().mode());
     expect("retrieved", MIB2, pool(16, 12, 0, 0))?;
+    // Pages were counted at boot; what described them was not.
+    let more = memory::info("MemTotal:")?.saturating_sub(memory);
+    report::holds("no page is counted twice", more < MIB2.bytes());
     finish("file", session);
     expect("finished", MIB2, pool(16, 12, 0, 0))?;
     let again = luo.create("again")?;
