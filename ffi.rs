@@ -17,7 +17,6 @@ use crate::{
         Direction::{self, Incoming, Outgoing},
         Flb, Handler, ENODATA, EOPNOTSUPP,
     },
-    refs::Holder,
 };
 use core::ffi::{c_int, c_void};
 use kernel::{error::to_result, prelude::*};
@@ -163,7 +162,7 @@ exports! {
         let flb = unsafe { Flb::from_raw(flb) };
         let flb = flb.filter(|flb| flb.refs(direction).is_held() || raw::liveupdate_enabled());
         if let Some(flb) = flb {
-            LUO_FLB.put(flb, direction, Holder::Reference);
+            LUO_FLB.put(flb, direction, None);
         }
     }
 
@@ -211,6 +210,15 @@ exports! {
     /// See [`RegistryGuard::serialize`](crate::lock::RegistryGuard::serialize).
     fn luo_flb_serialize() {
         LUO_FLB.registry.lock().serialize();
+    }
+}
+
+#[cfg(CONFIG_LIVEUPDATE_FLB_DEBUGFS)]
+exports! {
+    /// See [`debugfs::create`](crate::debugfs::create). Called by an initcall.
+    #[link_section = ".init.text"]
+    fn luo_flb_debugfs_init() -> c_int {
+        to_errno(crate::debugfs::create(&LUO_FLB))
     }
 }
 

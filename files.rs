@@ -22,7 +22,9 @@ use crate::{
     incoming::{self, Incoming},
     lock::{ByRegistry, RegisterRead},
     outgoing,
-    raw::{self, errno, Dependency, Direction, Flb, FlbGuard, Handler, HandlerGuard, EDEADLK},
+    raw::{
+        self, errno, trace, Dependency, Direction, Flb, FlbGuard, Handler, HandlerGuard, EDEADLK,
+    },
     refs::{Holder, Released, Taken},
     registry::Registry,
     state::FileFinished,
@@ -52,15 +54,20 @@ impl LuoFlb {
     /// [`EBUSY`] while files of the handler are preserved; [`ENOSPC`] if there is no room for one
     /// more FLB; [`ENOMEM`]; or as for [`LuoFlb::lock_or_attach`].
     pub(crate) fn register(&self, handler: Handler, flb: Flb) -> Result {
-        let name = flb.name()?;
-        let mut guard = self.lock_or_attach(handler, true)?;
-        self.registry.lock().add(&mut guard, name, flb)
+        let registered = flb.name().and_then(|name| {
+            let mut guard = self.lock_or_attach(handler, true)?;
+            self.registry.lock().add(&mut guard, name, flb)
+        });
+        trace::register(handler, flb, registered);
+        registered
     }
 
     /// Undo [`LuoFlb::register`], at once or when the last preserved file of the handler is
     /// released. May sleep.
     pub(crate) fn unregister(&self, handler: Handler, flb: Flb) {
-        if let Err(error) = self.leave(handler, Some(flb)) {
+        let left = self.leave(handler, Some(flb));
+        trace::unregister(handler, flb, left);
+        if let Err(error) = left {
             let what = match error == EBUSY {
                 true => c"unregistered with the last preserved file",
                 false => c"not unregistered",
@@ -116,8 +123,8 @@ impl LuoFlb {
         }
         let flbs = &guard.links().flbs;
         for (index, dependency) in flbs.iter().enumerate() {
-            if let Err(error) = outgoing::preserve(dependency.flb) {
-                self.unpreserve_all(flbs.get(..index).unwrap_or_default());
+            if let Err(error) = outgoing::preserve(dependency.flb, handler) {
+                self.unpreserve_all(handler, flbs.get(..index).unwrap_or_default());
                 return Err(error);
             }
         }
@@ -138,7 +145,7 @@ impl LuoFlb {
             Released::Underflow => return handler.log(c"file released, but not preserved", 0),
             Released::Last => {}
         }
-        self.unpreserve_all(&guard.links().flbs);
+        self.unpreserve_all(handler, &guard.links().flbs);
         // INVARIANT: The handler holds no FLB.
         if guard.links().leaving {
             self.registry.lock().unlink(handler, &mut guard);
@@ -156,22 +163,22 @@ impl LuoFlb {
             return;
         };
         for dependency in guard.links().flbs.iter().rev() {
-            if self.finish_one(dependency, None) == FileFinished::Last {
-                self.retrieve_and_finish_one(dependency);
+            if self.finish_one(handler, dependency, None) == FileFinished::Last {
+                self.retrieve_and_finish_one(handler, dependency);
             }
         }
     }
 
     /// The last file is finished before its object was retrieved: do that first.
-    fn retrieve_and_finish_one(&self, dependency: &Dependency) {
+    fn retrieve_and_finish_one(&self, handler: Handler, dependency: &Dependency) {
         let flb = dependency.flb;
         // EBUSY: another FLB of the name runs retrieve. If that fails, try once with this one.
         for again in [true, false] {
             let retrieved = self.incoming.get(flb);
             let error = retrieved.err().filter(|error| !again || *error != EBUSY);
-            match (self.finish_one(dependency, error), retrieved) {
+            match (self.finish_one(handler, dependency, error), retrieved) {
                 (FileFinished::Last, _) => continue,
-                (_, Ok(())) => self.put(flb, Direction::Incoming, Holder::Reference),
+                (_, Ok(())) => self.put(flb, Direction::Incoming, None),
                 (FileFinished::Failed, Err(error)) => incoming::log_failure(flb, error),
                 _ => {}
             }
@@ -181,22 +188,27 @@ impl LuoFlb {
 
     /// A file that depends on an FLB is finished, see [`Incoming::file_finished`]. Put the FLB that
     /// has retrieved the entry: it may be another one of the same name.
-    fn finish_one(&self, dependency: &Dependency, error: Option<Error>) -> FileFinished {
+    fn finish_one(
+        &self,
+        handler: Handler,
+        dependency: &Dependency,
+        error: Option<Error>,
+    ) -> FileFinished {
         let (finished, flb) = self.incoming.file_finished(dependency, error);
         if let Some(flb) = flb {
-            self.put(flb, Direction::Incoming, Holder::Files);
+            self.put(flb, Direction::Incoming, Some(handler));
         }
         finished
     }
 
-    /// Remove a holder of an object: a handler without files, or a reference. The last runs
-    /// `unpreserve` or `finish`. May sleep.
+    /// Remove a holder of an object: files, the last of which is one of `handler`, or a reference.
+    /// The last holder runs `unpreserve` or `finish`. May sleep.
     #[inline(never)]
-    pub(crate) fn put(&self, flb: Flb, direction: Direction, holder: Holder) {
+    pub(crate) fn put(&self, flb: Flb, direction: Direction, handler: Option<Handler>) {
         let Ok(guard) = FlbGuard::lock(flb, direction) else {
             return flb.log(c"put from its own callback", 0);
         };
-        guard.release(holder, || {
+        guard.release(handler, || {
             if direction == Direction::Incoming {
                 self.incoming.finished(flb);
             }
@@ -204,9 +216,9 @@ impl LuoFlb {
     }
 
     /// Unpreserve FLBs for a handler, in reverse order.
-    fn unpreserve_all(&self, flbs: &[Dependency]) {
+    fn unpreserve_all(&self, handler: Handler, flbs: &[Dependency]) {
         for dependency in flbs.iter().rev() {
-            self.put(dependency.flb, Direction::Outgoing, Holder::Files);
+            self.put(dependency.flb, Direction::Outgoing, Some(handler));
         }
     }
 

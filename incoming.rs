@@ -18,7 +18,7 @@
 #![forbid(unsafe_code)]
 
 use crate::{
-    abi::name::Name,
+    abi::{flb_array::Refusal, name::Name},
     lock::{ByRegistry, RegistryGuard},
     raw::{self, errno, Dependency, Direction, Flb, FlbGuard, IncomingEntry, Received, ENODATA},
     refs::Taken,
@@ -33,18 +33,21 @@ pub(crate) struct Incoming {
     /// One while something is left: an array that was not looked at, or is refused, or has entries
     /// that are not finished. Changes under the lock.
     left: Count,
-    array: ByRegistry<Array>,
+    pub(crate) array: ByRegistry<Array>,
 }
 
 /// The array, and what has become of it.
 #[repr(u8)] // With a tag of its own, so that it is told by one comparison.
-enum Array {
-    /// Nothing has come, or all is finished, and the memory given back.
+pub(crate) enum Array {
+    /// Nothing has come.
     None,
     /// It is at this physical address, not looked at yet.
     At(u64),
     /// It is refused.
-    Refused,
+    #[allow(dead_code)] // For debugfs.
+    Refused(Refusal),
+    /// All is finished, and the memory given back.
+    Finished,
     /// It is valid, and so many of its entries are not finished.
     Valid(Received, usize),
 }
@@ -56,7 +59,7 @@ impl Array {
     fn entries(&mut self) -> Result<&mut [IncomingEntry]> {
         match self {
             Self::Valid(array, 1..) => Ok(array.entries()),
-            Self::Refused => Err(EINVAL),
+            Self::Refused(_) => Err(EINVAL),
             _ => Err(errno(ENODATA)),
         }
     }
@@ -129,9 +132,9 @@ impl Incoming {
                 }
                 Array::Valid(array, count)
             }
-            Err((what, number)) => {
-                raw::log_refusal(what, number);
-                Array::Refused
+            Err(refusal) => {
+                raw::log_refusal(refusal);
+                Array::Refused(refusal)
             }
         };
     }
@@ -161,7 +164,7 @@ impl Incoming {
             return;
         }
         self.left.store_release(0);
-        if let Array::Valid(array, _) = replace(array, Array::None) {
+        if let Array::Valid(array, _) = replace(array, Array::Finished) {
             array.free();
         }
     }
@@ -197,7 +200,7 @@ impl Incoming {
             failed => Error::from_errno(failed),
         })?;
         let (begun, again) = match guard.pin() {
-            Ok(module) => (guard.begin(data, module), !raw::RETRIEVES_ONCE),
+            Ok(module) => (guard.begin(data, module, None), !raw::RETRIEVES_ONCE),
             Err(error) => (Err(error), true),
         };
         let mut array = self.array.lock();

@@ -45,6 +45,7 @@
 //! | `word` | an atomic word |
 //! | `raw` | the fields of C structures, C callbacks and KHO |
 //! | `abi` | the formats |
+//! | `debugfs` | what the core knows, for a person |
 //!
 //! # Locks
 //!
@@ -68,6 +69,8 @@
 //! may wait for them. From a callback of the same handler it is refused.
 
 mod abi;
+#[cfg(CONFIG_LIVEUPDATE_FLB_DEBUGFS)]
+mod debugfs;
 mod ffi;
 mod files;
 mod incoming;

@@ -5,25 +5,25 @@
 #![forbid(unsafe_code)]
 
 use crate::{
-    raw::{Direction::Outgoing, Flb, FlbGuard},
+    raw::{Direction::Outgoing, Flb, FlbGuard, Handler},
     refs::Taken,
 };
 use core::ffi::c_void;
 use kernel::prelude::*;
 
-/// The first file of a handler depends on `flb`. If nothing holds it, run `preserve`.
+/// The first file of `handler` depends on `flb`. If nothing holds it, run `preserve`.
 ///
 /// Errors: [`ENODEV`] if the owner is going away; [`EOVERFLOW`]; `EDEADLK` from its own callback;
 /// or what `preserve` returned.
 #[inline(always)]
-pub(crate) fn preserve(flb: Flb) -> Result {
+pub(crate) fn preserve(flb: Flb, handler: Handler) -> Result {
     let guard = FlbGuard::lock(flb, Outgoing)?;
     match guard.refs().hold() {
         Taken::Counted => return Ok(()),
         Taken::Saturated => return Err(EOVERFLOW),
         Taken::Zero => {}
     }
-    guard.begin(0, guard.pin()?)?;
+    guard.begin(0, guard.pin()?, Some(handler))?;
     guard.refs().publish(true, 0);
     Ok(())
 }

@@ -8,13 +8,17 @@
 mod flb;
 mod handler;
 mod kho;
+pub(crate) mod trace;
 
 pub(crate) use crate::bindings::{EDEADLK, ENODATA, EOPNOTSUPP};
 pub(crate) use flb::{Direction, Flb, FlbGuard};
 pub(crate) use handler::{Dependency, Handler, HandlerGuard, HandlerState};
 pub(crate) use kho::{IncomingEntry, Preserved, Received};
 
-use crate::{abi::name::Field, bindings};
+use crate::{
+    abi::{flb_array::Refusal, name::Field},
+    bindings,
+};
 use core::ffi::CStr;
 use kernel::{error::Error, str::CStrExt as _};
 
@@ -43,9 +47,9 @@ pub(crate) fn log(who: &Field, what: &CStr, number: i64) {
     unsafe { bindings::luo_flb_shim_log(who.as_ptr(), what.as_char_ptr(), number) };
 }
 
-/// Log why what the previous kernel handed over is refused; `number` shows it.
+/// Log why what the previous kernel handed over is refused.
 #[cold]
-pub(crate) fn log_refusal(what: &CStr, number: u64) {
+pub(crate) fn log_refusal((what, number): Refusal) {
     // SAFETY: The string is terminated.
     unsafe { bindings::luo_flb_shim_log_refusal(what.as_char_ptr(), number) };
 }

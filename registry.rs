@@ -12,7 +12,7 @@ use crate::{
     abi::name::Name,
     bindings,
     lock::RegistryGuard,
-    raw::{Dependency, Direction, Flb, Handler, HandlerGuard, HandlerState, Preserved},
+    raw::{trace, Dependency, Direction, Flb, Handler, HandlerGuard, HandlerState, Preserved},
 };
 use core::{mem::take, ptr};
 use kernel::prelude::*;
@@ -25,7 +25,7 @@ pub(crate) struct Registry {
     /// The head of their list. A state whose handler is gone is used again.
     handlers: Option<&'static HandlerState>,
     /// How many FLBs are registered.
-    flbs: usize,
+    pub(crate) flbs: usize,
     /// The FLB array for the next kernel.
     pub(crate) array: Option<Preserved>,
 }
@@ -39,7 +39,7 @@ impl Registry {
         }
     }
 
-    fn handlers(&self) -> impl Iterator<Item = &'static HandlerState> {
+    pub(crate) fn handlers(&self) -> impl Iterator<Item = &'static HandlerState> {
         core::iter::successors(self.handlers, |state| state.next)
     }
 }
@@ -67,7 +67,7 @@ impl RegistryGuard<'_, Registry> {
     }
 
     /// A registration of which this is true.
-    fn find(&self, is_it: impl Fn(&Dependency) -> bool) -> Option<&Dependency> {
+    pub(crate) fn find(&self, is_it: impl Fn(&Dependency) -> bool) -> Option<&Dependency> {
         let mut handlers = self.handlers();
         handlers.find_map(|state| state.links(self).flbs.iter().find(|flb| is_it(flb)))
     }
@@ -161,12 +161,13 @@ impl RegistryGuard<'_, Registry> {
             }
             for Dependency { name, flb, .. } in &state.links(self).flbs {
                 // Files hold the FLB, so it is valid. If several handlers do, it may have an entry.
+                trace::serialize(name.field(), flb.data(Direction::Outgoing), files);
                 let handlers = flb.refs(Direction::Outgoing).handlers();
                 if handlers > 1 && writer.add_files(name, files) {
                     continue;
                 }
                 // Neither can be: the handler holds each, and there is room for MAX_FLBS.
-                if handlers == 0 || !writer.push(name, flb.data(), files) {
+                if handlers == 0 || !writer.push(name, flb.data(Direction::Outgoing), files) {
                     flb.log(c"not handed over", files.into());
                 }
             }

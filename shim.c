@@ -28,6 +28,10 @@
 #include "../luo_internal.h"
 #include "shim.h"
 
+#define CREATE_TRACE_POINTS
+#define CREATE_RUST_TRACE_POINTS
+#include "trace.h"
+
 /* Into so many classes FLBs fall for lockdep, in a direction. */
 #define LUO_FLB_SHIM_CLASSES	1024
 
@@ -119,6 +123,12 @@ bool luo_flb_shim_module_get(struct module *owner)
 void luo_flb_shim_module_put(struct module *owner)
 {
 	module_put(owner);
+}
+
+/* The name of a module, or of what is not in one. */
+const char *luo_flb_shim_owner(struct module *owner)
+{
+	return module_name(owner);
 }
 
 /* Makes @node the only one in @list; or @list empty, if it is @node. */
@@ -234,6 +244,10 @@ static int __init luo_flb_shim_complete(void)
 }
 core_initcall(luo_flb_shim_complete);
 
+#ifdef CONFIG_LIVEUPDATE_FLB_DEBUGFS
+late_initcall(luo_flb_debugfs_init);
+#endif
+
 /* What is wrong with @who, whose field need not be terminated; @number tells more. */
 void luo_flb_shim_log(const char *who, const char *what, s64 number)
 {
@@ -243,6 +257,7 @@ void luo_flb_shim_log(const char *who, const char *what, s64 number)
 /* Why what was handed over is refused; @number may be a count or an address. */
 void luo_flb_shim_log_refusal(const char *what, u64 number)
 {
+	trace_luo_flb_refuse(what, number);
 	pr_err("handover refused: %s (%llu, %#llx)\n", what, number, number);
 }
 

@@ -32,6 +32,7 @@ bool luo_flb_shim_handler_registered(struct liveupdate_file_handler *fh);
 void luo_flb_shim_assert_register_write(void);
 bool luo_flb_shim_module_get(struct module *owner);
 void luo_flb_shim_module_put(struct module *owner);
+const char *luo_flb_shim_owner(struct module *owner);
 void luo_flb_shim_set_list(struct list_head *list, struct list_head *node);
 void *luo_flb_shim_receive(u64 address, size_t *size, bool *restored);
 void luo_flb_shim_free(void *array, bool restored);
@@ -44,6 +45,7 @@ void luo_flb_shim_log(const char *who, const char *what, s64 number);
 
 /* In Rust. */
 void luo_flb_complete(void);
+int luo_flb_debugfs_init(void);
 int luo_flb_preserve_first(struct liveupdate_file_handler *fh);
 void luo_flb_unpreserve_last(struct liveupdate_file_handler *fh);
 int luo_flb_get_incoming_slowpath(struct liveupdate_flb *flb, void **objp);

@@ -61,6 +61,12 @@ impl EntryState {
         self.status
     }
 
+    /// How many files are not finished.
+    #[allow(dead_code)] // For debugfs and the tests.
+    pub(crate) fn files(&self) -> u32 {
+        self.files
+    }
+
     /// Claim the entry in order to run `retrieve`; otherwise its status.
     pub(crate) fn claim(&mut self) -> Result<(), i32> {
         if self.status != NOT_RETRIEVED {

@@ -8,7 +8,7 @@
 //! pointer to an FLB that may be gone; nor `finished` and what tells of `retrieve`, which the entry
 //! does. So what the header says of `count`, `users` and `list` does not hold here.
 
-use super::{errno, log, EDEADLK};
+use super::{errno, log, trace::Started, Handler, EDEADLK};
 use crate::{
     abi::name::{Field, Name},
     bindings,
@@ -145,11 +145,20 @@ impl Flb {
         unsafe { addr_of!((*self.state(direction)).obj).read_volatile() }
     }
 
-    /// The handle for the next kernel, for a task that knows that the FLB is held.
+    /// The handle for the next kernel, or of the previous one, for a task that knows that the FLB
+    /// is held; for others what it was a moment ago.
     #[inline]
-    pub(crate) fn data(self) -> u64 {
+    pub(crate) fn data(self, direction: Direction) -> u64 {
         // SAFETY: As above.
-        unsafe { addr_of!((*self.state(Direction::Outgoing)).data).read_volatile() }
+        unsafe { addr_of!((*self.state(direction)).data).read_volatile() }
+    }
+
+    /// The module of the callbacks, or `kernel`.
+    #[cfg(CONFIG_LIVEUPDATE_FLB_DEBUGFS)]
+    pub(crate) fn owner(&self) -> &CStr {
+        // SAFETY: By the type invariants there are callbacks. Their owner is there as long as the
+        // FLB, and has a name.
+        unsafe { CStr::from_char_ptr(bindings::luo_flb_shim_owner((*(*self.as_ptr()).ops).owner)) }
     }
 }
 
@@ -201,19 +210,21 @@ impl FlbGuard {
         pinned.then_some(Pinned(())).ok_or(ENODEV)
     }
 
-    /// Run `preserve`, or `retrieve` with the handle `data`, and store what it leaves, with the
-    /// reference to the owner. Nothing holds the object yet: the caller publishes it then, before
-    /// it unlocks.
+    /// Run `preserve`, for the first file of a handler, or `retrieve` with the handle `data`, and
+    /// store what it leaves, with the reference to the owner. Nothing holds the object yet: the
+    /// caller publishes it then, before it unlocks.
     #[inline(always)]
-    pub(crate) fn begin(&self, data: u64, _: Pinned) -> Result {
+    pub(crate) fn begin(&self, data: u64, _: Pinned, handler: Option<Handler>) -> Result {
         debug_assert!(!self.refs().is_held());
-        let callback = match self.direction {
-            Direction::Outgoing => self.ops().preserve,
-            Direction::Incoming => self.ops().retrieve,
+        let (callback, what) = match self.direction {
+            Direction::Outgoing => (self.ops().preserve, c"preserve"),
+            Direction::Incoming => (self.ops().retrieve, c"retrieve"),
         };
         let mut args = self.args(data, null_mut());
+        let trace = Started::now();
         // SAFETY: The client's callback takes a pointer to arguments that are valid for the call.
         let result = callback.map_or(0, |callback| unsafe { callback(&mut args) });
+        trace.ended(what, &args, handler, result);
         if result != 0 {
             // SAFETY: The caller has pinned the owner, and gives that up.
             unsafe { unpin(self.ops().owner) };
@@ -230,10 +241,12 @@ impl FlbGuard {
         Ok(())
     }
 
-    /// Remove a holder of the object. If it was the last, run `unpreserve` or `finish`, and then
-    /// `ended`; unlock, and unpin the owner, with which the FLB may be freed. May sleep.
+    /// Remove a holder of the object: the files of a handler, or a reference. If it was the last,
+    /// run `unpreserve` or `finish`, and then `ended`; unlock, and unpin the owner, with which the
+    /// FLB may be freed. May sleep.
     #[inline(always)]
-    pub(crate) fn release(self, holder: Holder, ended: impl FnOnce()) {
+    pub(crate) fn release(self, handler: Option<Handler>, ended: impl FnOnce()) {
+        let holder = handler.map_or(Holder::Reference, |_| Holder::Files);
         match self.refs().release(holder) {
             Released::Held => return,
             Released::Underflow => return self.flb.log(c"put, but not held", 0),
@@ -248,14 +261,17 @@ impl FlbGuard {
             addr_of_mut!((*state).obj).write_volatile(null_mut());
             stored
         };
-        let (callback, data) = match self.direction {
-            Direction::Outgoing => (self.ops().unpreserve, data),
-            Direction::Incoming => (self.ops().finish, 0),
+        let (callback, what, data) = match self.direction {
+            Direction::Outgoing => (self.ops().unpreserve, c"unpreserve", data),
+            Direction::Incoming => (self.ops().finish, c"finish", 0),
         };
+        let mut args = self.args(data, object);
+        let trace = Started::now();
         if let Some(callback) = callback {
             // SAFETY: The client's callback takes what the one that it undoes has returned.
-            unsafe { callback(&mut self.args(data, object)) };
+            unsafe { callback(&mut args) };
         }
+        trace.ended(what, &args, handler, 0);
         ended();
         let owner = self.ops().owner;
         drop(self);

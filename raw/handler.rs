@@ -5,7 +5,7 @@
 
 use super::Flb;
 use crate::{
-    abi::name::{self, Name},
+    abi::name::{self, Field, Name},
     bindings,
     lock::{Locked, RegisterRead, RegistryGuard},
     refs::{Refs, REFERENCE},
@@ -121,6 +121,14 @@ impl HandlerState {
         unsafe { &*self.links.get() }
     }
 
+    /// The handler, if there is one. It is there as long as the registry lock is held.
+    #[cfg(CONFIG_LIVEUPDATE_FLB_DEBUGFS)]
+    pub(crate) fn handler<T>(&self, _: &RegistryGuard<'_, T>) -> Option<Handler> {
+        let pointer = self.handler.load(Relaxed);
+        // INVARIANT: A handler is valid until its state is detached, which needs the lock.
+        (!pointer.is_null()).then(|| Handler(pointer.cast()))
+    }
+
     /// Whether this is the state of a handler, or of none.
     #[inline]
     pub(crate) fn is_of(&self, handler: Option<Handler>) -> bool {
@@ -179,12 +187,21 @@ impl Handler {
         Self(fh)
     }
 
+    /// The pointer.
+    pub(super) fn as_ptr(self) -> *mut bindings::liveupdate_file_handler {
+        self.0
+    }
+
     /// Log that something is wrong with this handler; `number` tells more.
     #[cold]
     pub(crate) fn log(self, what: &CStr, number: i64) {
+        super::log(self.field(), what, number);
+    }
+
+    /// The compatible string.
+    pub(crate) fn field(&self) -> &Field {
         // SAFETY: By the type invariants the field is there, and it is constant. It is as long.
-        let name = unsafe { &*addr_of!((*self.0).compatible).cast() };
-        super::log(name, what, number);
+        unsafe { &*addr_of!((*self.0).compatible).cast() }
     }
 
     /// Whether the orchestrator knows the handler.

@@ -159,6 +159,23 @@ impl IncomingEntry {
         name.is_in(&self.name)
     }
 
+    #[cfg(CONFIG_LIVEUPDATE_FLB_DEBUGFS)]
+    pub(crate) fn name(&self) -> &Field {
+        &self.name
+    }
+
+    /// What became of it.
+    #[cfg(CONFIG_LIVEUPDATE_FLB_DEBUGFS)]
+    pub(crate) fn state(&self) -> &EntryState {
+        &self.state
+    }
+
+    /// The handle for `retrieve`, unless it was claimed.
+    #[cfg(CONFIG_LIVEUPDATE_FLB_DEBUGFS)]
+    pub(crate) fn data(&self) -> u64 {
+        self.data
+    }
+
     /// Claim the entry for `flb` in order to run `retrieve` with the handle; see
     /// [`EntryState::claim`].
     pub(crate) fn claim(&mut self, flb: Flb) -> Result<u64, i32> {

@@ -39,6 +39,9 @@ endif'
 #include <linux/kho/abi/kexec_handover.h>
 #include <linux/liveupdate.h>
 #include <linux/vmalloc.h>
+#ifdef CONFIG_LIVEUPDATE_FLB_RUST
+#include "../../kernel/liveupdate/flb/trace.h"
+#endif
 #ifdef CONFIG_LIVEUPDATE_HUGETLB
 #include "../../kernel/liveupdate/flb/hugetlb/mm.h"
 #endif'

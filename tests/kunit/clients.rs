@@ -7,7 +7,6 @@ use crate::{
     bindings::{EINVAL, ENOENT},
     outgoing,
     raw::{self, Direction},
-    refs::Holder,
 };
 use kernel::{
     kho::{Handle, KhoBox, Restored},
@@ -160,9 +159,9 @@ mod suite {
         let pages = unsafe { KBox::<Pools>::borrow(first) }.pages;
         b.finish(0);
         b.finish(0);
-        b.core.put(pools(), Direction::Incoming, Holder::Reference);
+        b.core.put(pools(), Direction::Incoming, None);
         let before = ended();
-        b.core.put(pools(), Direction::Incoming, Holder::Reference);
+        b.core.put(pools(), Direction::Incoming, None);
         let after = ended();
         b.unregister_all(0);
         assert_eq!((pages, before, after), (77, 0, FINISH));

@@ -13,6 +13,8 @@
 mod support;
 
 mod clients;
+#[cfg(CONFIG_LIVEUPDATE_FLB_DEBUGFS)]
+mod debugfs;
 mod defects;
 mod failures;
 #[cfg(CONFIG_LIVEUPDATE_FLB_FAULTS)]

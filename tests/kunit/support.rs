@@ -32,7 +32,7 @@ use crate::{
     files::LuoFlb,
     outgoing,
     raw::{self, Direction, Flb, Handler},
-    refs::{Holder, Taken},
+    refs::Taken,
 };
 use core::{
     cell::UnsafeCell,
@@ -541,7 +541,7 @@ impl Bench {
 
     fn put_direction(&self, flb: usize, direction: Direction) {
         if !self.put_not_last(flb, direction) {
-            self.core.put(self.flb(flb), direction, Holder::Reference);
+            self.core.put(self.flb(flb), direction, None);
         }
     }
 

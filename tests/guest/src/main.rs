@@ -41,6 +41,7 @@ mod mass;
 mod memfd;
 mod memory;
 mod notes;
+mod observe;
 mod report;
 mod run;
 mod scenarios;
@@ -116,8 +117,12 @@ fn boot() -> io::Result<()> {
         ("sysfs", "/sys"),
         ("devtmpfs", "/dev"),
         ("debugfs", "/sys/kernel/debug"),
+        ("tracefs", "/sys/kernel/tracing"),
     ] {
-        std::fs::create_dir_all(target)?;
+        // Not every kernel has tracing.
+        if std::fs::create_dir_all(target).is_err() {
+            continue;
+        }
         // The kernel may have mounted it by itself.
         if let Err(error) = sys::mount(kind, target) {
             if error.raw_os_error() != Some(libc::EBUSY) {

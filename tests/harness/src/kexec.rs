@@ -228,6 +228,7 @@ fn plan_x86(plan: &mut Plan, tree: &Tree) {
         chain(flavor, &["rust"]).plan(plan, Tier::All, listed("--list"));
         chain(flavor, &["rust"]).plan(plan, Tier::All, special(MODULE));
     }
+    chain(DEBUG, &["rust"]).plan(plan, Tier::All, special(&["traced"]));
     for flavor in [DEBUG, CFI] {
         chain(flavor, &["rust"]).plan(plan, Tier::All, special(MOST));
     }

@@ -317,6 +317,7 @@ fn without_tests(build: &Build) -> Result<PathBuf, Failed> {
     let kept: Vec<&str> = all
         .lines()
         .filter(|line| !line.contains("LIVEUPDATE_FLB_KUNIT_TEST"))
+        .filter(|line| !line.contains("LIVEUPDATE_FLB_DEBUGFS"))
         .collect();
     fs::write(&cfg, kept.join("\n"))?;
     let object = "kernel/liveupdate/flb/luo_flb.o";

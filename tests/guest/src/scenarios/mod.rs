@@ -11,6 +11,7 @@ mod hugetlb;
 mod lifecycle;
 mod matrix;
 mod module;
+mod observed;
 mod outgoing;
 mod registration;
 mod sample;
@@ -59,6 +60,7 @@ pub fn all() -> impl Iterator<Item = &'static Scenario> {
         .chain(devices::SCENARIOS)
         .chain(capacity::SCENARIOS)
         .chain(early::SCENARIOS)
+        .chain(observed::SCENARIOS)
         .chain([&matrix::MATRIX])
 }
 
@@ -75,6 +77,7 @@ pub const SPECIAL: &[Scenario] = &[
     module::PRESERVED,
     module::HANDED_OVER,
     module::ABSENT,
+    observed::TRACED,
     soak::SOAK,
 ];
 
