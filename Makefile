@@ -11,7 +11,7 @@ ifdef KEXEC
 export KEXEC
 endif
 
-.PHONY: help demo test test-all bench fuzz miri mutate clean
+.PHONY: help demo test test-all bench fuzz miri mutate series clean
 help:
 	@echo 'make demo      a live update in QEMU on the Rust FLB core, told step by step'
 	@echo 'make test      the tests; the last line counts them'
@@ -20,6 +20,7 @@ help:
 	@echo 'make fuzz      any bytes in place of a handover, by libFuzzer'
 	@echo 'make miri      what decodes a handover, under Miri (nightly Rust)'
 	@echo 'make mutate    mistakes in the core, and which test finds each'
+	@echo 'make series    patches for a kernel tree, which git am takes, in series/'
 	@echo 'make clean     remove the cache: downloads, sources, builds, logs'
 	@echo ''
 	@echo 'Variables:'
@@ -59,6 +60,9 @@ miri:
 
 mutate:
 	@scripts/mutate/mutate.sh
+
+series:
+	@scripts/series.sh
 
 clean:
 	@bash -euc '. scripts/lib.sh; for f in "$$CACHE"/lock/*; do \

@@ -147,7 +147,7 @@ exports! {
         unsafe { get(flb, objp, Incoming) }
     }
 
-    /// See [`outgoing::get`], or [`outgoing::get_unreferenced`] in Linux 7.1.
+    /// See [`outgoing::get`], or [`outgoing::get_unreferenced`] if no reference is taken.
     fn luo_flb_get_outgoing_slowpath(
         flb: *mut bindings::liveupdate_flb, objp: *mut *mut c_void
     ) -> c_int {

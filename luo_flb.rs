@@ -11,24 +11,24 @@
 //!      this kernel                                      the next kernel
 //!
 //!      first file preserved                             get_incoming, or last file finished
-//!        └─▶ preserve() ──▶ data, obj                      └─▶ retrieve(data) ──▶ obj
-//!                            │                                                    │
-//!      last file unpreserved │                          last file finished,       │
-//!      and reference put     │                          last reference put        │
-//!        └─▶ unpreserve(data, obj)                         │                      │
-//!                            │                             └─▶ finish(obj) ◀──────┘
-//!      reboot                │                                     ▲
-//!        └─▶ serialize ──────┴─▶ { name, data, files } ──kexec─────┘
+//!        +-> preserve() --> data, obj                      +-> retrieve(data) --> obj
+//!                            |                                                    |
+//!      last file unpreserved |                          last file finished,       |
+//!      and reference put     |                          last reference put        |
+//!        +-> unpreserve(data, obj)                         |                      |
+//!                            |                             +-> finish(obj) <------+
+//!      reboot                |                                     ^
+//!        +-> serialize ------+-> { name, data, files } --kexec-----+
 //! ```
 //!
 //! This crate implements what `include/linux/liveupdate.h` declares for FLBs, and what the rest of
 //! the orchestrator expects of them (`luo_internal.h`), in place of `luo_flb.c`.
 //!
 //! ```text
-//! luo_file.c ─▶ shim.c ─▶ ffi ─▶ files ────┬─▶ outgoing ─▶ callback          files, puts
-//! clients ────▶ shim.c ─▶ ffi ─────────────┴─▶ incoming ─▶ state, callback   gets
-//! luo_core.c ───────────▶ ffi ─▶ registry ───▶ abi ─▶ KHO                    reboot
-//! luo_core.c ───────────▶ ffi ─▶ incoming ───▶ raw ─▶ abi                    boot
+//! luo_file.c -> shim.c -> ffi -> files ----+-> outgoing -> callback          files, puts
+//! clients ----> shim.c -> ffi -------------+-> incoming -> state, callback   gets
+//! luo_core.c -----------> ffi -> registry ---> abi -> KHO                    reboot
+//! luo_core.c -----------> ffi -> incoming ---> raw -> abi                    boot
 //! ```
 //!
 //! | module | owns |

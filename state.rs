@@ -3,10 +3,10 @@
 //! What has become of an entry that the previous kernel handed over: what its file count is there.
 //!
 //! ```text
-//!   NOT_RETRIEVED ──claim──▶ RETRIEVING ──retrieved──▶ RETRIEVED ──finished──▶ FINISHED
-//!        ▲                      │
-//!        └──────────────────────┴── failed ──▶ errno
-//!   NOT_RETRIEVED ──drop_file──▶ errno     the last file could not retrieve
+//!   NOT_RETRIEVED --claim--> RETRIEVING --retrieved--> RETRIEVED --finished--> FINISHED
+//!        ^                      |
+//!        +----------------------+-- failed --> errno
+//!   NOT_RETRIEVED --drop_file--> errno     the last file could not retrieve
 //! ```
 //!
 //! The count that the array says, below 2^31 in 64 bits, means so many files, and `NOT_RETRIEVED`.

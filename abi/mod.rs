@@ -11,9 +11,8 @@
 //! | [`name`] | the compatible string of an FLB, 48 bytes |
 //! | [`flb_array`] | the FLB array, the same in all kernel versions |
 //!
-//! How a kernel finds the array is the orchestrator's format, in which FLBs have a number: the
-//! property `luo-flb-header` of the node `luo-flb` in Linux 7.1, `flbs_pa` in `struct luo_ser` from
-//! Linux 7.2 on. See `shim.c`.
+//! How a kernel finds the array is the orchestrator's format, in which FLBs have a number, such as
+//! `flbs_pa` in `struct luo_ser`. See `shim.c`.
 
 #![forbid(unsafe_code)]
 

@@ -5,9 +5,9 @@
 //! ```text
 //!                this kernel                          the next kernel
 //!
-//! memfd   Record, runs of pages  ── LUO, KHO ──▶  a file with the same pages
-//! pools   counts of those pages  ── FLB ───────▶  which page is expected
-//!                                └─ KHO root ──▶  fewer are allocated at boot
+//! memfd   Record, runs of pages  -- LUO, KHO -->  a file with the same pages
+//! pools   counts of those pages  -- FLB ------->  which page is expected
+//!                                +- KHO root -->  fewer are allocated at boot
 //! ```
 //!
 //! | module | owns |

@@ -42,9 +42,9 @@ pub(crate) enum Direction {
 /// - while it is registered;
 /// - from `preserve` to `unpreserve`, and from `retrieve` to `finish`, registered or not.
 ///
-/// That is the contract with clients, see `Documentation/flb.rst` in this directory: an FLB is not
-/// freed before its owner is. The owner is pinned for the last item. That does not help a module
-/// whose init fails: it must unregister and put before it returns.
+/// That is the contract with clients, see `Documentation/flb.rst` in this directory:
+/// an FLB is not freed before its owner is. The owner is pinned for the last item. That does not
+/// help a module whose init fails: it must unregister and put before it returns.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Flb(pub(super) NonNull<bindings::liveupdate_flb>);
 

@@ -81,7 +81,7 @@ impl kernel::InPlaceModule for DevicesModule {
         try_pin_init!(Self {
             _: {
                 DEVICES.populate(KBox::pin_init(new_mutex!(KVec::new()), GFP_KERNEL)?);
-                // Linux 7.1 has a reference to the value.
+                // Some kernels have a reference to the value.
                 for _ in 0..*Borrow::<u32>::borrow(&module_parameters::devices.value()) {
                     Device::plug_in()?;
                 }

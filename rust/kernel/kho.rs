@@ -5,9 +5,9 @@
 //! ```text
 //!               this kernel                           the next kernel
 //!
-//!   KhoFolio    address() ─────────── 64 bits ──────▶ KhoFolio::restore()   (unsafe)
-//!   KhoBox      handle()  ─────────── Handle<T> ────▶ Handle::restore() ─▶ KhoBox<T, Restored>
-//!   KhoVmalloc  preserve() ────────── Handle<[T]> ──▶ Handle::restore() ─▶ KhoVmalloc<T>
+//!   KhoFolio    address() ----------- 64 bits ------> KhoFolio::restore()   (unsafe)
+//!   KhoBox      handle()  ----------- Handle<T> ----> Handle::restore() -> KhoBox<T, Restored>
+//!   KhoVmalloc  preserve() ---------- Handle<[T]> --> Handle::restore() -> KhoVmalloc<T>
 //! ```
 //!
 //! A [`KhoFolio`] has nothing but its value, a [`KhoBox`] a header in front that says what it is,

@@ -13,7 +13,7 @@
 //!
 //!      Flb::preserve        with the first file         Flb::retrieve    when it is first needed
 //!      FileHandler::preserve      each file             FileHandler::retrieve       each file
-//!        KhoBox::handle ─▶ Handle ─────────kexec────────▶ Handle::restore ─▶ KhoBox
+//!        KhoBox::handle -> Handle ---------kexec--------> Handle::restore -> KhoBox
 //!      FileHandler::unpreserve, or freeze               FileHandler::finish         each file
 //!      Flb::unpreserve       with the last file         Flb::finish         with the last file
 //! ```

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Outgoing objects where the kernel counts no references to them (there is no
-//! `liveupdate_flb_put_outgoing()`, Linux 7.1): in their place is the mutex that `unpreserve` is
+//! `liveupdate_flb_put_outgoing()`): in their place is the mutex that `unpreserve` is
 //! called with.
 
 use super::flb::{

@@ -37,7 +37,7 @@ pub type Registration = MiscDeviceRegistration<()>;
 /// The static of a misc device whose files a [`FileHandler`](super::FileHandler) has to recognise.
 /// Place it where it is read-only after boot, as below: it is a table of functions.
 ///
-/// Where the kernel's [`MiscDevice`] has no owner (Linux 7.1) the device must not be a module's.
+/// Where the kernel's [`MiscDevice`] has no owner the device must not be a module's.
 ///
 /// # Examples
 ///

@@ -1,0 +1,121 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# check.sh: make the series for SERIES (the newest that can be had), or KDIR=TREE, have git am take
+# its patches one by one in a copy of the tree as it came, and look at what each leaves: checkpatch,
+# rustfmt, kernel-doc; a build with and one without the options, without a warning of ours, by
+# clippy too; and the KUnit suites. With the options off no object in C may change.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/../lib.sh"
+# shellcheck source=scripts/toolchain.sh
+. "$TOP/scripts/toolchain.sh"
+
+# Paths of ours in what compilers say.
+OURS='rust/(kernel|helpers)/(kho|liveupdate)|liveupdate/luo_flb|hugetlb_luo|rust_liveupdate|memfd_luo'
+
+# What checkpatch says of all trace events.
+OF_EVENTS=PARENTHESIS_ALIGNMENT,OPEN_ENDED_LINE,SPACING
+
+# copy_tree: COPY is the tree without the overlay. What changes there is written anew.
+copy_tree() {
+	rm -rf "$COPY" && cp -al "$TREE" "$COPY" && rm -f "$COPY/.flb-version" &&
+		"$TOP/scripts/overlay.sh" revert "$COPY"
+}
+
+# start_git: of the files that patches change; git am needs no others.
+start_git() {
+	git -C "$COPY" init -q
+	git -C "$COPY" config user.name check
+	git -C "$COPY" config user.email check@localhost
+	sed -n 's#^--- a/##p' "$PATCHES"/*.patch | sort -u | while IFS= read -r file; do
+		[ ! -f "$COPY/$file" ] || git -C "$COPY" add -f "$file"
+	done
+	git -C "$COPY" commit -qm start
+}
+
+kmake() {
+	make -C "$COPY" O="$CACHE/build/$NAME-$1" W=1 CLIPPY=1 -j"$JOBS" "${@:2}"
+}
+
+# build off|on GOAL...: without the options, or with all that there are by now.
+build() {
+	local kind=$1 config=$CACHE/build/$NAME-$1/.flb-merged names=(base x86_64)
+
+	[ "$kind" = off ] || names+=(rust kunit hugetlb hugetlb_x86_64)
+	mkdir -p "${config%/*}"
+	(cd "$TOP/configs" && cat "${names[@]/%/.config}") >"$config"
+	[ "$kind" = off ] || printf 'CONFIG_SAMPLE%s=y\n' S S_RUST _RUST_LIVEUPDATE \
+		_RUST_LIVEUPDATE_DEVICES >>"$config"
+	KCONFIG_ALLCONFIG=$config kmake "$kind" allnoconfig &&
+		kmake "$kind" "${@:2}" || return 1
+	! grep -aE -A 4 '^warning|: warning: ' "$STEP_LOG" | grep -aE "$OURS"
+}
+
+# checkpatch WHAT-TO-IGNORE: of a patch. MAINTAINERS comes last. With git it would look for Python
+# modules; the tags of licenses are checked elsewhere.
+checkpatch() {
+	GIT_DIR=none scripts/checkpatch.pl --strict -q --ignore "FILE_PATH_CHANGES$1" -
+}
+
+# style: of the last patch, and of the files that it has left.
+style() {
+	local files
+
+	mapfile -t files < <(git -C "$COPY" diff --name-only HEAD^)
+	(
+		cd "$COPY"
+		git format-patch -1 --stdout -- . ':!*/trace.h' | checkpatch '' || exit 1
+		git format-patch -1 --stdout -- '*/trace.h' | checkpatch ",$OF_EVENTS" || exit 1
+		printf '%s\n' "${files[@]}" | grep '\.rs$' |
+			xargs -r rustfmt --check --edition 2021 --config-path . || exit 1
+		printf '%s\n' "${files[@]}" | grep '\.[ch]$' | grep -E "$OURS" |
+			xargs -r scripts/kernel-doc -none -Wall -Werror
+	)
+}
+
+# kunit: all suites of the kernel that was built with the options.
+kunit() {
+	cp "$CACHE/build/$NAME-on/arch/x86/boot/bzImage" "$CACHE/image/$NAME-on" &&
+		"$TOP/scripts/kunit.sh" "$NAME" "$NAME-on" "$RUN/$NAME.json" '*'
+}
+
+# objects: of C, without the options.
+objects() {
+	(cd "$CACHE/build/$NAME-off" && sha256sum mm/hugetlb.o mm/memfd_luo.o kernel/liveupdate/*.o)
+}
+
+# check_patch PATCH: take it, and look at what is there then.
+check_patch() {
+	local name=${1##*/}
+
+	name=${name%%-*}
+	step "Patch $name applies" git -C "$COPY" am -q "$1"
+	step "Patch $name style" style
+	step "Patch $name without the options" build off vmlinux
+	step "Patch $name with the options" build on bzImage
+	step "Patch $name KUnit" kunit
+	grep -a 'Testing complete' "$STEP_LOG" | sed 's/.*complete. //'
+}
+
+FOUND=$("$TOP/scripts/fetch.sh" "${SERIES:-$NEWEST}")
+TREE=${FOUND% *}
+NAME=${TREE##*/}-series
+COPY=$CACHE/tree/$NAME
+PATCHES=$RUN/$NAME
+need_space 4000
+cache_dir build image
+use_toolchain gcc
+lock "$NAME"
+# Of the repository that is checked, whoever checks.
+export GIT_AUTHOR_NAME=check GIT_AUTHOR_EMAIL=check@localhost
+export GIT_COMMITTER_NAME=check GIT_COMMITTER_EMAIL=check@localhost
+"$TOP/scripts/series.sh" "$PATCHES"
+step "Tree without the overlay" copy_tree
+start_git
+step "Build before the first patch" build off vmlinux
+BEFORE=$(objects)
+for patch in "$PATCHES"/[0-9]*.patch; do
+	[[ $patch == */0000-* ]] || check_patch "$patch"
+done
+[ "$BEFORE" = "$(objects)" ] || die "objects in C change with the options off" \
+	"compare those of $CACHE/build/$NAME-off"
