@@ -21,6 +21,7 @@ mod matrix;
 mod overlay;
 mod plan;
 mod process;
+mod series;
 mod setup;
 
 use libtest_mimic::Arguments;
@@ -41,5 +42,6 @@ fn main() -> ExitCode {
     setup::plan(&mut plan);
     bare_root::plan(&mut plan);
     overlay::plan(&mut plan);
+    series::plan(&mut plan);
     plan.run(&Arguments::from_args())
 }
