@@ -48,7 +48,8 @@ probes() {
 		*'def_bool $(success,'*)
 			line=${line#*success,}
 			line=${line%)}
-			if srctree=$TREE bash -c "${line//\$(srctree)/\$srctree}" >/dev/null 2>&1; then
+			line=${line//\$(srctree)/\$srctree}
+			if srctree=$TREE bash -c "$line" >/dev/null 2>&1; then
 				echo "CONFIG_$name=y"
 			else
 				echo "CONFIG_$name=n"
@@ -58,19 +59,23 @@ probes() {
 	done <"$TOP/Kconfig"
 }
 
+# options SED: what SED makes of what is known.
+options() {
+	tr ' ' '\n' <<<"$KNOWN" | sed -n "$1"
+}
+
 # resolved FILE: its text without what another kernel series, or a later patch, needs.
 resolved() {
-	local options=()
+	local defines ifs
 
 	case $1 in
 	*.rs) awk -v known="$KNOWN" -f "$TOP/scripts/series/resolve.awk" "$TOP/$1" ;;
 	*.[ch])
-		mapfile -t options < <(tr ' ' '\n' <<<"$KNOWN" |
-			sed -n 's/^\(.*\)=y$/-D\1=1/p; s/^\(.*\)=n$/-U\1/p')
+		mapfile -t defines < <(options 's/^\(.*\)=y$/-D\1=1/p; s/^\(.*\)=n$/-U\1/p')
+		ifs=$(options 's/^\(.*\)=y$/s@IS_ENABLED(\1)@1@/p
+			s/^\(.*\)=n$/s@IS_ENABLED(\1)@0@/p')
 		# 1: it has changed something.
-		{ "$WORK/unifdef" "${options[@]}" "$TOP/$1" || [ $? = 1 ]; } |
-			sed "$(tr ' ' '\n' <<<"$KNOWN" |
-				sed -n 's/^\(.*\)=y$/s@IS_ENABLED(\1)@1@/p; s/^\(.*\)=n$/s@IS_ENABLED(\1)@0@/p')"
+		{ "$WORK/unifdef" "${defines[@]}" "$TOP/$1" || [ $? = 1 ]; } | sed "$ifs"
 		;;
 	*) cat "$TOP/$1" ;;
 	esac
@@ -149,8 +154,8 @@ tidy() {
 	cd "$GIT"
 	for file; do
 		name=$(basename "${file%/mod.rs}" .rs)
-		if [[ $name == luo_* || $name == rust_* || $name == abi ]] || grep -rqw "mod $name;" --include='*.rs' .
-		then
+		if [[ $name =~ ^(luo_.*|rust_.*|abi)$ ]] ||
+		   grep -rqw "mod $name;" --include='*.rs' .; then
 			left+=("$file")
 		else
 			rm "$file"
@@ -167,7 +172,7 @@ patch() {
 	mapfile -t changed < <(git -C "$GIT" diff --cached --name-only -- '*.rs' ':!*/lib.rs')
 	[ -z "${changed[*]}" ] || (tidy "${changed[@]}")
 	git -C "$GIT" add -A
-	git -C "$GIT" commit -qs -F "$TOP/scripts/series/$1.txt"
+	git -C "$GIT" commit -qs -F "$TOP/scripts/series/$1.msg"
 }
 
 # base: a repository with the files of the tree that patches change, as they were.
@@ -260,8 +265,8 @@ obj-\$(CONFIG_LIVEUPDATE_FLB_RUST)	+= luo_flb/"
 
 hugetlb() {
 	copy hugetlb/*.rs hugetlb/*.[ch]
-	printf '%s\n' '# SPDX-License-Identifier: GPL-2.0' \
-		'obj-$(CONFIG_LIVEUPDATE_HUGETLB) += luo_hugetlb.o' >"$GIT/$HUGE/Makefile"
+	{ head -n 1 Kbuild && echo 'obj-$(CONFIG_LIVEUPDATE_HUGETLB) += luo_hugetlb.o'; } \
+		>"$GIT/$HUGE/Makefile"
 	append mm/Makefile 'obj-$(CONFIG_LIVEUPDATE_HUGETLB) += hugetlb_luo/'
 	append mm/hugetlb.c "
 $(moved <<<"${BLOCK[mm/hugetlb.c]}")"
@@ -314,7 +319,7 @@ F:	samples/rust/rust_liveupdate*
 client() {
 	copy tests/client/*.[ch]
 	append "$CORE/Makefile" "
-obj-\$(CONFIG_LIVEUPDATE_FLB_CLIENT)	+= $(printf 'tests/client/flb_%s.o ' client early mass poke)"
+$(sed -n '/FLB_CLIENT)/,/[^\\]$/p' Kbuild)"
 	append kernel/liveupdate/Makefile '
 ifdef CONFIG_LIVEUPDATE_FLB_CLIENT
 CFLAGS_luo_file.o += -Dliveupdate_test_register=luo_flb_client_register
@@ -340,7 +345,7 @@ series() {
 	[ "$HUGETLB" = no ] || hugetlb
 	documents
 	[ "${CLIENT:-no}" = no ] || client
-	git -C "$GIT" config branch.base.description "$(cat "$TOP/scripts/series/cover.txt")"
+	git -C "$GIT" config branch.base.description "$(cat "$TOP/scripts/series/cover.msg")"
 	mkdir -p "$OUT" && rm -f "$OUT"/*.patch
 	git -C "$GIT" format-patch -q --cover-letter --cover-from-description=subject \
 		-o "$OUT" "$(git -C "$GIT" rev-list --max-parents=0 base)"
@@ -359,4 +364,4 @@ GIT=$WORK/git
 cc -o "$WORK/unifdef" "$TREE/scripts/unifdef.c"
 cd "$TOP"
 series
-printf '%s patches for Linux %s in %s\n' "$(find "$OUT" -name '*.patch' | wc -l)" "$VERSION" "$OUT"
+echo "$(find "$OUT" -name '*.patch' | wc -l) patches for Linux $VERSION in $OUT"

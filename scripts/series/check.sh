@@ -3,7 +3,8 @@
 # check.sh: make the series for SERIES (the newest that can be had), or KDIR=TREE, have git am take
 # its patches one by one in a copy of the tree as it came, and look at what each leaves: checkpatch,
 # rustfmt, kernel-doc; a build with and one without the options, without a warning of ours, by
-# clippy too; and the KUnit suites. With the options off no object in C may change.
+# clippy too; and the KUnit suites. With the options off no object in C may change. With the test
+# client, the kexec scenarios run on what all patches leave.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -11,15 +12,14 @@ set -euo pipefail
 . "$TOP/scripts/toolchain.sh"
 
 # Paths of ours in what compilers say.
-OURS='rust/(kernel|helpers)/(kho|liveupdate)|liveupdate/luo_flb|hugetlb_luo|rust_liveupdate|memfd_luo'
+OURS='/kho[./]|rust/(kernel|helpers)/liveupdate|luo_flb/|hugetlb_luo|rust_liveupdate|memfd_luo'
 
 # What checkpatch says of all trace events.
 OF_EVENTS=PARENTHESIS_ALIGNMENT,OPEN_ENDED_LINE,SPACING
 
 # copy_tree: COPY is the tree without the overlay. What changes there is written anew.
 copy_tree() {
-	rm -rf "$COPY" && cp -al "$TREE" "$COPY" && rm -f "$COPY/.flb-version" &&
-		"$TOP/scripts/overlay.sh" revert "$COPY"
+	rm -rf "$COPY" && cp -al "$TREE" "$COPY" && "$TOP/scripts/overlay.sh" revert "$COPY"
 }
 
 # start_git: of the files that patches change; git am needs no others.
@@ -41,11 +41,9 @@ kmake() {
 build() {
 	local kind=$1 config=$CACHE/build/$NAME-$1/.flb-merged names=(base x86_64)
 
-	[ "$kind" = off ] || names+=(rust kunit hugetlb hugetlb_x86_64)
+	[ "$kind" = off ] || names+=(rust kunit client hugetlb hugetlb_x86_64)
 	mkdir -p "${config%/*}"
 	(cd "$TOP/configs" && cat "${names[@]/%/.config}") >"$config"
-	[ "$kind" = off ] || printf 'CONFIG_SAMPLE%s=y\n' S S_RUST _RUST_LIVEUPDATE \
-		_RUST_LIVEUPDATE_DEVICES >>"$config"
 	KCONFIG_ALLCONFIG=$config kmake "$kind" allnoconfig &&
 		kmake "$kind" "${@:2}" || return 1
 	! grep -aE -A 4 '^warning|: warning: ' "$STEP_LOG" | grep -aE "$OURS"
@@ -75,13 +73,20 @@ style() {
 
 # kunit: all suites of the kernel that was built with the options.
 kunit() {
-	cp "$CACHE/build/$NAME-on/arch/x86/boot/bzImage" "$CACHE/image/$NAME-on" &&
-		"$TOP/scripts/kunit.sh" "$NAME" "$NAME-on" "$RUN/$NAME.json" '*'
+	cp "$CACHE/build/$NAME-on/arch/x86/boot/bzImage" "$CACHE/image/$NAME-rust" &&
+		"$TOP/scripts/kunit.sh" "$NAME" "$NAME-rust" "$RUN/$NAME.json" '*'
 }
 
 # objects: of C, without the options.
 objects() {
 	(cd "$CACHE/build/$NAME-off" && sha256sum mm/hugetlb.o mm/memfd_luo.o kernel/liveupdate/*.o)
+}
+
+# scenarios: those of a tree with the overlay, between kernels of this one.
+scenarios() {
+	"$TOP/scripts/guest.sh" && cd "$TOP" &&
+		CARGO_TARGET_DIR=$CACHE/host FLB_TREES=$NAME cargo test -q --locked \
+			-p luo-flb-harness -- "kexec/$NAME/rust-rust/"
 }
 
 # check_patch PATCH: take it, and look at what is there then.
@@ -109,13 +114,21 @@ lock "$NAME"
 # Of the repository that is checked, whoever checks.
 export GIT_AUTHOR_NAME=check GIT_AUTHOR_EMAIL=check@localhost
 export GIT_COMMITTER_NAME=check GIT_COMMITTER_EMAIL=check@localhost
-"$TOP/scripts/series.sh" "$PATCHES"
+CLIENT=yes "$TOP/scripts/series.sh" "$PATCHES"
 step "Tree without the overlay" copy_tree
 start_git
 step "Build before the first patch" build off vmlinux
 BEFORE=$(objects)
 for patch in "$PATCHES"/[0-9]*.patch; do
-	[[ $patch == */0000-* ]] || check_patch "$patch"
+	case $patch in
+	*/0000-*) ;;
+	*-test-client.patch) step "Test client" git -C "$COPY" am -q "$patch" ;;
+	*) check_patch "$patch" ;;
+	esac
 done
 [ "$BEFORE" = "$(objects)" ] || die "objects in C change with the options off" \
 	"compare those of $CACHE/build/$NAME-off"
+step "Build with the test client" build on bzImage
+step "KUnit" kunit
+step "Scenarios" scenarios
+grep -a 'test result' "$STEP_LOG"
