@@ -129,6 +129,57 @@ const fn name_field(name: &CStr) -> [c_char; NAME_LENGTH] {
 
 const _: () = assert!(NAME_LENGTH == bindings::LIVEUPDATE_HNDL_COMPAT_LENGTH as usize);
 
+/// Eight bytes of a name in its field, the first one lowest.
+#[inline] // So that no code is made of it.
+const fn name_word(name: &CStr, word: usize) -> u64 {
+    let field = name_field(name);
+    let mut bits = 0;
+    let mut index = 0;
+    while index < 8 {
+        bits |= (field[8 * word + index] as u64) << (8 * index);
+        index += 1;
+    }
+    bits
+}
+
+/// Lists a name in the section `.modinfo`, which is not loaded with the kernel: before the kexec it
+/// tells what the next kernel knows. Strings of built-in code begin with the name of a module. Here
+/// it is that of the orchestrator in modules too.
+///
+/// For a callback, so that the name is listed if the static is part of the kernel.
+macro_rules! list {
+    ($key:literal, $name:expr) => {
+        // SAFETY: There are no instructions, only data in a section of its own.
+        unsafe {
+            $crate::asm!(
+                concat!(
+                    ".pushsection .modinfo, \"a\"\n",
+                    ".ascii \"luo.",
+                    $key,
+                    "=\"\n",
+                    ".irp word, {0}, {1}, {2}, {3}, {4}, {5}\n",
+                    ".irp shift, 0, 8, 16, 24, 32, 40, 48, 56\n",
+                    ".if (\\word >> \\shift) & 255\n",
+                    ".byte (\\word >> \\shift) & 255\n",
+                    ".endif\n",
+                    ".endr\n",
+                    ".endr\n",
+                    ".byte 0\n",
+                    ".popsection",
+                );
+                const $crate::liveupdate::name_word($name, 0),
+                const $crate::liveupdate::name_word($name, 1),
+                const $crate::liveupdate::name_word($name, 2),
+                const $crate::liveupdate::name_word($name, 3),
+                const $crate::liveupdate::name_word($name, 4),
+                const $crate::liveupdate::name_word($name, 5),
+                options(nomem, nostack, preserves_flags),
+            )
+        }
+    };
+}
+use list;
+
 /// The module that callbacks are part of, which stays loaded while they are needed; null in code
 /// that is never unloaded.
 macro_rules! owner {

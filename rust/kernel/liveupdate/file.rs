@@ -9,6 +9,7 @@ use super::{
         self,
         Flb, //
     },
+    list,
     name_field,
     owner, //
 };
@@ -358,6 +359,7 @@ impl<H: FileHandler> Definition<H> {
     }
 
     unsafe extern "C" fn preserve(args: *mut Args) -> c_int {
+        list!("file_handler", H::COMPATIBLE);
         // SAFETY: The arguments are valid and nobody else's.
         let (handler, args) = unsafe { Self::args(args) };
         from_result(|| {

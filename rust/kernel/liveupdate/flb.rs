@@ -9,6 +9,7 @@ use super::{
         self,
         FileHandler, //
     },
+    list,
     name_field,
     owner, //
 };
@@ -324,6 +325,7 @@ impl<F: Flb> Definition<F> {
     };
 
     unsafe extern "C" fn preserve(args: *mut bindings::liveupdate_flb_op_args) -> c_int {
+        list!("flb", F::COMPATIBLE);
         // SAFETY: The arguments are valid and nobody else's.
         let args = unsafe { &mut *args };
         from_result(|| {
