@@ -31,11 +31,13 @@ mod cmdline;
 mod cpio;
 mod devices;
 mod early;
+#[path = "../../../tools/flbdump/src/fdt.rs"]
 mod fdt;
 mod hugetlb;
 mod kexec;
 mod kmsg;
 mod leaks;
+#[path = "../../../tools/flbdump/src/luo_ser.rs"]
 mod luo_ser;
 mod mass;
 mod memfd;

@@ -270,7 +270,9 @@ fn show_incoming(run: &Run, number: &str) {
 
 /// Both forms that KHO subtrees of the orchestrator have.
 fn decode(blob: &[u8]) -> Option<Vec<String>> {
-    fdt::lines(blob).or_else(|| luo_ser::lines(blob))
+    let tree = fdt::items(blob).map(|items| fdt::lines(&items));
+    tree.or_else(|_| luo_ser::numbers(blob).map(luo_ser::lines))
+        .ok()
 }
 
 fn show(path: &str) {

@@ -25,13 +25,17 @@ impl Place {
     pub fn find(is_tree: bool) -> io::Result<Self> {
         let damaged = || io::Error::other("what is handed over cannot be read");
         let content = fs::read(STATE)?;
-        let lines = match is_tree {
-            true => fdt::lines(&content),
-            false => luo_ser::lines(&content),
+        let block = match is_tree {
+            true => tree_block(&content),
+            false => luo_ser::numbers(&content)
+                .ok()
+                .map(|[_, _, flbs_pa]| flbs_pa),
         };
-        let block = if is_tree { "luo-flb-header" } else { "flbs_pa" };
-        let block = value(&lines.ok_or_else(damaged)?, block).ok_or_else(damaged)?;
-        let state = value(&[fs::read_to_string(POKE)?], "state").ok_or_else(damaged)?;
+        let block = block.ok_or_else(damaged)?;
+        let state = fs::read_to_string(POKE)?;
+        let state = state.trim().strip_prefix("state = 0x");
+        let state = state.and_then(|digits| u64::from_str_radix(digits, 16).ok());
+        let state = state.ok_or_else(damaged)?;
         Ok(Self {
             block,
             state,
@@ -52,14 +56,10 @@ impl Place {
     }
 }
 
-/// The number of the first line that names it.
-fn value(lines: &[String], name: &str) -> Option<u64> {
-    let line = lines.iter().map(|line| line.trim()).find(|line| {
-        line.strip_prefix(name)
-            .is_some_and(|rest| rest.trim_start().starts_with('='))
-    })?;
-    let digits = line.split_once("0x")?.1;
-    u64::from_str_radix(digits.trim_end_matches([';', '>']), 16).ok()
+/// Where the block is, as a tree has it.
+fn tree_block(tree: &[u8]) -> Option<u64> {
+    let items = fdt::items(tree).ok()?;
+    fdt::number(fdt::property(&items, &["luo-flb"], "luo-flb-header")?)
 }
 
 /// Has the kernel store bytes at a physical address when it reboots.
@@ -72,20 +72,4 @@ pub fn poke(address: u64, bytes: &[u8]) -> io::Result<()> {
 pub fn poke_behind(address: u64, offset: u64, bytes: &[u8]) -> io::Result<()> {
     let [address, offset] = [address, offset].map(u64::to_ne_bytes);
     fs::write(POKE, [&address, &offset, bytes].concat())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_of_both_forms() {
-        let lines: Vec<String> = ["    flbs_pa        = 0x6789a000;", "  data = <0x12>;"]
-            .iter()
-            .map(|line| line.to_string())
-            .collect();
-        assert_eq!(value(&lines, "flbs_pa"), Some(0x6789_a000));
-        assert_eq!(value(&lines, "data"), Some(0x12));
-        assert_eq!(value(&lines, "flbs"), None);
-    }
 }

@@ -4,22 +4,30 @@
 const COMPATIBLE: &[u8; 8] = b"luo-v5\0\0";
 const FIELDS: [&str; 3] = ["liveupdate_num", "sessions_pa", "flbs_pa"];
 
-/// The lines of the structure in the manner of C; none if it is of another version or damaged.
-pub fn lines(blob: &[u8]) -> Option<Vec<String>> {
-    let mut words = blob.chunks_exact(8);
-    if words.next()? != COMPATIBLE {
-        return None;
+/// The numbers in it; the byte at which the structure is of another version or ends.
+pub fn numbers(blob: &[u8]) -> Result<[u64; 3], usize> {
+    if !blob.starts_with(COMPATIBLE) {
+        return Err(0);
     }
+    let mut numbers = [0; 3];
+    for (index, value) in numbers.iter_mut().enumerate() {
+        let bytes = blob.get(8 + 8 * index..).and_then(<[u8]>::first_chunk);
+        *value = u64::from_ne_bytes(*bytes.ok_or(blob.len())?);
+    }
+    Ok(numbers)
+}
+
+/// The lines of the structure in the manner of C.
+pub fn lines(numbers: [u64; 3]) -> Vec<String> {
     let mut lines = vec![
         "struct luo_ser {".to_string(),
         "    compatible     = \"luo-v5\";".to_string(),
     ];
-    for field in FIELDS {
-        let value = u64::from_ne_bytes(words.next()?.try_into().ok()?);
-        lines.push(format!("    {field:<14} = {value:#x};"));
+    for (name, value) in FIELDS.iter().zip(numbers) {
+        lines.push(format!("    {name:<14} = {value:#x};"));
     }
     lines.push("};".to_string());
-    Some(lines)
+    lines
 }
 
 #[cfg(test)]
@@ -44,19 +52,19 @@ mod tests {
             "    flbs_pa        = 0x6789a000;",
             "};",
         ];
-        assert_eq!(lines(&structure()).unwrap(), expected);
+        assert_eq!(lines(numbers(&structure()).unwrap()), expected);
     }
 
     #[test]
     fn other_versions_and_short_ones() {
         let good = structure();
         for size in 0..good.len() {
-            assert_eq!(lines(&good[..size]), None);
+            assert_eq!(numbers(&good[..size]), Err(if size < 8 { 0 } else { size }));
         }
         for at in 0..COMPATIBLE.len() {
             let mut bad = good.clone();
             bad[at] ^= 1;
-            assert_eq!(lines(&bad), None);
+            assert_eq!(numbers(&bad), Err(0));
         }
     }
 }
