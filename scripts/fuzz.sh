@@ -9,9 +9,9 @@ set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# An array of 17 entries, three counts with four runs, and two names.
-declare -A MAX_LEN=([flb_array]=1105 [hugetlb]=153 [name]=96)
-TARGETS=(flb_array hugetlb name)
+# An array of 17 entries, eight small pages of memory, three counts with four runs, and two names.
+declare -A MAX_LEN=([flb_array]=1105 [handover]=2048 [hugetlb]=153 [name]=96)
+TARGETS=(flb_array handover hugetlb name)
 SANITIZER=${FUZZ_SANITIZER:-}
 DIR=$CACHE/fuzz${SANITIZER:+-$SANITIZER}
 

@@ -9,6 +9,7 @@ use crate::{
     model::{decode, validate, Owned},
     take,
 };
+use flbdump::report::Part;
 
 /// Page sizes, of kernels and others; with small ones a short input has entries of several pages.
 const PAGE_SIZES: [usize; 8] = [4096, 64, 80, 144, 16384, 65536, 0, usize::MAX];
@@ -79,6 +80,12 @@ fn question(mut input: &[u8]) -> (Vec<u8>, usize) {
     (bytes, PAGE_SIZES[usize::from(choice % PADDED)])
 }
 
+/// Return what `flbdump` says.
+pub(crate) fn dump(input: &[u8]) -> Part {
+    let (bytes, page_size) = question(input);
+    flbdump::array::decode(&bytes, page_size)
+}
+
 /// Return how many entries there are.
 #[cfg(test)]
 pub(crate) fn answer(input: &[u8]) -> Result<usize, Refusal> {
@@ -91,6 +98,11 @@ pub fn check(input: &[u8]) {
     let (bytes, page_size) = question(input);
     let entries = validate(&bytes, page_size);
     assert_eq!(entries, decode(&bytes, page_size), "the model");
+    let damage = dump(input).damage;
+    let refusal = damage.as_ref().map(|damage| (&*damage.what, damage.number));
+    let expected = entries.as_ref().err();
+    let expected = expected.map(|(what, number)| (what.to_str().unwrap(), Some(*number)));
+    assert_eq!(refusal, expected, "flbdump");
     match entries {
         Ok(entries) => {
             invariants(&entries, &bytes);

@@ -6,6 +6,7 @@ use crate::{
     huge::abi::{are_sound, Pools, Row, Run, RESERVED},
     take,
 };
+use flbdump::report::Part;
 
 /// How many small pages the machine has, and how many huge ones a file.
 const MEMORY: u64 = (1 << 40) + (1 << 18);
@@ -51,6 +52,25 @@ fn decide(input: &[u8]) -> (bool, u64, u64, bool) {
     (sound, there, reserved, runs)
 }
 
+/// Return what `flbdump` says of the counts and of the runs.
+pub(crate) fn dump(input: &[u8]) -> [Part; 2] {
+    let (mark, rows, runs) = question(input);
+    let mut pools = mark.to_ne_bytes().to_vec();
+    for row in rows {
+        pools.extend([row.order, row.node].map(u32::to_ne_bytes).concat());
+        pools.extend(row.count.to_ne_bytes());
+    }
+    let words = runs
+        .iter()
+        .flat_map(|run| [run.index, run.count, run.address]);
+    let runs: Vec<_> = words.flat_map(u64::to_ne_bytes).collect();
+    let (_, there, reserved, _) = decide(input);
+    [
+        flbdump::huge::pools(&pools, MEMORY),
+        flbdump::huge::runs(&runs, LEN, 4096 << 9, there, reserved),
+    ]
+}
+
 /// Return the same, for the answers to the seeds.
 #[cfg(test)]
 pub(crate) fn answer(input: &[u8]) -> (bool, u64, u64, bool) {
@@ -61,6 +81,8 @@ pub(crate) fn answer(input: &[u8]) -> (bool, u64, u64, bool) {
 pub fn check(input: &[u8]) {
     let (_, rows, runs) = question(input);
     let (sound, there, reserved, runs_are_sound) = decide(input);
+    let fine = dump(input).map(|part| part.damage.is_none());
+    assert_eq!(fine, [sound, runs_are_sound], "flbdump");
     if sound {
         let used = rows.iter().take_while(|row| row.order != 0);
         let (reserved, there): (Vec<_>, Vec<_>) = used.partition(|row| row.node == RESERVED);

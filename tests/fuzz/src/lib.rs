@@ -7,9 +7,11 @@
 //! | [`flb_array`] | the FLB array |
 //! | [`name`] | the compatible string |
 //! | [`hugetlb`] | the counts and the runs of huge pages |
+//! | [`handover`] | what `flbdump` is given, such as a machine's memory |
 //! | [`seeds`] | inputs to start with, one for each thing that can be wrong |
 //!
-//! Each target takes any bytes, and panics when something does not hold that has to.
+//! Each target takes any bytes, and panics when something does not hold that has to. `flbdump` has
+//! to say the same of them.
 
 // Of the core and of its host tests, each target uses a part.
 #[allow(dead_code)]
@@ -28,6 +30,7 @@ mod huge;
 use huge::preserved_data;
 
 pub mod flb_array;
+pub mod handover;
 pub mod hugetlb;
 pub mod name;
 pub mod seeds;

@@ -5,6 +5,7 @@
 
 mod corpus;
 mod flb_array;
+mod handover;
 mod hugetlb;
 mod name;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub fn files(target: &str) -> Option<Vec<(String, Vec<u8>)>> {
 fn of(target: &str) -> Option<Vec<Seed>> {
     match target {
         "flb_array" => Some(flb_array::seeds()),
+        "handover" => Some(handover::seeds()),
         "hugetlb" => Some(hugetlb::seeds()),
         "name" => Some(name::seeds()),
         _ => None,

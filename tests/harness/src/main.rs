@@ -18,6 +18,7 @@ mod kexec;
 mod kunit;
 mod lint;
 mod matrix;
+mod next;
 mod overlay;
 mod plan;
 mod process;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
     guide::plan(&mut plan);
     hostile::plan(&mut plan);
     matrix::plan(&mut plan);
+    next::plan(&mut plan);
     setup::plan(&mut plan);
     bare_root::plan(&mut plan);
     overlay::plan(&mut plan);

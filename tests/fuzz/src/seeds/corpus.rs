@@ -6,6 +6,7 @@
 pub(super) fn of(target: &str) -> Option<Vec<Vec<u8>>> {
     let text = match target {
         "flb_array" => include_str!("../../corpus/flb_array.hex"),
+        "handover" => include_str!("../../corpus/handover.hex"),
         "hugetlb" => include_str!("../../corpus/hugetlb.hex"),
         "name" => include_str!("../../corpus/name.hex"),
         _ => return None,
