@@ -39,11 +39,12 @@ kmake() {
 
 # build off|on GOAL...: without the options, or with all that there are by now.
 build() {
-	local kind=$1 config=$CACHE/build/$NAME-$1/.flb-merged names=(base x86_64)
+	local kind=$1 config=$CACHE/build/$NAME-$1/.flb-merged
+	local names=(base x86_64 hugetlb hugetlb_x86_64) ours=LIVEUPDATE_HUGETLB
 
-	[ "$kind" = off ] || names+=(rust kunit client hugetlb hugetlb_x86_64)
+	[ "$kind" = off ] || names+=(rust kunit client) ours=none
 	mkdir -p "${config%/*}"
-	(cd "$TOP/configs" && cat "${names[@]/%/.config}") >"$config"
+	(cd "$TOP/configs" && cat "${names[@]/%/.config}") | grep -v "$ours" >"$config"
 	KCONFIG_ALLCONFIG=$config kmake "$kind" allnoconfig &&
 		kmake "$kind" "${@:2}" || return 1
 	! grep -aE -A 4 '^warning|: warning: ' "$STEP_LOG" | grep -aE "$OURS"
