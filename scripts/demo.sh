@@ -57,6 +57,7 @@ demo() {
 	FLB_ASIDE=1 find_tree
 	join
 	"$TOP/scripts/build.sh" "$TREE" "$KIND"
+	! has_hugetlb "$TREE" || words+=(hugepages=16)
 	image=$CACHE/image/$(variant "${TREE##*/}" "$KIND")
 	"$TOP/scripts/initrd.sh" "$RUN/initrd" "$FLB=$image"
 	printf 'Linux %s %s\n\n' "$VERSION" "$ARCH"

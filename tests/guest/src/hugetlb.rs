@@ -157,15 +157,15 @@ impl HugeFile {
     }
 
     /// Whether the file has its length and its data, in the frames where they were, and holes.
-    pub fn check(&self, file: &File) -> io::Result<()> {
+    pub fn check(&self, file: &File) -> io::Result<bool> {
         let what = format!("file {:#x}", self.token);
         let meta = file.metadata()?;
-        report::equal(
+        let is_long = report::equal(
             format_args!("{what}: length"),
             self.len * self.size.bytes(),
             meta.len(),
         );
-        report::equal(
+        let is_full = report::equal(
             format_args!("{what}: pages"),
             self.filled.len() as u64,
             meta.blocks() * 512 / self.size.bytes(),
@@ -176,8 +176,8 @@ impl HugeFile {
                 wrong.push(index);
             }
         }
-        report::equal(format_args!("{what}: data and frames"), Vec::new(), wrong);
-        Ok(())
+        let is_same = report::equal(format_args!("{what}: data and frames"), Vec::new(), wrong);
+        Ok(is_long && is_full && is_same)
     }
 
     fn is_as_it_was(&self, file: &File, index: u64) -> io::Result<bool> {
