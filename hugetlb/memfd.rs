@@ -12,11 +12,13 @@ use crate::{
         Row,
         Run, //
     },
-    pools::POOLS,
+    pools::{
+        Incoming,
+        POOLS, //
+    },
     raw::{
         Attributes,
         HugeFile,
-        NewFile,
         PreservedPage,
         Size, //
     },
@@ -45,7 +47,10 @@ use kernel::{
     },
     prelude::*,
     preserved_data,
-    sync::aref::ARef, //
+    sync::{
+        aref::ARef,
+        Mutex, //
+    }, //
 };
 
 preserved_data! {
@@ -87,13 +92,13 @@ impl Record {
     }
 
     /// What has come of it.
-    fn restore_runs(&self) -> Result<(Size, Option<KhoVmalloc<Run>>)> {
+    fn coming<'a>(&self, pools: Pin<&'a Mutex<Incoming>>) -> Result<Coming<'a>> {
         let size = Size::of_order(self.order).ok_or(EINVAL)?;
         let runs = match self.runs.into_bits() {
             0 => None,
             _ => Some(self.runs.restore()?),
         };
-        Ok((size, runs))
+        Coming::new(runs, self.size, size, pools)
     }
 }
 
@@ -229,11 +234,8 @@ impl FileHandler for Memfd {
     fn retrieve(&self, args: Retrieve<Self>) -> Result<ARef<OpenFile>> {
         let pools = POOLS.incoming()?;
         let record = args.data.restore()?;
-        let (size, runs) = record.restore_runs()?;
-        let coming = Coming::new(runs, record.size, size, pools.get())?;
-        let file = NewFile::new(size, &record.attributes())?;
-        coming.put_into(&file)?;
-        Ok(file.into_file())
+        let coming = record.coming(pools.get())?;
+        coming.into_file(&record.attributes())
     }
 
     fn finish(&self, args: Finish<'_, Self>) {
@@ -243,9 +245,7 @@ impl FileHandler for Memfd {
         };
         let release = || {
             let pools = POOLS.incoming()?;
-            let record = args.data.restore()?;
-            let (size, runs) = record.restore_runs()?;
-            Coming::new(runs, record.size, size, pools.get()).map(drop)
+            args.data.restore()?.coming(pools.get()).map(drop)
         };
         if let Err(error) = release() {
             pr_err!("a file that was not retrieved is lost: {error:?}\n");

@@ -79,6 +79,20 @@ pub(crate) struct Incoming {
     counted: bool,
 }
 
+#[cfg(CONFIG_RUST_LIVEUPDATE_KUNIT_TEST)]
+impl Incoming {
+    /// As if these counts had come, and had not been seen at boot.
+    pub(crate) fn of(counts: &[Row]) -> Result<Self> {
+        let mut pools = KhoFolio::<Pools>::zeroed()?;
+        pools.init();
+        pools.add(counts).then_some(()).ok_or(ENOSPC)?;
+        Ok(Self {
+            pools: pools.unpreserve(),
+            counted: false,
+        })
+    }
+}
+
 impl Incoming {
     /// How many pages of a size are left, or are left reserved.
     pub(crate) fn left(&self, size: Size, reserved: bool) -> u64 {

@@ -27,7 +27,10 @@ use kernel::{
         Restored, //
     },
     liveupdate::file::OpenFile,
-    page::PAGE_SIZE,
+    page::{
+        PAGE_SHIFT,
+        PAGE_SIZE, //
+    },
     prelude::*,
     sync::{
         aref::ARef,
@@ -54,7 +57,7 @@ impl Size {
     }
 
     pub(crate) fn bytes(self) -> u64 {
-        (PAGE_SIZE as u64) << self.order()
+        1 << (PAGE_SHIFT as u32 + self.order())
     }
 
     /// Counts pages as allocated, and how many of them are surplus; less of both if negative.
@@ -80,10 +83,16 @@ impl Size {
 
 #[cfg(CONFIG_RUST_LIVEUPDATE_KUNIT_TEST)]
 impl Size {
-    /// How many pages there are.
-    pub(crate) fn allocated(self) -> usize {
-        // SAFETY: It is in a static array. The number can change at any time.
-        unsafe { (&raw const (*self.0.as_ptr()).nr_huge_pages).read_volatile() }
+    /// How many pages there are, how many are free, reserved, and surplus.
+    pub(crate) fn pool(self) -> [usize; 4] {
+        // SAFETY: It is in a static array. At boot nobody else changes the numbers.
+        let size = unsafe { &*self.0.as_ptr() };
+        [
+            size.nr_huge_pages,
+            size.free_huge_pages,
+            size.resv_huge_pages,
+            size.surplus_huge_pages,
+        ]
     }
 
     /// Allows pages beyond what the pool has, and returns how many were.

@@ -12,6 +12,7 @@ use crate::{
     pools::Incoming,
     raw::{
         Arrived,
+        Attributes,
         LockedFile,
         NewFile,
         Page,
@@ -20,8 +21,12 @@ use crate::{
 };
 use kernel::{
     kho::KhoVmalloc,
+    liveupdate::file::OpenFile,
     prelude::*,
-    sync::Mutex, //
+    sync::{
+        aref::ARef,
+        Mutex, //
+    }, //
 };
 
 /// What of a file is there.
@@ -148,8 +153,9 @@ impl<'a> Coming<'a> {
         })
     }
 
-    /// Puts all into a new file.
-    pub(crate) fn put_into(mut self, file: &NewFile) -> Result {
+    /// Puts all into a new file with these attributes.
+    pub(crate) fn into_file(mut self, attributes: &Attributes) -> Result<ARef<OpenFile>> {
+        let file = NewFile::new(self.size, attributes)?;
         while let Some(piece) = self.next() {
             match piece? {
                 Piece::Page(index, page) => file.add_page(index, page)?,
@@ -160,7 +166,7 @@ impl<'a> Coming<'a> {
                 Piece::Unreserved => {}
             }
         }
-        Ok(())
+        Ok(file.into_file())
     }
 
     fn next(&mut self) -> Option<Result<Piece>> {

@@ -4,26 +4,40 @@
 
 use crate::{
     abi::{
+        Row,
         Run,
         RESERVED, //
     },
     memfd::Saved,
+    pools::Incoming,
     raw::{
+        self,
         Attributes,
         HugeFile,
         NewFile,
         Size, //
     },
-    runs::Found, //
+    runs::{
+        Coming,
+        Found, //
+    }, //
 };
+use core::ptr::NonNull;
 use kernel::{
     bindings,
     error::to_result,
-    kho,
+    kho::{
+        self,
+        KhoVmalloc, //
+    },
     liveupdate::file::OpenFile,
+    new_mutex,
     page::PAGE_SIZE,
     prelude::*,
-    sync::aref::ARef, //
+    sync::{
+        aref::ARef,
+        Mutex, //
+    }, //
 };
 
 /// Skips the test if nothing can be preserved. No destructors run then, so this comes first.
@@ -77,12 +91,12 @@ fn file_with(pages: &[usize], reserved: Option<(u64, u64)>) -> Result<ARef<OpenF
     allocated.map(|()| file)
 }
 
-/// Closes a file, and returns how many pages there still are.
-fn close(file: ARef<OpenFile>) -> Result<usize> {
-    drop(file);
+/// Closes files, and returns what the pool is like then.
+fn close<T>(files: T) -> Result<[usize; 4]> {
+    drop(files);
     // SAFETY: May be called by any task that holds no lock.
     unsafe { bindings::flush_delayed_fput() };
-    Ok(size()?.allocated())
+    Ok(size()?.pool())
 }
 
 #[kunit_tests(rust_liveupdate_hugetlb)]
@@ -91,7 +105,7 @@ mod suite {
 
     #[test]
     fn pages_and_what_is_reserved_are_found() -> Result {
-        let (size, before) = (size()?, size()?.allocated());
+        let (size, before) = (size()?, size()?.pool());
         let file = file_with(&[0, 1, 5], Some((1, 5)))?;
         let huge = HugeFile::new(&file).ok_or(EINVAL)?;
         let found = Found::of(&huge.lock(), size)?;
@@ -117,9 +131,31 @@ mod suite {
     }
 
     #[test]
+    fn files_that_come_are_counted() -> Result {
+        needs_kho();
+        let size = size()?;
+        let before = size.pool();
+        let overcommit = size.overcommit(64);
+        let mut came = Came::new()?;
+        let mut files = KVec::new();
+        for file in 0..FILES {
+            files.push(came.retrieve(file)?, GFP_KERNEL)?;
+            let (pages, reserved) = (PAGES as usize, RESERVED_PAGES as usize);
+            let each = [pages + reserved, reserved, reserved, pages + reserved];
+            for (now, (before, each)) in size.pool().iter().zip(before.iter().zip(each)) {
+                assert_eq!(*now, before + each * (file + 1));
+            }
+        }
+        assert!(came.is_over()?);
+        assert_eq!(close(files)?, before);
+        size.overcommit(overcommit);
+        Ok(())
+    }
+
+    #[test]
     fn a_file_that_was_saved_is_as_before() -> Result {
         needs_kho();
-        let before = size()?.allocated();
+        let before = size()?.pool();
         let file = file_with(&[2, 3], None)?;
         let mut saved = Saved::new(HugeFile::new(&file).ok_or(EINVAL)?)?;
         let huge = HugeFile::new(&file).ok_or(EINVAL)?;
@@ -130,16 +166,110 @@ mod suite {
         let seals = huge.lock().attributes()?.seals;
         assert_eq!(seals, bindings::F_SEAL_GROW);
         // The pages stay with it when the file is gone.
-        assert_eq!(close(file)?, before + 2);
+        assert_eq!(close(file)?[0], before[0] + 2);
         drop(saved);
-        assert_eq!(size()?.allocated(), before);
+        assert_eq!(size()?.pool(), before);
         Ok(())
+    }
+}
+
+/// New memory that KHO takes for a folio of the previous kernel, and its address.
+fn arrived(order: u32) -> Result<(NonNull<c_void>, u64)> {
+    const MAGIC: usize = u32::from_be_bytes(*b"KHOP") as usize;
+
+    // SAFETY: The function may be called with any order.
+    let page = unsafe { bindings::alloc_pages(bindings::GFP_KERNEL, order) };
+    let page = NonNull::new(page).ok_or(ENOMEM)?.as_ptr();
+    // SAFETY: The page is ours. When it is restored it is counted again.
+    unsafe { bindings::adjust_managed_page_count(page, -(1 << order)) };
+    // SAFETY: As above. Where KHO looks, see `union kho_page_info`.
+    unsafe {
+        (*page).__bindgen_anon_1.__bindgen_anon_1.private = MAGIC << u32::BITS | order as usize
+    };
+    // SAFETY: As above.
+    let bytes = unsafe { bindings::folio_address(page.cast()) };
+    let bytes = NonNull::new(bytes).ok_or(EINVAL)?;
+    // SAFETY: The address is one of the linear mapping.
+    Ok((bytes, unsafe { bindings::virt_to_phys(bytes.as_ptr()) }))
+}
+
+/// How many files come in a test, and how many pages each has, and has reserved.
+const FILES: usize = 3;
+const PAGES: u64 = 3;
+const RESERVED_PAGES: u64 = 2;
+
+/// What has come of files, which share their pools.
+struct Came {
+    pools: Pin<KBox<Mutex<Incoming>>>,
+    runs: KVec<Option<KhoVmalloc<Run>>>,
+}
+
+impl Came {
+    fn new() -> Result<Self> {
+        let (size, mut files, node) = (size()?, KVec::new(), raw::node(0));
+        for _ in 0..FILES {
+            // Far from each other, so that there is something to allocate for each.
+            let mut runs = KhoVmalloc::zeroed(PAGES as usize + 1)?;
+            for (run, index) in runs.iter_mut().zip((0..PAGES).map(|page| page * 5000)) {
+                let (count, address) = (1, arrived(size.order())?.1);
+                *run = Run {
+                    index,
+                    count,
+                    address,
+                };
+            }
+            if let Some(last) = runs.last_mut() {
+                let (index, count, address) = (PAGES * 5000, RESERVED_PAGES, 0);
+                *last = Run {
+                    index,
+                    count,
+                    address,
+                };
+            }
+            files.push(Some(runs), GFP_KERNEL)?;
+        }
+        let row = |node, each| Row {
+            order: size.order(),
+            node,
+            count: FILES as u64 * each,
+        };
+        let counts = [row(node, PAGES), row(RESERVED, RESERVED_PAGES)];
+        let incoming = Incoming::of(&counts)?;
+        Ok(Self {
+            pools: KBox::pin_init(new_mutex!(incoming), GFP_KERNEL)?,
+            runs: files,
+        })
+    }
+
+    /// Has a file come, as the handler does.
+    fn retrieve(&mut self, file: usize) -> Result<ARef<OpenFile>> {
+        let (size, runs) = (size()?, self.runs.get_mut(file).and_then(Option::take));
+        let attributes = Attributes {
+            size: 5000 * (PAGES + 1) * size.bytes(),
+            position: 0,
+            seals: 0,
+            flags: 0,
+            mode: 0o600,
+        };
+        Coming::new(runs, attributes.size, size, self.pools.as_ref())?.into_file(&attributes)
+    }
+
+    /// Whether nothing is left.
+    fn is_over(&self) -> Result<bool> {
+        let (size, pools) = (size()?, self.pools.as_ref());
+        let pools = pools.lock();
+        Ok(pools.left(size, false) == 0 && pools.left(size, true) == 0)
     }
 }
 
 #[cfg(CONFIG_LIVEUPDATE_FLB_FAULTS)]
 mod faults {
     use super::*;
+    use crate::{
+        abi::Pools,
+        pools::Shared, //
+    };
+    use kernel::liveupdate::Flb;
 
     extern "C" {
         // See `tests/kunit/faults.c` of the FLB core.
@@ -149,6 +279,42 @@ mod faults {
         fn luo_flb_faults_end() -> u32;
     }
 
+    /// How much memory of the machine is free, in small pages.
+    fn free_memory() -> usize {
+        // SAFETY: All zero is a value of C's structure.
+        let mut info: bindings::sysinfo = unsafe { core::mem::zeroed() };
+        // SAFETY: It is ours to write.
+        unsafe { bindings::si_meminfo(&mut info) };
+        info.freeram as usize
+    }
+
+    /// Allocations can fail, as long as there is this. Tests run one after the other.
+    struct Faults;
+
+    impl Faults {
+        fn new() -> Result<Self> {
+            // SAFETY: Nobody else does; after a test that failed it is there already.
+            to_result(unsafe { luo_flb_faults_install() })?;
+            Ok(Self)
+        }
+
+        /// Has one allocation fail, if there are so many. Returns whether there were, too.
+        fn one<R>(&self, which: u32, run: impl FnOnce() -> R) -> (R, bool) {
+            // SAFETY: They are installed.
+            unsafe { luo_flb_faults_begin(which, which) };
+            let result = run();
+            // SAFETY: As above.
+            (result, unsafe { luo_flb_faults_end() } >= which)
+        }
+    }
+
+    impl Drop for Faults {
+        fn drop(&mut self) {
+            // SAFETY: They are installed.
+            unsafe { luo_flb_faults_remove() };
+        }
+    }
+
     #[kunit_tests(rust_liveupdate_hugetlb_faults)]
     mod suite {
         use super::*;
@@ -156,18 +322,13 @@ mod faults {
         #[test]
         fn what_fails_leaves_the_file_as_it_was() -> Result {
             needs_kho();
-            // SAFETY: Tests run one after the other. After a failure it is left to the next one.
-            to_result(unsafe { luo_flb_faults_install() })?;
-            let before = size()?.allocated();
+            let faults = Faults::new()?;
+            let before = size()?.pool();
             let file = file_with(&[0, 2, 4, 6], None)?;
             let huge = HugeFile::new(&file).ok_or(EINVAL)?;
             let mut refused = 0;
             for first in 1.. {
-                // SAFETY: Allocations of this task may fail.
-                unsafe { luo_flb_faults_begin(first, first) };
-                let saved = Saved::new(huge);
-                // SAFETY: As above.
-                let failed = unsafe { luo_flb_faults_end() } >= first;
+                let (saved, failed) = faults.one(first, || Saved::new(huge));
                 match &saved {
                     Ok(saved) => {
                         assert_eq!(saved.runs().iter().map(|run| run.count).sum::<u64>(), 4)
@@ -181,11 +342,74 @@ mod faults {
                     break;
                 }
             }
-            // SAFETY: As above.
-            unsafe { luo_flb_faults_remove() };
             // The lists, the description, the record.
             assert!(refused >= 5);
             assert_eq!(close(file)?, before);
+            Ok(())
+        }
+
+        #[test]
+        fn counts_that_could_not_be_retrieved_come_later() -> Result {
+            let faults = Faults::new()?;
+            let (bytes, address) = arrived(0)?;
+            let mut counts = Pools::zeroed();
+            counts.init();
+            // SAFETY: The page is ours, and large enough.
+            unsafe { bytes.cast().write(counts) };
+            let refused = faults.one(1, || Shared::retrieve(address).err());
+            assert_eq!(refused, (Some(ENOMEM), true));
+            Shared::finish(Shared::retrieve(address)?);
+            Ok(())
+        }
+
+        #[test]
+        fn what_cannot_come_goes_to_the_pool() -> Result {
+            needs_kho();
+            let faults = Faults::new()?;
+            let size = size()?;
+            let overcommit = size.overcommit(64);
+            let before = size.pool();
+            let mut refused = 0;
+            for which in 0..FILES {
+                for first in 1.. {
+                    let free = free_memory();
+                    let mut came = Came::new()?;
+                    let mut files = KVec::with_capacity(FILES, GFP_KERNEL)?;
+                    let mut failed = false;
+                    for file in 0..FILES {
+                        if file != which {
+                            files.push(came.retrieve(file)?, GFP_KERNEL)?;
+                            continue;
+                        }
+                        let retrieved;
+                        (retrieved, failed) = faults.one(first, || came.retrieve(file));
+                        match retrieved {
+                            Ok(file) => files.push(file, GFP_KERNEL)?,
+                            Err(error) => {
+                                assert!(failed && (error == ENOMEM || error == ENOSPC));
+                                refused += 1;
+                            }
+                        }
+                    }
+                    assert!(came.is_over()?);
+                    let pages = files.len() * PAGES as usize;
+                    // SAFETY: May be called by any task that holds no lock.
+                    unsafe { bindings::flush_delayed_fput() };
+                    let [total, free_pages, reserved, surplus] = size.pool();
+                    assert_eq!(total - free_pages - before[0] + before[1], pages);
+                    assert_eq!(free_pages - before[1], reserved - before[2]);
+                    assert_eq!(total - before[0], surplus - before[3]);
+                    assert_eq!(close(files)?, before);
+                    drop(came);
+                    assert!(free_memory() + (1 << size.order()) / 2 > free);
+                    if !failed {
+                        break;
+                    }
+                }
+            }
+            size.overcommit(overcommit);
+            // The inode, the file, what is reserved, the list of pages.
+            assert!(refused >= FILES * 5);
             Ok(())
         }
     }
