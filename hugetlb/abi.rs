@@ -170,6 +170,18 @@ impl Run {
     }
 }
 
+/// The index of the first hole of a file that has these runs.
+pub(crate) fn first_hole(runs: &[Run]) -> u64 {
+    let mut end = 0;
+    for run in runs.iter().take_while(|run| run.is_there()) {
+        if run.index != end {
+            break;
+        }
+        end += run.count;
+    }
+    end
+}
+
 /// Whether these are runs in the order of a file that has so many pages of so many bytes, a power
 /// of two; of at most so many pages that are there, and so many that are reserved.
 pub(crate) fn are_sound(runs: &[Run], len: u64, bytes: u64, there: u64, reserved: u64) -> bool {
@@ -330,6 +342,17 @@ mod tests {
         for runs in damaged {
             assert!(!are_sound(runs, LEN, BYTES, 4, 5));
         }
+    }
+
+    #[test]
+    fn holes_begin_where_no_page_is() {
+        assert_eq!(first_hole(&[]), 0);
+        assert_eq!(first_hole(&[run(1, 3, BYTES)]), 0);
+        assert_eq!(first_hole(&[run(0, 3, 0)]), 0);
+        let two = [run(0, 3, BYTES), run(3, 1, 8 * BYTES)];
+        assert_eq!(first_hole(&two), 4);
+        assert_eq!(first_hole(&[two[0], two[1], run(4, 1, 0)]), 4);
+        assert_eq!(first_hole(&[two[0], run(4, 1, BYTES)]), 3);
     }
 
     #[test]

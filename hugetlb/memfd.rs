@@ -4,11 +4,12 @@
 //!
 //! The file stays in use after it was saved. What can be saved again when the kexec begins is: the
 //! position, the flags, the seals, the mode. If pages have come, gone or were replaced since, or
-//! the size is another, the live update is refused. While the machine goes down after that, the
-//! size stays and no page goes. A page that comes into a hole then is lost: stop who uses it.
+//! the size is another, the live update is refused. While the machine goes down after that, no page
+//! comes or goes. For that the file is as long as it has no hole: faults behind its end fail.
 
 use crate::{
     abi::{
+        self,
         Row,
         Run, //
     },
@@ -19,6 +20,7 @@ use crate::{
     raw::{
         Attributes,
         HugeFile,
+        LockedFile,
         PreservedPage,
         Size, //
     },
@@ -103,7 +105,10 @@ impl Record {
 }
 
 /// Seals of a file while the machine goes down.
-const FROZEN: u32 = bindings::F_SEAL_GROW | bindings::F_SEAL_SHRINK | bindings::F_SEAL_FUTURE_WRITE;
+const FROZEN: u32 = bindings::F_SEAL_GROW
+    | bindings::F_SEAL_SHRINK
+    | bindings::F_SEAL_FUTURE_WRITE
+    | bindings::F_SEAL_SEAL;
 
 /// What belongs to a file that is saved.
 pub(crate) struct Saved {
@@ -145,8 +150,8 @@ impl Saved {
         })
     }
 
-    /// Saves what may have changed, and refuses what must not have. From then on nothing can be
-    /// punched out, and the size stays.
+    /// Saves what may have changed, and refuses what must not have. From then on no page comes or
+    /// goes.
     pub(crate) fn again(&mut self, file: HugeFile<'_>) -> Result {
         let size = file.size()?;
         let locked = file.lock();
@@ -159,15 +164,25 @@ impl Saved {
         let runs = self.record.runs;
         *self.record = Record::new(attributes, size, runs);
         locked.set_seals(attributes.seals | FROZEN);
+        let filled = abi::first_hole(self.runs()) * size.bytes();
+        let pages = locked.set_size(attributes.size.min(filled));
+        // One may have come since it was looked through.
+        if pages != found.pages.len() << size.order() {
+            self.unfreeze_locked(&locked);
+            return Err(EBUSY);
+        }
         Ok(())
     }
 
-    /// Takes the seals of [`again`](Self::again) off.
-    pub(crate) fn unfreeze(&self, file: HugeFile<'_>) -> Result {
-        let locked = file.lock();
-        let seals = locked.attributes()?.seals;
-        locked.set_seals(seals & !(FROZEN & !self.record.seals));
-        Ok(())
+    /// Undoes what [`again`](Self::again) does to the file.
+    pub(crate) fn unfreeze(&self, file: HugeFile<'_>) {
+        self.unfreeze_locked(&file.lock());
+    }
+
+    fn unfreeze_locked(&self, locked: &LockedFile<'_>) {
+        // Nobody could change them.
+        locked.set_seals(self.record.seals);
+        locked.set_size(self.record.size);
     }
 
     pub(crate) fn runs(&self) -> &[Run] {
@@ -222,8 +237,7 @@ impl FileHandler for Memfd {
 
     fn unfreeze(&self, args: Freeze<'_, Self>) {
         if let Some(file) = HugeFile::new(args.file) {
-            // It has seals: this was asked when it was frozen.
-            let _ = args.private.unfreeze(file);
+            args.private.unfreeze(file);
         }
     }
 

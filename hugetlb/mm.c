@@ -150,6 +150,23 @@ void luo_hugetlb_set_seals(struct file *file, unsigned int seals)
 	HUGETLBFS_I(file_inode(file))->seals = seals;
 }
 
+/*
+ * Set the size of a file whose inode is locked, and wait for whoever has looked at it before. Then
+ * no page comes behind it: faults and userfaultfd look at the size, and so does fallocate() of a
+ * file that must not grow. Returns how many small pages there are.
+ */
+unsigned long luo_hugetlb_set_size(struct inode *inode, loff_t size)
+{
+	int i;
+
+	i_size_write(inode, size);
+	for (i = 0; i < num_fault_mutexes; i++) {
+		mutex_lock(&hugetlb_fault_mutex_table[i]);
+		mutex_unlock(&hugetlb_fault_mutex_table[i]);
+	}
+	return inode->i_mapping->nrpages;
+}
+
 /* The first part of a file from an index on that is reserved, with pages or without. */
 bool luo_hugetlb_next_region(struct inode *inode, long after, long *from, long *to)
 {

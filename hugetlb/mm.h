@@ -26,6 +26,7 @@ struct hstate *luo_hugetlb_hstate(struct file *file);
 struct folio *luo_hugetlb_get_folio(struct file *file, unsigned long *index);
 int luo_hugetlb_folio_node(struct folio *folio);
 void luo_hugetlb_set_seals(struct file *file, unsigned int seals);
+unsigned long luo_hugetlb_set_size(struct inode *inode, loff_t size);
 bool luo_hugetlb_next_region(struct inode *inode, long after, long *from, long *to);
 int luo_hugetlb_add_region(struct inode *inode, long from, long to);
 int luo_hugetlb_add_folio(struct file *file, unsigned long index, struct folio *folio);

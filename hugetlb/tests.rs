@@ -75,20 +75,28 @@ fn file_with(pages: &[usize], reserved: Option<(u64, u64)>) -> Result<ARef<OpenF
         mode: 0o600,
     };
     let file = NewFile::new(size, &attributes)?;
-    let before = size.overcommit(8);
     if let Some((from, to)) = reserved {
+        let before = size.overcommit(8);
         size.hold((to - from) as isize)?;
+        size.overcommit(before);
         file.add_region(from, to)?;
     }
     let file = file.into_file();
-    let allocate = |index: &usize| {
-        let at = *index as i64 * size.bytes() as i64;
-        // SAFETY: The file is open.
-        to_result(unsafe { bindings::vfs_fallocate(file.as_ptr(), 0, at, size.bytes() as i64) })
-    };
-    let allocated = pages.iter().try_for_each(allocate);
+    for index in pages {
+        allocate(&file, *index)?;
+    }
+    Ok(file)
+}
+
+/// Has a page allocated, beyond what the pool has.
+fn allocate(file: &OpenFile, index: usize) -> Result {
+    let size = size()?;
+    let (at, len) = (index as i64 * size.bytes() as i64, size.bytes() as i64);
+    let before = size.overcommit(8);
+    // SAFETY: The file is open.
+    let allocated = to_result(unsafe { bindings::vfs_fallocate(file.as_ptr(), 0, at, len) });
     size.overcommit(before);
-    allocated.map(|()| file)
+    allocated
 }
 
 /// Closes files, and returns what the pool is like then.
@@ -156,17 +164,27 @@ mod suite {
     fn a_file_that_was_saved_is_as_before() -> Result {
         needs_kho();
         let before = size()?.pool();
-        let file = file_with(&[2, 3], None)?;
+        let file = file_with(&[0, 1, 3], None)?;
         let mut saved = Saved::new(HugeFile::new(&file).ok_or(EINVAL)?)?;
         let huge = HugeFile::new(&file).ok_or(EINVAL)?;
+        let is_as_before = || -> Result<bool> {
+            let now = huge.lock().attributes()?;
+            let len = 8 * size()?.bytes();
+            Ok(now.seals == bindings::F_SEAL_GROW && now.size == len)
+        };
         saved.again(huge)?;
-        let frozen = huge.lock().attributes()?.seals;
-        assert_ne!(frozen & bindings::F_SEAL_SHRINK, 0);
-        saved.unfreeze(huge)?;
-        let seals = huge.lock().attributes()?.seals;
-        assert_eq!(seals, bindings::F_SEAL_GROW);
+        let frozen = huge.lock().attributes()?;
+        assert_eq!(frozen.size, 2 * size()?.bytes());
+        assert_ne!(frozen.seals & bindings::F_SEAL_SHRINK, 0);
+        assert_eq!(allocate(&file, 2), Err(EPERM));
+        saved.unfreeze(huge);
+        assert!(is_as_before()?);
+        // One that has changed is not frozen.
+        allocate(&file, 2)?;
+        assert_eq!(saved.again(huge), Err(EBUSY));
+        assert!(is_as_before()?);
         // The pages stay with it when the file is gone.
-        assert_eq!(close(file)?[0], before[0] + 2);
+        assert_eq!(close(file)?[0], before[0] + 3);
         drop(saved);
         assert_eq!(size()?.pool(), before);
         Ok(())

@@ -23,6 +23,7 @@
 #include <linux/cleanup.h>
 #include <linux/container_of.h>
 #include <linux/debugfs.h>
+#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/export.h>
@@ -76,6 +77,10 @@ static char client_retrieve_fails[128];
 module_param_string(retrieve_fails, client_retrieve_fails,
 		    sizeof(client_retrieve_fails), 0400);
 MODULE_PARM_DESC(retrieve_fails, "NAME:N, the first N retrieves fail");
+
+static unsigned int client_linger;
+module_param_named(linger, client_linger, uint, 0400);
+MODULE_PARM_DESC(linger, "milliseconds between the end of serialization and the reboot");
 
 /* Handed over in place of an address by an FLB whose object is NULL. */
 #define CLIENT_NULL_DATA	0x4c46422d4e554c4cULL
@@ -527,6 +532,9 @@ static int client_reboot(struct notifier_block *nb, unsigned long action,
 			 void *unused)
 {
 	struct client_entry *entry;
+
+	if (client_linger)
+		msleep(client_linger);
 
 	guard(mutex)(&client_lock);
 	list_for_each_entry(entry, &client_entries, list) {

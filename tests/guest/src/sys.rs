@@ -124,6 +124,46 @@ impl Mapping {
     }
 }
 
+/// Pages that are pinned as for a device that goes on for long.
+pub struct Pins {
+    test: File,
+    len: usize,
+}
+
+/// `struct pin_longterm_test` of `mm/gup_test.h`.
+#[repr(C)]
+struct PinArg {
+    address: u64,
+    len: u64,
+    flags: u32,
+}
+
+impl Pins {
+    /// Pins the first pages of a mapping, to be written to.
+    pub fn new(mapping: &Mapping, len: usize) -> io::Result<Self> {
+        const PIN: u32 = 1 << 30 | (size_of::<PinArg>() as u32) << 16 | (b'g' as u32) << 8 | 7;
+        let test = File::open("/sys/kernel/debug/gup_test")?;
+        let mut arg = PinArg {
+            address: mapping.start as u64,
+            len: len as u64,
+            flags: 1,
+        };
+        ioctl(&test, PIN, &mut arg)?;
+        Ok(Self { test, len })
+    }
+
+    /// What the device would read.
+    pub fn read(&self) -> io::Result<Vec<u8>> {
+        const READ: u32 = 1 << 30 | (size_of::<u64>() as u32) << 16 | (b'g' as u32) << 8 | 9;
+        let mut bytes = vec![0; self.len];
+        let address = bytes.as_mut_ptr() as u64;
+        let fd = self.test.as_raw_fd();
+        // SAFETY: The kernel writes to the bytes, as many as were pinned.
+        check(unsafe { libc::ioctl(fd, READ as _, &raw const address) }.into())?;
+        Ok(bytes)
+    }
+}
+
 impl Drop for Mapping {
     fn drop(&mut self) {
         // SAFETY: It was mapped by this, and nobody has a reference to it any more.

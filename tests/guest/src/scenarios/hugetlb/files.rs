@@ -6,11 +6,14 @@ use crate::hugetlb::{expect, pool, restore, HugeFile, MIB2};
 use crate::liveupdate::{LiveUpdate, Session};
 use crate::run::{finish, Run, Scenario};
 use crate::scenarios::{hop, scenario};
-use crate::sys::{self, Mapping};
+use crate::sys::{self, Mapping, Pins};
 use crate::{kexec, memory, report, selftest};
 use std::fs::{self, File};
-use std::io::{self, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::PermissionsExt;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 const EMPTY: HugeFile = HugeFile {
     token: 3,
@@ -190,6 +193,102 @@ pub(super) fn changed(run: &mut Run) -> io::Result<Vec<Session>> {
         drop(file);
         expect(what, MIB2, pool(16, 16, 0, 0))?;
     }
+    Ok(Vec::new())
+}
+
+/// Of which pages are asked for when it is frozen. What comes of it is noted in the first one.
+const FROZEN: HugeFile = HugeFile {
+    token: 6,
+    size: MIB2,
+    len: 4,
+    filled: &[0],
+};
+/// Where nothing else is in a page.
+const NOTE: usize = 1 << 20;
+
+pub(super) fn frozen_0(_: &mut Run) -> io::Result<Vec<Session>> {
+    let file = FROZEN.create()?;
+    let session = LiveUpdate::open()?.create("frozen")?;
+    let (mapped, is_mapped) = mpsc::channel();
+    let same = file.try_clone()?;
+    thread::spawn(move || -> io::Result<()> {
+        let mut first = FROZEN.map(&same, 0)?;
+        let mut hole = FROZEN.map(&same, 2)?;
+        mapped.send(()).map_err(io::Error::other)?;
+        // When it is frozen, nobody can seal it.
+        while sys::seals(&same, 0).is_ok() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        // The kernel writes there, so that this is an error and no signal.
+        let read = File::open("/dev/zero")?.read(&mut hole.bytes()[..8]);
+        let errno = read.err().and_then(|error| error.raw_os_error());
+        first.bytes()[NOTE] = errno.unwrap_or(0) as u8;
+        Ok(())
+    });
+    is_mapped.recv().map_err(io::Error::other)?;
+    FROZEN.map(&file, 0)?.bytes()[NOTE] = u8::MAX;
+    session.preserve(&file, FROZEN.token)?;
+    Ok(vec![session])
+}
+
+pub(super) fn frozen_1(_: &mut Run) -> io::Result<Vec<Session>> {
+    let session = LiveUpdate::open()?.retrieve("frozen")?;
+    let files = restore(&session, &[FROZEN])?;
+    let note = FROZEN.map(&files[0], 0)?.bytes()[NOTE];
+    report::equal("what came of it", libc::EFAULT as u8, note);
+    finish("frozen", session);
+    FROZEN.fill(&files[0], 2)?;
+    drop(files);
+    expect("closed", MIB2, pool(16, 16, 0, 0))?;
+    Ok(Vec::new())
+}
+
+pub(super) fn pinned_0(run: &mut Run) -> io::Result<Vec<Session>> {
+    let luo = LiveUpdate::open()?;
+    let file = FOUR.create()?;
+    let mut page = FOUR.map(&file, 1)?;
+    let pins = Pins::new(&page, NOTE + 4096)?;
+    let mut sees = |when: &str, byte: u8| -> io::Result<()> {
+        page.bytes()[NOTE] = byte;
+        report::equal(
+            format_args!("{when}: the device reads"),
+            byte,
+            pins.read()?[NOTE],
+        );
+        Ok(())
+    };
+    let given_up = luo.create("given up")?;
+    given_up.preserve(&file, FOUR.token)?;
+    sees("preserved", 1)?;
+    drop(given_up);
+    sees("given up", 2)?;
+    let session = luo.create("pinned")?;
+    session.preserve(&file, FOUR.token)?;
+    sees("preserved again", 3)?;
+    let other = luo.create("other")?;
+    let grown = TWO.create()?;
+    other.preserve(&grown, TWO.token)?;
+    grown.set_len(8 << MIB2.0)?;
+    cannot_go(run, "has grown, after a pinned one", libc::EBUSY)?;
+    drop(other);
+    sees("frozen for a moment", 4)?;
+    // Until the kexec.
+    std::mem::forget(pins);
+    Ok(vec![session])
+}
+
+pub(super) fn pinned_1(_: &mut Run) -> io::Result<Vec<Session>> {
+    let session = LiveUpdate::open()?.retrieve("pinned")?;
+    let files = restore(&session, &[FOUR])?;
+    let mut page = FOUR.map(&files[0], 1)?;
+    report::equal("what was written last", 4, page.bytes()[NOTE]);
+    let pins = Pins::new(&page, NOTE + 4096)?;
+    report::equal("the next device reads", 4, pins.read()?[NOTE]);
+    finish("pinned", session);
+    drop((files, page));
+    expect("pinned alone", MIB2, pool(16, 15, 0, 0))?;
+    drop(pins);
+    expect("closed", MIB2, pool(16, 16, 0, 0))?;
     Ok(Vec::new())
 }
 

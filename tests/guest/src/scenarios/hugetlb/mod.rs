@@ -15,6 +15,8 @@ use std::io;
 pub use self::{cost::COST, files::SELFTESTS, pools::SIZES};
 
 const POOL: &str = "hugepages=16";
+/// So many milliseconds pass between the freeze and the kexec.
+const LATE: &str = "hugepages=16 flb_client.linger=200";
 
 pub const SCENARIOS: &[Scenario] = &[
     scenario(
@@ -40,6 +42,16 @@ pub const SCENARIOS: &[Scenario] = &[
         "hugetlb-changed",
         "a file that has changed is not handed over, nor is anything else",
         &[hop(POOL, files::changed)],
+    ),
+    scenario(
+        "hugetlb-frozen",
+        "no page comes into a hole when the machine goes down: that fails",
+        &[hop(LATE, files::frozen_0), hop(POOL, files::frozen_1)],
+    ),
+    scenario(
+        "hugetlb-pinned",
+        "a device goes on with pages that it has pinned, up to the kexec",
+        &[hop(POOL, files::pinned_0), hop(POOL, files::pinned_1)],
     ),
     scenario(
         "hugetlb-refused",
