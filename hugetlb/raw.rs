@@ -228,11 +228,12 @@ pub(crate) struct Arrived {
 
 impl Arrived {
     /// Takes a page over from an address that a file of the previous kernel has left in its record;
-    /// [`EINVAL`] if what is there has another size.
+    /// [`EINVAL`] if there is none, or one of another size.
     pub(crate) fn restore(address: u64, size: Size) -> Result<Self> {
         // SAFETY: The address was left by a file. If that is damaged it may be another's, whose
         // pages KHO tells from others as little as it does for files of C.
-        let folio = unsafe { KhoFolio::<[u8; 0], Restored>::restore(address) }?.into_raw();
+        let folio = unsafe { KhoFolio::<[u8; 0], Restored>::restore(address) };
+        let folio = folio.map_err(|_| EINVAL)?.into_raw();
         // SAFETY: It is a folio of ours.
         let found = unsafe { bindings::folio_size(folio) } as u64;
         match NonNull::new(folio) {

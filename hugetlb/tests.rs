@@ -161,6 +161,30 @@ mod suite {
     }
 
     #[test]
+    fn a_page_of_another_size_is_not_taken() -> Result {
+        needs_kho();
+        let size = size()?;
+        let before = size.pool();
+        let overcommit = size.overcommit(64);
+        let mut came = Came::new()?;
+        let second = came.runs[0].as_ref().and_then(|runs| runs.get(1));
+        // SAFETY: The function takes any address.
+        let bytes = unsafe { bindings::phys_to_virt(second.ok_or(EINVAL)?.address) };
+        // SAFETY: The address is one of the linear mapping.
+        let other = unsafe { bindings::virt_to_folio(bytes) };
+        say(NonNull::new(other.cast()).ok_or(EINVAL)?, 3);
+        assert_eq!(came.retrieve(0).err(), Some(EINVAL));
+        // Whoever has it has it still.
+        // SAFETY: It has not been given away.
+        assert_eq!(unsafe { bindings::folio_size(other) }, 8 * PAGE_SIZE);
+        let files = [came.retrieve(1)?, came.retrieve(2)?];
+        assert_eq!(came.pools.as_ref().lock().left(size, false), 1);
+        assert_eq!(close(files)?, before);
+        size.overcommit(overcommit);
+        Ok(())
+    }
+
+    #[test]
     fn a_file_that_was_saved_is_as_before() -> Result {
         needs_kho();
         let before = size()?.pool();
@@ -193,22 +217,27 @@ mod suite {
 
 /// New memory that KHO takes for a folio of the previous kernel, and its address.
 fn arrived(order: u32) -> Result<(NonNull<c_void>, u64)> {
-    const MAGIC: usize = u32::from_be_bytes(*b"KHOP") as usize;
-
     // SAFETY: The function may be called with any order.
     let page = unsafe { bindings::alloc_pages(bindings::GFP_KERNEL, order) };
-    let page = NonNull::new(page).ok_or(ENOMEM)?.as_ptr();
+    let page = NonNull::new(page).ok_or(ENOMEM)?;
     // SAFETY: The page is ours. When it is restored it is counted again.
-    unsafe { bindings::adjust_managed_page_count(page, -(1 << order)) };
-    // SAFETY: As above. Where KHO looks, see `union kho_page_info`.
-    unsafe {
-        (*page).__bindgen_anon_1.__bindgen_anon_1.private = MAGIC << u32::BITS | order as usize
-    };
+    unsafe { bindings::adjust_managed_page_count(page.as_ptr(), -(1 << order)) };
+    say(page, order);
     // SAFETY: As above.
-    let bytes = unsafe { bindings::folio_address(page.cast()) };
+    let bytes = unsafe { bindings::folio_address(page.as_ptr().cast()) };
     let bytes = NonNull::new(bytes).ok_or(EINVAL)?;
     // SAFETY: The address is one of the linear mapping.
     Ok((bytes, unsafe { bindings::virt_to_phys(bytes.as_ptr()) }))
+}
+
+/// Says what came there, which must be a page of the test.
+fn say(page: NonNull<bindings::page>, order: u32) {
+    // `KHO_PAGE_MAGIC`, see `union kho_page_info`.
+    const MAGIC: usize = u32::from_be_bytes(*b"KHOP") as usize;
+
+    let private = MAGIC << u32::BITS | order as usize;
+    // SAFETY: The page is ours.
+    unsafe { (*page.as_ptr()).__bindgen_anon_1.__bindgen_anon_1.private = private };
 }
 
 /// How many files come in a test, and how many pages each has, and has reserved.

@@ -2,11 +2,12 @@
 /*
  * Damages what is handed over, for tests of the kernel that receives it.
  *
- * A write to luo_flb_client/poke is a physical address in the first 8 bytes, an
- * offset in the next 8, and bytes. When the kernel reboots, after the orchestrator
- * has serialized its state, they are stored at the address if the offset is 0, or
- * else so far behind the physical address that stands there. If there are no bytes,
- * that address is what is stored. A read tells where the state is.
+ * A write to luo_flb_client/poke is a physical address in the first 8 bytes, how
+ * many offsets follow in the next 8, these in 8 each, and bytes. When the kernel
+ * reboots, after the orchestrator has serialized its state, the bytes are stored: at
+ * the address, or so far behind the physical address that stands there as the first
+ * offset says, or so far behind the one that stands there, and so on. If there are
+ * no bytes, the last address on the way is stored. A read tells where the state is.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -29,11 +30,16 @@
 #include <linux/uaccess.h>
 #include "flb_client.h"
 
+#define POKE_MAX_OFFSETS	8
+
 struct poke {
 	struct list_head list;
 	size_t len;
-	u64 address;
-	u64 offset;
+	struct {
+		u64 address;
+		u64 nr_offsets;
+	} head;
+	u64 offsets[POKE_MAX_OFFSETS];
 	u8 bytes[];
 };
 
@@ -50,30 +56,31 @@ static bool poke_is_possible(u64 address, size_t len)
 static ssize_t poke_write(struct file *file, const char __user *ubuf,
 			  size_t len, loff_t *ppos)
 {
-	u64 where[2];
-	struct poke *poke;
+	size_t offsets_len, rest = len;
+	struct poke *poke __free(kfree) = NULL;
 
-	if (len < sizeof(where) || len > sizeof(where) + PAGE_SIZE)
+	if (len < sizeof(poke->head) || len > PAGE_SIZE)
 		return -EINVAL;
-	if (copy_from_user(where, ubuf, sizeof(where)))
-		return -EFAULT;
-	if (!poke_is_possible(where[0], len - sizeof(where)))
-		return -EFAULT;
-
-	poke = kmalloc(struct_size(poke, bytes, len - sizeof(where)),
-		       GFP_KERNEL);
+	poke = kzalloc(struct_size(poke, bytes, len), GFP_KERNEL);
 	if (!poke)
 		return -ENOMEM;
-	poke->address = where[0];
-	poke->offset = where[1];
-	poke->len = len - sizeof(where);
-	if (copy_from_user(poke->bytes, ubuf + sizeof(where), poke->len)) {
-		kfree(poke);
+	if (copy_from_user(&poke->head, ubuf, sizeof(poke->head)))
 		return -EFAULT;
-	}
+	rest -= sizeof(poke->head);
+	offsets_len = poke->head.nr_offsets * sizeof(u64);
+	if (poke->head.nr_offsets > POKE_MAX_OFFSETS || offsets_len > rest)
+		return -EINVAL;
+	rest -= offsets_len;
+	if (!poke_is_possible(poke->head.address, rest))
+		return -EFAULT;
+	ubuf += sizeof(poke->head);
+	if (copy_from_user(poke->offsets, ubuf, offsets_len) ||
+	    copy_from_user(poke->bytes, ubuf + offsets_len, rest))
+		return -EFAULT;
+	poke->len = rest;
 
 	guard(mutex)(&poke_lock);
-	list_add_tail(&poke->list, &poke_list);
+	list_add_tail(&no_free_ptr(poke)->list, &poke_list);
 
 	return len;
 }
@@ -123,18 +130,18 @@ static const struct file_operations poke_fops = {
 
 static void poke_store(const struct poke *poke)
 {
-	u64 *at = phys_to_virt(poke->address);
-	void *behind;
+	void *at = phys_to_virt(poke->head.address);
+	u64 *way = NULL;
+	u64 i;
 
-	if (!poke->offset) {
-		memcpy(at, poke->bytes, poke->len);
-		return;
+	for (i = 0; i < poke->head.nr_offsets; i++) {
+		way = at;
+		at = phys_to_virt(*way) + poke->offsets[i];
 	}
-	behind = phys_to_virt(*at) + poke->offset;
-	if (poke->len)
-		memcpy(behind, poke->bytes, poke->len);
+	if (poke->len || !way)
+		memcpy(at, poke->bytes, poke->len);
 	else
-		memcpy(behind, at, sizeof(*at));
+		memcpy(at, way, sizeof(*way));
 }
 
 static int poke_reboot(struct notifier_block *nb, unsigned long action,

@@ -229,6 +229,14 @@ pub fn page_size() -> io::Result<u64> {
     u64::try_from(size).map_err(io::Error::other)
 }
 
+/// Has the kernel's messages below this level shown on the console.
+pub fn show_messages(level: i32) -> io::Result<()> {
+    const CONSOLE_LEVEL: i32 = 8;
+    // SAFETY: No memory is handed over.
+    let ret = unsafe { libc::klogctl(CONSOLE_LEVEL, std::ptr::null_mut(), level) };
+    check(ret.into()).map(|_| ())
+}
+
 /// Loads a kernel module.
 pub fn load_module(file: &File) -> io::Result<()> {
     // SAFETY: The descriptor is open, and the parameters are terminated.

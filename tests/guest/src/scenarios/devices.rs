@@ -159,7 +159,7 @@ fn endless(run: &mut Run) -> io::Result<Vec<Session>> {
 fn damaged(run: &mut Run, field: u64, bytes: &[u8]) -> io::Result<Vec<Session>> {
     let session = save(&LiveUpdate::open()?, "files", &[FIRST, SECOND])?;
     let data = Place::find(run.contract.fdt)?.data(ENTRY);
-    poke_behind(data, field, bytes)?;
+    poke_behind(data, &[field], bytes)?;
     Ok(vec![session])
 }
 

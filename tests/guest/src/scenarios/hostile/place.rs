@@ -64,12 +64,19 @@ fn tree_block(tree: &[u8]) -> Option<u64> {
 
 /// Has the kernel store bytes at a physical address when it reboots.
 pub fn poke(address: u64, bytes: &[u8]) -> io::Result<()> {
-    poke_behind(address, 0, bytes)
+    poke_behind(address, &[], bytes)
 }
 
 /// The same in the memory of which the physical address stands at `address`, so many bytes behind
-/// its beginning. Without bytes, that address itself is stored.
-pub fn poke_behind(address: u64, offset: u64, bytes: &[u8]) -> io::Result<()> {
-    let [address, offset] = [address, offset].map(u64::to_ne_bytes);
-    fs::write(POKE, [&address, &offset, bytes].concat())
+/// its beginning, or from there to other memory and so on. Without bytes, the last of the addresses
+/// on the way is stored.
+pub fn poke_behind(address: u64, offsets: &[u64], bytes: &[u8]) -> io::Result<()> {
+    let mut poke = vec![address, offsets.len() as u64];
+    poke.extend(offsets);
+    let mut poke = poke
+        .into_iter()
+        .flat_map(u64::to_ne_bytes)
+        .collect::<Vec<u8>>();
+    poke.extend(bytes);
+    fs::write(POKE, poke)
 }

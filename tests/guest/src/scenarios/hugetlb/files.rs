@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Files: what survives, what does not, and what is refused.
 
-use super::{only, pools, FOUR, TWO};
+use super::{only, pools, FOUR, NOTE, TWO};
 use crate::hugetlb::{expect, pool, restore, HugeFile, MIB2};
 use crate::liveupdate::{LiveUpdate, Session};
 use crate::run::{finish, Run, Scenario};
@@ -203,9 +203,6 @@ const FROZEN: HugeFile = HugeFile {
     len: 4,
     filled: &[0],
 };
-/// Where nothing else is in a page.
-const NOTE: usize = 1 << 20;
-
 pub(super) fn frozen_0(_: &mut Run) -> io::Result<Vec<Session>> {
     let file = FROZEN.create()?;
     let session = LiveUpdate::open()?.create("frozen")?;

@@ -134,6 +134,40 @@ pub const SCENARIOS: &[Scenario] = &[
         &[hop(POOL, damaged::more), hop(POOL, damaged::some_missing)],
     ),
     scenario(
+        "hugetlb-counts-node",
+        "the counts are of a node that there is not: the pages come all the same",
+        &[hop(POOL, damaged::other_node), hop(POOL, damaged::all_come)],
+    ),
+    scenario(
+        "hugetlb-counts-size",
+        "the counts are of a size that there is not: the file is refused",
+        &[
+            hop(POOL, damaged::other_size),
+            hop(POOL, damaged::refused_size),
+        ],
+    ),
+    scenario(
+        "hugetlb-counts-elsewhere",
+        "the orchestrator has other counts than those of boot: the files are refused",
+        &[
+            hop(POOL, damaged::elsewhere),
+            hop(POOL, damaged::refused_place),
+        ],
+    ),
+    scenario(
+        "hugetlb-damaged",
+        "files that are damaged are refused, and what they have is in the pool or kept",
+        &[
+            hop(damaged::MANY, damaged::files),
+            hop(damaged::MANY, damaged::refused_files),
+        ],
+    ),
+    scenario(
+        "hugetlb-stolen",
+        "files do not get pages of others, nor such as were not handed over",
+        &[hop(POOL, damaged::stolen), hop(POOL, damaged::not_stolen)],
+    ),
+    scenario(
         "hugetlb-20",
         "twenty kernels hand over the same files",
         &[
@@ -156,6 +190,9 @@ const TWO: HugeFile = HugeFile {
     len: 2,
     filled: &[0, 1],
 };
+
+/// Where nothing else is in a page of theirs.
+const NOTE: usize = 1 << 20;
 
 /// Each session has one.
 fn only(name: &str, files: &[HugeFile]) -> io::Result<Session> {
