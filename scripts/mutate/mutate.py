@@ -210,6 +210,7 @@ def main():
     one_by_one(left(chosen, HOST), cargo, "luo-flb-host-tests")
     together([m for m in left(chosen) if not m.file.startswith(SINGLE + OTHERS)])
     one_by_one(left(chosen, SINGLE), suites, "luo_flb*", kernel=True)
+    one_by_one(left(chosen, OTHERS), suites, "rust_liveupdate_hugetlb*", kernel=True)
     one_by_one(left(chosen, MODEL), cargo, "luo-flb-model")
     if os.environ["KEXEC"]:
         one_by_one(left(chosen), scenarios, kernel=True)

@@ -21,7 +21,8 @@ mutate() {
 
 NAME=${SERIES:-$NEWEST}
 export CACHE NAME FLB_RUN=$CACHE/run/mutate FLB_TREES=$NAME PYTHONDONTWRITEBYTECODE=1
-export KEXEC=${KEXEC-rust-rust/basic rust-rust/parallel rust-rust/early rust-rust/sample-notes}
+scenarios='basic parallel early sample-notes hugetlb-sessions hugetlb-holes hugetlb-counts-more'
+export KEXEC=${KEXEC-$(printf 'rust-rust/%s ' $scenarios)}
 cache_dir run/mutate mutate
 lock test
 trap restore EXIT
