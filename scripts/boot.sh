@@ -68,6 +68,17 @@ run_qemu() {
 	return "$rc"
 }
 
+# add_nodes: if there are to be some, each has as much memory as another.
+add_nodes() {
+	local node size
+
+	size=$(($(numfmt --from=iec "$MEMORY") / (NODES > 0 ? NODES : 1)))
+	for ((node = 0; node < NODES; node++)); do
+		EXTRA+=(-object "memory-backend-ram,id=node$node,size=$size"
+			-numa "node,memdev=node$node")
+	done
+}
+
 stop_qemu() {
 	[ -n "$QEMU_PID" ] || return 0
 	{ kill "$QEMU_PID"; wait "$QEMU_PID"; kill -KILL -- "-$QEMU_PID"; } 2>/dev/null || true
@@ -78,17 +89,21 @@ last_line() {
 }
 
 [ $# -ge 3 ] || die "usage: boot.sh KERNEL INITRD|- LOG [CMDLINE...]"
-KERNEL=$1 INITRD=$2 LOG=$3 TIMEOUT=${FLB_TIMEOUT:-120}
+KERNEL=$1 INITRD=$2 LOG=$3 TIMEOUT=${FLB_TIMEOUT:-120} NODES=0
 shift 3
 [ -f "$KERNEL" ] || die "no kernel image $KERNEL" "run scripts/build.sh"
 [ "$INITRD" = - ] || [ -f "$INITRD" ] || die "no initramfs $INITRD" "run scripts/initrd.sh"
 have "$QEMU" || die "$QEMU is missing" "apt-get install $QEMU_PACKAGE"
 APPEND="console=$CONSOLE $KERNEL_WORDS loglevel=5 panic=-1 liveupdate=on kho=on $*"
-# For scenarios that need more memory than others.
+# For scenarios that need more memory than others, or need it on nodes.
 for word; do
-	[[ $word != flb.memory=* ]] || MEMORY=${word#*=}
+	case $word in
+	flb.memory=*) MEMORY=${word#*=} ;;
+	flb.nodes=*) NODES=${word#*=} ;;
+	esac
 done
 EXTRA=() QEMU_PID='' rc=0
+add_nodes
 [ "$INITRD" = - ] || EXTRA+=(-initrd "$INITRD")
 if [ -n "${FLB_ICOUNT:-}" ]; then
 	FLB_ACCEL=tcg,thread=single

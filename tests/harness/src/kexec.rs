@@ -48,10 +48,8 @@ const SELFTESTS: &[&str] = &[
 ];
 /// They want a machine with memory to spare.
 const LARGE_HUGETLB: &[&str] = &["hugetlb-gigantic", "hugetlb-most"];
-/// They want emulated nodes, or pages that can be broken, or much memory.
+/// They want pages that can be broken, or much memory.
 const X86_HUGETLB: &[&str] = &[
-    "hugetlb-nodes",
-    "hugetlb-nodes-gone",
     "hugetlb-refused",
     "hugetlb-gigantic",
     "hugetlb-most",
