@@ -416,8 +416,8 @@ impl LockedFile<'_> {
         unsafe { bindings::luo_hugetlb_set_seals(self.0 .0.as_ptr(), seals) };
     }
 
-    /// Sets the size, behind which no page comes from then on if the file must not grow. Returns how
-    /// many small pages there are.
+    /// Sets the size, behind which no page comes from then on if the file must not grow. Returns
+    /// how many small pages there are.
     pub(crate) fn set_size(&self, size: u64) -> usize {
         // SAFETY: It is the inode of a file in huge pages, and locked.
         unsafe { bindings::luo_hugetlb_set_size(self.0.inode(), size as i64) }

@@ -21,8 +21,8 @@ mutate() {
 
 NAME=${SERIES:-$NEWEST}
 export CACHE NAME FLB_RUN=$CACHE/run/mutate FLB_TREES=$NAME PYTHONDONTWRITEBYTECODE=1
-scenarios='basic parallel early sample-notes hugetlb-sessions hugetlb-holes hugetlb-counts-more'
-export KEXEC=${KEXEC-$(printf 'rust-rust/%s ' $scenarios)}
+export KEXEC=${KEXEC-$(printf 'rust-rust/%s ' basic parallel early sample-notes hugetlb-sessions \
+	hugetlb-counts-more)}
 cache_dir run/mutate mutate
 lock test
 trap restore EXIT

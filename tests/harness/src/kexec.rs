@@ -49,11 +49,7 @@ const SELFTESTS: &[&str] = &[
 /// They want a machine with memory to spare.
 const LARGE_HUGETLB: &[&str] = &["hugetlb-gigantic", "hugetlb-most"];
 /// They want pages that can be broken, or much memory.
-const X86_HUGETLB: &[&str] = &[
-    "hugetlb-refused",
-    "hugetlb-gigantic",
-    "hugetlb-most",
-];
+const X86_HUGETLB: &[&str] = &["hugetlb-refused", "hugetlb-gigantic", "hugetlb-most"];
 /// For the kinds of kernels that can register the most FLBs, those of `configs/max.config`.
 const MOST: &[&str] = &["mass-512"];
 
