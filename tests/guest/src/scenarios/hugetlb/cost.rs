@@ -26,7 +26,7 @@ const COSTS: [(&str, u32); 2] = [("memfd", 12), ("huge", MIB2.0)];
 /// Tells both, for the benchmark, and compares them.
 fn compare(what: &str, unit: &str, [small, huge]: [u64; 2]) {
     report::line(format_args!("FLB-COST {what} {unit} {small} {huge}"));
-    let of = format_args!("{what}: {huge} {unit} of {small}");
+    let of = format!("{what}: {huge} {unit} of {small}");
     report::holds(of, huge.saturating_mul(100) <= small);
 }
 

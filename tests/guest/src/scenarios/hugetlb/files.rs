@@ -351,7 +351,7 @@ pub(super) fn charged_1(_: &mut Run) -> io::Result<Vec<Session>> {
         }
         let memory = fs::read_to_string(format!("{GROUP}/memory.current"))?;
         let memory: u64 = memory.trim().parse().map_err(io::Error::other)?;
-        let what = format_args!("{when}: memory.current {memory}");
+        let what = format!("{when}: memory.current {memory}");
         report::equal(what, pages, memory >> MIB2.0);
         Ok(())
     };
