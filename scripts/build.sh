@@ -29,6 +29,7 @@ describe() {
 	[[ $rest == bench || $rest == 64k ]] || ! has_hugetlb "$TREE" ||
 		names+=(hugetlb "hugetlb_$ARCH")
 	[ "$core" = c ] || [ "$rest" = bench ] || names+=(module kunit)
+	[[ $ARCH/$rest != x86_64/ && $ARCH/$rest != x86_64/own ]] || names+=(vm)
 	SEEDS=(rust c)
 	COMPILER=clang
 	case $ARCH/$core/$rest in
