@@ -95,11 +95,16 @@ shift 3
 [ "$INITRD" = - ] || [ -f "$INITRD" ] || die "no initramfs $INITRD" "run scripts/initrd.sh"
 have "$QEMU" || die "$QEMU is missing" "apt-get install $QEMU_PACKAGE"
 APPEND="console=$CONSOLE $KERNEL_WORDS loglevel=5 panic=-1 liveupdate=on kho=on $*"
-# For scenarios that need more memory than others, or need it on nodes.
+# For scenarios that need more memory than others, or need it on nodes, or whose clocks count
+# instructions. What these are need not be measured then, for which a kernel spins for seconds.
 for word; do
 	case $word in
 	flb.memory=*) MEMORY=${word#*=} ;;
 	flb.nodes=*) NODES=${word#*=} ;;
+	flb.icount=*)
+		FLB_ICOUNT=1 FLB_SMP=1
+		APPEND+=' tsc_early_khz=1000000 nolapic_timer'
+		;;
 	esac
 done
 EXTRA=() QEMU_PID='' rc=0
