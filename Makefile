@@ -4,7 +4,7 @@
 # So that nothing of this make reaches those that the scripts run.
 unexport MAKEFLAGS MAKELEVEL
 
-export SERIES KDIR ARCH FLB SAMPLE DEVICE WRITE ONLY SEED HOPS JOBS
+export SERIES KDIR ARCH FLB NEXT VM SAMPLE DEVICE WRITE ONLY SEED HOPS JOBS
 export FUZZ_RUNS FUZZ_SEED FUZZ_SANITIZER
 # Empty is another thing than not there.
 ifdef KEXEC
@@ -28,6 +28,8 @@ help:
 	@echo '  KDIR=PATH      your own kernel tree or its O= build; it is copied, not changed'
 	@echo '  ARCH=arm64     guests of this architecture (x86_64)'
 	@echo '  FLB=c|rust     demo: which implementation of FLB (rust)'
+	@echo '  NEXT=c|rust    demo: that of the second kernel, if it is another'
+	@echo '  VM=yes         demo: of a virtual machine that goes on under the next kernel'
 	@echo '  SAMPLE=notes|devices  demo: of a sample, samples/rust_liveupdate*.rs'
 	@echo '  SAMPLE=FILE.rs demo: of a driver of yours; DEVICE=NAME: what it makes in /dev;'
 	@echo '                 WRITE=TEXT: what to write to it'

@@ -48,7 +48,7 @@ pub fn boot_by_luoctl() -> io::Error {
 /// Takes all CPUs offline but the first. A kexec of x86 waits until each of the others has said
 /// that it stops, which is some instructions before it does. An emulated one may be held there
 /// until its code is no more, and takes the guest with it.
-fn leave_one_cpu() -> io::Result<()> {
+pub fn leave_one_cpu() -> io::Result<()> {
     for entry in fs::read_dir(CPUS)? {
         let online = entry?.path().join("online");
         // The first has no such file where it cannot go.

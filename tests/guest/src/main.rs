@@ -21,9 +21,10 @@
 //! Results go to the console: `FLB-CHECK ok|FAIL ...`, `FLB-RESULT pass|fail|error NAME`, and
 //! `FLB-STORY ...` for a person. Run by hand with `--list` it tells its scenarios: name, number of
 //! kernels, words for the command line of the first one (or `-`), and what it is about.
-//! `--list-hugetlb` tells those for kernels that can hand over files in huge pages,
-//! `--list-special` those that want a chain of their own, and `--list-hostile tree|structure` how a
-//! handover of that format can be damaged. `--read` shows what standard input has.
+//! `--list-hugetlb` tells those for kernels that can hand over files in huge pages, `--list-vm`
+//! those of virtual machines, `--list-special` those that want a chain of their own, and
+//! `--list-hostile tree|structure` how a handover of that format can be damaged. `--read` shows
+//! what standard input has.
 
 mod bench;
 mod client;
@@ -49,6 +50,8 @@ mod run;
 mod scenarios;
 mod selftest;
 mod story;
+#[cfg(target_arch = "x86_64")]
+mod vm;
 
 use cmdline::Cmdline;
 use flb_guest::{liveupdate, sys};
@@ -78,6 +81,7 @@ fn by_hand() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some("--list") => list(scenarios::all()),
         Some("--list-hugetlb") => list(scenarios::HUGETLB_SCENARIOS.iter()),
+        Some("--list-vm") => list(scenarios::VM_SCENARIOS.iter()),
         Some("--list-special") => list(scenarios::SPECIAL.iter()),
         Some("--list-hostile") => {
             let is_tree = std::env::args().nth(2).as_deref() == Some("tree");

@@ -18,6 +18,9 @@ const CLIENT_PREFIX: &str = "flb_client.";
 /// What one kernel of the chain does. The sessions that it returns stay open until the kexec.
 pub type Step = fn(&mut Run) -> io::Result<Vec<Session>>;
 
+/// Boots the kernel that is loaded. Returns only on failure.
+pub type Boot = Box<dyn FnOnce(&mut Run) -> io::Error>;
+
 /// One kernel of a chain, or several in a row that do the same.
 #[derive(Clone, Copy)]
 pub struct Hop {
@@ -65,8 +68,8 @@ pub struct Run {
     pub boot_log: Vec<String>,
     /// Callbacks seen so far in this kernel, those during boot included.
     pub events: Vec<Event>,
-    /// How the next kernel is booted.
-    pub boot: fn(&mut Run) -> io::Error,
+    /// How the next kernel is booted, if not at once.
+    pub boot: Option<Boot>,
 }
 
 impl Run {
@@ -91,7 +94,7 @@ impl Run {
             kmsg: Kmsg::open()?,
             boot_log: Vec::new(),
             events: Vec::new(),
-            boot: |_| kexec::boot(),
+            boot: None,
         };
         report::start(name, format!("hop {hop} ({})", run.label()));
 
@@ -221,7 +224,10 @@ impl Run {
         kexec::load(&label, &later, &self.cmdline)
             .map_err(|error| io::Error::other(format!("kexec_file_load of '{label}': {error}")))?;
         report::pass(format_args!("kexec to hop {hop} ({label})"));
-        let error = (self.boot)(&mut self);
+        let error = match self.boot.take() {
+            Some(boot) => boot(&mut self),
+            None => kexec::boot(),
+        };
         drop(sessions);
         Err(io::Error::other(format!("kexec: {error}")))
     }

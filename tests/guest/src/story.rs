@@ -5,6 +5,8 @@ mod devices;
 mod huge;
 mod notes;
 mod own;
+#[cfg(target_arch = "x86_64")]
+pub mod vm;
 
 use crate::client::{self, counts, Counts};
 use crate::kmsg::Event;
@@ -26,6 +28,8 @@ pub fn find(sample: Option<&str>) -> Option<&'static Scenario> {
         Some("notes") => Some(&notes::DEMO),
         Some("devices") => Some(&devices::DEMO),
         Some("own") => Some(&own::DEMO),
+        #[cfg(target_arch = "x86_64")]
+        Some("vm") => Some(&vm::DEMO),
         Some(_) => None,
     }
 }

@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::time::Duration;
 
 fn check(ret: i64) -> io::Result<i64> {
     if ret < 0 {
@@ -313,6 +314,17 @@ pub fn use_as_stdio(path: &Path) -> io::Result<()> {
 pub fn drain_stdout() {
     // SAFETY: tcdrain() takes a plain number; an error (not a terminal) does no harm.
     unsafe { libc::tcdrain(libc::STDOUT_FILENO) };
+}
+
+/// How long this kernel has kept time.
+pub fn since_boot() -> io::Result<Duration> {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: The structure is exclusively borrowed for the call.
+    check(unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut time) }.into())?;
+    Ok(Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
 }
 
 /// The text of an errno, for messages.

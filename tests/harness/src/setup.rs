@@ -97,6 +97,8 @@ impl Machine {
             "KDIR",
             "ARCH",
             "FLB",
+            "NEXT",
+            "VM",
             "SAMPLE",
             "DEVICE",
             "FLB_RUN",
@@ -264,6 +266,8 @@ const WRONG: &[(&str, &str, &str)] = &[
         "ARCH=mips is not known; one of: x86_64 arm64",
     ),
     ("FLB", "go", "FLB=go is neither rust nor c"),
+    ("NEXT", "go", "NEXT=go is neither rust nor c"),
+    ("VM", "maybe", "VM=maybe is neither yes nor no"),
     (
         "SAMPLE",
         "songs",

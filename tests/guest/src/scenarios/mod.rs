@@ -16,11 +16,19 @@ mod outgoing;
 mod registration;
 mod sample;
 mod soak;
+#[cfg(target_arch = "x86_64")]
+mod vm;
 
 use crate::run::{Hop, Scenario, Step};
 
 pub use hostile::list as list_hostile;
 pub use hugetlb::SCENARIOS as HUGETLB_SCENARIOS;
+#[cfg(target_arch = "x86_64")]
+pub use vm::SCENARIOS as VM_SCENARIOS;
+
+/// The program of the guest is for x86_64.
+#[cfg(not(target_arch = "x86_64"))]
+pub const VM_SCENARIOS: &[Scenario] = &[];
 
 pub(crate) const IOMMU: &str = "demo-iommu-v1";
 pub(crate) const PCI: &str = "demo-pci-v1";
@@ -86,6 +94,7 @@ pub fn find(name: &str) -> Option<&'static Scenario> {
     all()
         .chain(SPECIAL)
         .chain(HUGETLB_SCENARIOS)
+        .chain(VM_SCENARIOS)
         .find(|scenario| scenario.name == name)
 }
 
@@ -98,6 +107,7 @@ mod tests {
         let mut names: Vec<&str> = all()
             .chain(SPECIAL)
             .chain(HUGETLB_SCENARIOS)
+            .chain(VM_SCENARIOS)
             .map(|scenario| scenario.name)
             .collect();
         names.sort_unstable();

@@ -73,7 +73,7 @@ fn leave(run: &mut Run) -> io::Result<Vec<Session>> {
     run.cmdline.set("flb.carried", &carried.to_string());
 
     announce_kexec(run, "4");
-    run.boot = boot;
+    run.boot = Some(Box::new(boot));
     Ok(Vec::new())
 }
 
