@@ -64,7 +64,7 @@ demo() {
 		image=$CACHE/image/$(variant "${TREE##*/}" "$core$KIND")
 		kernels+=("$core=$image")
 	done
-	! has_hugetlb "$TREE" || words+=(hugepages=40)
+	! has_hugetlb "$TREE" || words+=("hugepages=$([ "$VM" = yes ] && echo 40 || echo 16)")
 	"$TOP/scripts/initrd.sh" "$RUN/initrd" "${kernels[@]}"
 	printf 'Linux %s %s\n\n' "$VERSION" "$ARCH"
 	"$TOP/scripts/boot.sh" "${kernels[0]#*=}" "$RUN/initrd" "$RUN/console.log" "${words[@]}"

@@ -217,6 +217,7 @@ fn plan_x86(plan: &mut Plan, tree: &Tree) {
     if tree.has_hugetlb() {
         plan_hugetlb(plan, tree);
     }
+    plan_vm(plan, tree);
     chain(PLAIN, &["c", "rust"]).plan(plan, Tier::All, special(&["chain-20"]));
     for flavor in [DEBUG, KCSAN, RT, CFI] {
         chain(flavor, &["rust"]).plan(plan, Tier::All, listed("--list"));
@@ -258,6 +259,21 @@ fn plan_hugetlb(plan: &mut Plan, tree: &Tree) {
     };
     scenarios.retain(|scenario| fits(&scenario.name));
     Chain::new(tree, Arch::X86, DEBUG, &["rust"]).plan(plan, Tier::All, scenarios);
+}
+
+/// Virtual machines, with any core on either side.
+fn plan_vm(plan: &mut Plan, tree: &Tree) {
+    let (full, _) = tree.tiers();
+    for (tier, labels) in [
+        (full, &["rust", "rust"]),
+        (Tier::All, &["c", "rust"]),
+        (Tier::All, &["rust", "c"]),
+        (Tier::All, &["c", "c"]),
+    ] {
+        let mut scenarios = listed("--list-vm");
+        scenarios.retain(|scenario| tree.has_hugetlb() || scenario.name != "vm-huge");
+        Chain::new(tree, Arch::X86, PLAIN, labels).plan(plan, tier, scenarios);
+    }
 }
 
 fn plan_arm(plan: &mut Plan, tree: &Tree) {
