@@ -282,8 +282,8 @@ void luo_hugetlb_free_folio(struct hstate *h, struct folio *folio)
 
 void luo_hugetlb_complain(struct file *file, const char *what)
 {
-	pr_err("HugeTLB: %pD (inode %lu) is not handed over: %s\n", file, file_inode(file)->i_ino,
-	       what);
+	pr_err("HugeTLB: %pD (inode %llu) is not handed over: %s\n", file,
+	       (u64)file_inode(file)->i_ino, what);
 }
 
 /* 2 MiB pages are allocated in a subsys_initcall(); gigantic ones were before. */

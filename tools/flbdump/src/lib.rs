@@ -51,7 +51,7 @@ pub enum Kind {
     Runs,
     /// A machine's memory, an ELF file
     Vmcore,
-    /// Names, the first word of each line
+    /// Names, the first word of each line; or what liveupdate/flb in debugfs shows as preserved
     Names,
     /// modules.builtin.modinfo: all that the Rust API of a kernel can hand over
     Modinfo,
@@ -329,16 +329,65 @@ fn luo_structure(bytes: &[u8]) -> (Part, Option<u64>) {
     }
 }
 
+/// Names, the first word of each line; or what `liveupdate/flb` in debugfs shows as preserved.
 fn names(bytes: &[u8]) -> Part {
-    let lines = bytes.split(|byte| *byte == b'\n');
-    let words = lines.filter_map(|line| {
-        let mut words = line.split(u8::is_ascii_whitespace);
-        words.find(|word| !word.is_empty())
-    });
+    let (mut flbs, mut file_handlers, mut names) = (Vec::new(), Vec::new(), Vec::new());
+    let is_shown = bytes.starts_with(b"registered ");
+    for line in bytes.split(|byte| *byte == b'\n') {
+        let words = line.split(u8::is_ascii_whitespace);
+        let words: Vec<&[u8]> = words.filter(|word| !word.is_empty()).collect();
+        match words[..] {
+            [name, ..] if !is_shown => names.push(Name::of(name)),
+            [b"flb", name, b"preserved" | b"busy", ..] => flbs.push(Name::of(name)),
+            [b"handler", name, files] if files != b"files=0" => {
+                file_handlers.push(Name::of(name));
+            }
+            _ => {}
+        }
+    }
     let content = Content::Names {
-        flbs: Vec::new(),
-        file_handlers: Vec::new(),
-        names: words.map(Name::of).collect(),
+        flbs,
+        file_handlers,
+        names,
     };
     Part::new("names", None, content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `names` has of a text: FLBs, handlers, and names of either kind.
+    fn of(text: &str) -> [String; 3] {
+        let Content::Names {
+            flbs,
+            file_handlers,
+            names,
+        } = names(text.as_bytes()).content
+        else {
+            panic!("no names");
+        };
+        [flbs, file_handlers, names].map(|all| {
+            let all: Vec<String> = all.iter().map(Name::to_string).collect();
+            all.join(" ")
+        })
+    }
+
+    #[test]
+    fn first_words_are_names() {
+        assert_eq!(of("a-v1 x\n\n b-v1\n"), ["", "", "a-v1 b-v1"]);
+    }
+
+    #[test]
+    fn of_debugfs_those_that_are_preserved() {
+        let shown = "registered 3 of 63\n\
+            flb a-v1 preserved owner=kernel handlers=1 files=2 users=0 data=0x1000\n\
+            flb b-v1 idle owner=kernel handlers=0 files=0 users=0 data=0x0\n\
+            flb c-v1 busy owner=kernel handlers=1 files=1 users=0 data=0x2000\n\
+            handler memfd-v1 files=2\n  a-v1\n  b-v1 leaving\n\
+            handler notes-v1 files=0\n  b-v1\n\
+            handover received entries=1 unfinished=1\n\
+            entry d-v1 retrieved files=1 users=0 data=0x3000\n";
+        assert_eq!(of(shown), ["a-v1 c-v1", "memfd-v1", ""]);
+    }
 }
