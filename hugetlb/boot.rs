@@ -98,39 +98,24 @@ pub(crate) fn count_all() {
     let Some((_, pools)) = came() else {
         return pr_err!("the counts of pages at {address:#x} are damaged\n");
     };
-    for (at, row) in pools
-        .rows()
-        .iter()
-        .enumerate()
-        .filter(|(_, row)| row.count != 0)
-    {
-        let Some(size) = Size::of_order(row.order) else {
-            pr_err!(
-                "{} pages of order {} come, which are no use\n",
-                row.count,
-                row.order
-            );
-            continue;
-        };
-        if row.node == RESERVED {
-            match size.hold(row.count as isize) {
-                Ok(()) => HELD.store(held_with(row.order), Relaxed),
-                Err(_) => pr_err!("{} reserved pages cannot be held back\n", row.count),
+    for (at, row) in pools.rows().iter().enumerate() {
+        let Row { order, node, count } = *row;
+        match (Size::of_order(order), node) {
+            _ if count == 0 => {}
+            (None, _) => pr_err!("{count} pages of order {order} come, which are no use\n"),
+            (Some(size), RESERVED) => match size.hold(count as isize) {
+                Ok(()) => HELD.store(HELD.load(Relaxed) | bit(order), Relaxed),
+                Err(_) => pr_err!("{count} reserved pages cannot be held back\n"),
+            },
+            (Some(size), _) => {
+                let surplus = count.saturating_sub(ASKED[at].load(Relaxed));
+                size.count(raw::node(node), count as isize, surplus as isize);
+                pr_info!(
+                    "{count} pages of order {order} come from node {node}, \
+                     {surplus} of them surplus\n"
+                );
             }
-            continue;
         }
-        let surplus = row.count.saturating_sub(ASKED[at].load(Relaxed));
-        size.count(raw::node(row.node), row.count as isize, surplus as isize);
-        pr_info!(
-            "{} pages of order {} come from node {}, {surplus} of them surplus\n",
-            row.count,
-            row.order,
-            row.node
-        );
     }
     COUNTED.store(*address, Relaxed);
-}
-
-fn held_with(order: u32) -> u64 {
-    HELD.load(Relaxed) | bit(order)
 }

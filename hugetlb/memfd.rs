@@ -18,7 +18,6 @@ use crate::{
         POOLS, //
     },
     raw::{
-        Attributes,
         HugeFile,
         LockedFile,
         PreservedPage,
@@ -56,51 +55,35 @@ use kernel::{
 };
 
 preserved_data! {
+    /// What of a file is handed over beside its pages.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Attributes: version 1 {
+        pub(crate) size: u64,
+        pub(crate) position: u64,
+        pub(crate) seals: u32,
+        pub(crate) flags: u32,
+        pub(crate) mode: u32,
+        /// Of its pages.
+        pub(crate) order: u32,
+    }
+
     /// A file.
     pub(crate) struct Record: version 1 {
-        size: u64,
-        position: u64,
-        seals: u32,
-        flags: u32,
-        mode: u32,
-        /// Of its pages.
-        order: u32,
+        attributes: Attributes,
         /// Nowhere if there are none.
         runs: Handle<[Run]>,
     }
 }
 
 impl Record {
-    fn new(attributes: Attributes, size: Size, runs: Handle<[Run]>) -> Self {
-        Self {
-            size: attributes.size,
-            position: attributes.position,
-            seals: attributes.seals,
-            flags: attributes.flags,
-            mode: attributes.mode,
-            order: size.order(),
-            runs,
-        }
-    }
-
-    fn attributes(&self) -> Attributes {
-        Attributes {
-            size: self.size,
-            position: self.position,
-            seals: self.seals,
-            flags: self.flags,
-            mode: self.mode,
-        }
-    }
-
     /// What has come of it.
     fn coming<'a>(&self, pools: Pin<&'a Mutex<Incoming>>) -> Result<Coming<'a>> {
-        let size = Size::of_order(self.order).ok_or(EINVAL)?;
+        let size = Size::of_order(self.attributes.order).ok_or(EINVAL)?;
         let runs = match self.runs.into_bits() {
             0 => None,
             _ => Some(self.runs.restore()?),
         };
-        Coming::new(runs, self.size, size, pools)
+        Coming::new(runs, self.attributes.size, size, pools)
     }
 }
 
@@ -131,20 +114,18 @@ impl Saved {
         for page in found.pages {
             pages.push(page.preserve()?, GFP_KERNEL)?;
         }
-        let mut runs = match found.runs.len() {
-            0 => None,
-            len => Some(KhoVmalloc::zeroed(len)?),
-        };
-        let handle = match &mut runs {
-            None => Handle::NOWHERE,
-            Some(runs) => {
-                runs.copy_from_slice(&found.runs);
-                runs.preserve()?
+        let (list, runs) = match found.runs.len() {
+            0 => (None, Handle::NOWHERE),
+            len => {
+                let mut list = KhoVmalloc::zeroed(len)?;
+                list.copy_from_slice(&found.runs);
+                let handle = list.preserve()?;
+                (Some(list), handle)
             }
         };
         Ok(Self {
-            record: KhoBox::new(Record::new(attributes, size, handle))?,
-            runs,
+            record: KhoBox::new(Record { attributes, runs })?,
+            runs: list,
             counts: found.counts,
             _pages: pages,
         })
@@ -158,11 +139,10 @@ impl Saved {
         let attributes = locked.attributes()?;
         let found = Found::of(&locked, size)?;
 
-        if attributes.size != self.record.size || *found.runs != *self.runs() {
+        if attributes.size != self.record.attributes.size || *found.runs != *self.runs() {
             return Err(EBUSY);
         }
-        let runs = self.record.runs;
-        *self.record = Record::new(attributes, size, runs);
+        self.record.attributes = attributes;
         locked.set_seals(attributes.seals | FROZEN);
         let filled = abi::first_hole(self.runs()) * size.bytes();
         let pages = locked.set_size(attributes.size.min(filled));
@@ -181,8 +161,8 @@ impl Saved {
 
     fn unfreeze_locked(&self, locked: &LockedFile<'_>) {
         // Nobody could change them.
-        locked.set_seals(self.record.seals);
-        locked.set_size(self.record.size);
+        locked.set_seals(self.record.attributes.seals);
+        locked.set_size(self.record.attributes.size);
     }
 
     pub(crate) fn runs(&self) -> &[Run] {
@@ -249,7 +229,7 @@ impl FileHandler for Memfd {
         let pools = POOLS.incoming()?;
         let record = args.data.restore()?;
         let coming = record.coming(pools.get())?;
-        coming.into_file(&record.attributes())
+        coming.into_file(&record.attributes)
     }
 
     fn finish(&self, args: Finish<'_, Self>) {

@@ -4,7 +4,8 @@
 
 use crate::{
     abi::Pools,
-    boot, //
+    boot,
+    memfd::Attributes, //
 };
 use core::{
     mem::forget,
@@ -256,16 +257,6 @@ impl Arrived {
     }
 }
 
-/// What of a file is handed over beside its pages.
-#[derive(Clone, Copy)]
-pub(crate) struct Attributes {
-    pub(crate) size: u64,
-    pub(crate) position: u64,
-    pub(crate) seals: u32,
-    pub(crate) flags: u32,
-    pub(crate) mode: u32,
-}
-
 /// Flags of an open file that can be set.
 const FLAGS: u32 = bindings::O_APPEND | bindings::O_NONBLOCK;
 
@@ -407,6 +398,7 @@ impl LockedFile<'_> {
             size: unsafe { (*inode).i_size } as u64,
             // SAFETY: The inode is locked.
             mode: u32::from(unsafe { (*inode).i_mode }) & PERMISSIONS,
+            order: self.0.size()?.order(),
         })
     }
 

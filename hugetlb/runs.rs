@@ -9,10 +9,10 @@ use crate::{
         Run,
         RESERVED, //
     },
+    memfd::Attributes,
     pools::Incoming,
     raw::{
         Arrived,
-        Attributes,
         LockedFile,
         NewFile,
         Page,

@@ -8,11 +8,13 @@ use crate::{
         Run,
         RESERVED, //
     },
-    memfd::Saved,
+    memfd::{
+        Attributes,
+        Saved, //
+    },
     pools::Incoming,
     raw::{
         self,
-        Attributes,
         HugeFile,
         NewFile,
         Size, //
@@ -73,6 +75,7 @@ fn file_with(pages: &[usize], reserved: Option<(u64, u64)>) -> Result<ARef<OpenF
         seals: bindings::F_SEAL_GROW,
         flags: 0,
         mode: 0o600,
+        order: size.order(),
     };
     let file = NewFile::new(size, &attributes)?;
     if let Some((from, to)) = reserved {
@@ -297,6 +300,7 @@ impl Came {
             seals: 0,
             flags: 0,
             mode: 0o600,
+            order: size.order(),
         };
         Coming::new(runs, attributes.size, size, self.pools.as_ref())?.into_file(&attributes)
     }
