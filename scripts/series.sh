@@ -34,6 +34,7 @@ moved() {
 	sed -e "s#kernel/liveupdate/flb/hugetlb#$HUGE#g; s#kernel/liveupdate/flb#$CORE#g" \
 		-e "s#\"\.\./$HUGE/#\"hugetlb_luo/#" \
 		-e 's#tests/kunit/#tests/#g; /#\[path = "tests/d' \
+		-e 's#\bhandover\.rst#Documentation/core-api/kho/flb.rst#' \
 		-e "s#Documentation/\([a-z-]*\.rst\)\(\` in this directory\)\?#$PAGES/\1\2#" \
 		-e "s#\($PAGES/[a-z-]*\.rst\`\) in this directory#\1#"
 }
@@ -277,7 +278,7 @@ $(block rust/bindings/bindings_helper.h CONFIG_LIVEUPDATE_HUGETLB)"
 }
 
 documents() {
-	local pages=(flb rust-driver operators differences) page
+	local pages=(flb rust-driver operators) page
 
 	[ "$HUGETLB" = no ] || pages+=(hugetlb)
 	for page in handover "${pages[@]}"; do
@@ -328,6 +329,17 @@ endif'
 	patch client
 }
 
+# letter: the cover letter, with what Documentation/reviewers.rst says of luo_flb.c.
+letter() {
+	local page=$TOP/Documentation/reviewers.rst
+
+	cat "$TOP/scripts/series/cover.msg"
+	printf '\nFaults of luo_flb.c, with the scenario of the repository that shows each:\n\n'
+	sed -n '/^D1 /,/^$/{s/``//g; p}' "$page" | fmt -w 72
+	printf 'Other differences:\n\n'
+	sed -n '/^Other differences/,/^Decisions/{/^[- ]/!d; s/``//g; p}' "$page" | fmt -t -w 72
+}
+
 # identity: who signs off.
 identity() {
 	NAME=$(git config user.name) || true
@@ -345,7 +357,7 @@ series() {
 	[ "$HUGETLB" = no ] || hugetlb
 	documents
 	[ "${CLIENT:-no}" = no ] || client
-	git -C "$GIT" config branch.base.description "$(cat "$TOP/scripts/series/cover.msg")"
+	git -C "$GIT" config branch.base.description "$(letter)"
 	mkdir -p "$OUT" && rm -f "$OUT"/*.patch
 	git -C "$GIT" format-patch -q --cover-letter --cover-from-description=subject \
 		-o "$OUT" "$(git -C "$GIT" rev-list --max-parents=0 base)"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""report.py TSV: what bench.sh has measured, as tables. The first one, and those that follow the
-operations, are for Documentation/performance.rst."""
+"""report.py TSV: what bench.sh has measured, as tables; a summary is in
+Documentation/reviewers.rst."""
 
 import statistics
 import sys

@@ -5,7 +5,7 @@
 //! Each test has an [`LuoFlb`](crate::files::LuoFlb) of its own, and fake handlers and FLBs;
 //! see [`support`]. A case whose name ends in `_warns` breaks the contract of the API on purpose,
 //! so that the kernel logs a warning. Cases named after a defect of the C implementation (`d3_`)
-//! show the difference that `Documentation/differences.rst` lists.
+//! show what it is like here.
 //!
 //! A failed assertion ends the test without running destructors. So nothing is asserted in a
 //! callback or while a lock is held: callbacks record, the test looks at the record afterwards.
