@@ -367,6 +367,7 @@ identity
 OUT=$(realpath -m "${1:-series}")
 FOUND=$("$TOP/scripts/fetch.sh" "${SERIES:-$NEWEST}")
 TREE=${FOUND% *} VERSION=${FOUND##* }
+lock "tree-${TREE##*/}"
 "$TOP/scripts/overlay.sh" apply "$TREE"
 KNOWN=$(probes | tr '\n' ' ')
 has_hugetlb "$TREE" && HUGETLB=yes || HUGETLB=no

@@ -59,7 +59,7 @@ static ssize_t poke_write(struct file *file, const char __user *ubuf,
 	size_t offsets_len, rest = len;
 	struct poke *poke __free(kfree) = NULL;
 
-	if (len < sizeof(poke->head) || len > PAGE_SIZE)
+	if (len < sizeof(poke->head) || len > sizeof(*poke) + PAGE_SIZE)
 		return -EINVAL;
 	poke = kzalloc(struct_size(poke, bytes, len), GFP_KERNEL);
 	if (!poke)
