@@ -56,10 +56,10 @@ impl RegistryGuard<'_, Registry> {
             }
         }
         for state in self.handlers() {
-            let Some(handler) = state.handler(self) else {
+            let Some(name) = state.name(self) else {
                 continue;
             };
-            let (name, files) = (shown(handler.field()), state.files.references());
+            let (name, files) = (shown(name), state.files.references());
             to.write_fmt(fmt!("handler {name} files={files}\n"))?;
             for dependency in &state.links(self).flbs {
                 let leaving = if dependency.leaving { " leaving" } else { "" };
@@ -70,18 +70,16 @@ impl RegistryGuard<'_, Registry> {
         Ok(())
     }
 
-    /// Show an FLB that is registered, so it is there.
+    /// Show an FLB that is registered, so it is there. While it is held its handle is in place.
     fn show_flb(&self, flb: Flb, name: &Field, to: &mut Formatter<'_>) -> Result {
-        let holders = || {
-            let refs = flb.refs(Outgoing);
-            (refs.handlers(), refs.references())
-        };
-        let (handlers, users) = holders();
+        let refs = flb.refs(Outgoing);
+        let is_held = refs.is_held();
         let data = flb.data(Outgoing);
-        let state = match (handlers, users) {
-            before if before != holders() => "busy",
-            (0, 0) => "idle",
-            _ => "preserved",
+        let (handlers, users) = (refs.handlers(), refs.references());
+        let (state, data) = match (is_held, handlers != 0 || users != 0) {
+            (true, true) => ("preserved", data),
+            (false, false) => ("idle", 0),
+            _ => ("busy", 0),
         };
         let mut files = 0;
         for state in self.handlers() {
@@ -144,7 +142,7 @@ fn show_entry(entry: &IncomingEntry, to: &mut Formatter<'_>) -> Result {
     }
 }
 
-/// A name, as it is shown: without what would break the line.
+/// A name, as it is shown: what is not printable is escaped.
 fn shown(field: &Field) -> &BStr {
     let name = CStr::from_bytes_until_nul(field).map_or(&field[..], CStr::to_bytes);
     BStr::from_bytes(name)

@@ -161,15 +161,17 @@ impl RegistryGuard<'_, Registry> {
             }
             for Dependency { name, flb, .. } in &state.links(self).flbs {
                 // Files hold the FLB, so it is valid. If several handlers do, it may have an entry.
-                trace::serialize(name.field(), flb.data(Direction::Outgoing), files);
-                let handlers = flb.refs(Direction::Outgoing).handlers();
-                if handlers > 1 && writer.add_files(name, files) {
+                let (handlers, data) = (
+                    flb.refs(Direction::Outgoing).handlers(),
+                    flb.data(Direction::Outgoing),
+                );
+                let is_added = handlers > 1 && writer.add_files(name, files);
+                // Neither can be: the handler holds each, and there is room for MAX_FLBS.
+                if !is_added && (handlers == 0 || !writer.push(name, data, files)) {
+                    flb.log(c"not handed over", files.into());
                     continue;
                 }
-                // Neither can be: the handler holds each, and there is room for MAX_FLBS.
-                if handlers == 0 || !writer.push(name, flb.data(Direction::Outgoing), files) {
-                    flb.log(c"not handed over", files.into());
-                }
+                trace::serialize(name.field(), data, files);
             }
         }
         self.array = Some(array);

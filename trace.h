@@ -41,11 +41,14 @@ DEFINE_EVENT(luo_flb_registration, luo_flb_unregister,
 	TP_ARGS(fh, flb, err)
 );
 
-/* A callback has run: for the first or the last file of a handler, or (NULL) for a reference. */
+/*
+ * A callback has run: for the first or the last file of a handler, or (NULL) for a reference, which
+ * a last file has too that finds its object not retrieved.
+ */
 TRACE_EVENT(luo_flb_callback,
-	TP_PROTO(const char *what, const struct liveupdate_flb_op_args *args,
-		 const struct liveupdate_file_handler *fh, int err, s64 ns),
-	TP_ARGS(what, args, fh, err, ns),
+	TP_PROTO(const char *what, const struct liveupdate_file_handler *fh,
+		 const struct liveupdate_flb *flb, u64 data, int err, s64 ns),
+	TP_ARGS(what, fh, flb, data, err, ns),
 	TP_STRUCT__entry(
 		__string(what, what)
 		__array(char, name, LIVEUPDATE_FLB_COMPAT_LENGTH)
@@ -56,10 +59,10 @@ TRACE_EVENT(luo_flb_callback,
 	),
 	TP_fast_assign(
 		__assign_str(what);
-		strscpy_pad(__entry->name, args->flb->compatible, LIVEUPDATE_FLB_COMPAT_LENGTH);
+		strscpy_pad(__entry->name, flb->compatible, LIVEUPDATE_FLB_COMPAT_LENGTH);
 		strscpy_pad(__entry->handler, fh ? fh->compatible : "-",
 			    LIVEUPDATE_HNDL_COMPAT_LENGTH);
-		__entry->data = args->data;
+		__entry->data = data;
 		__entry->err = err;
 		__entry->ns = ns;
 	),

@@ -6,6 +6,7 @@
 //! position, the flags, the seals, the mode. If pages have come, gone or were replaced since, or
 //! the size is another, the live update is refused. While the machine goes down after that, no page
 //! comes or goes. For that the file is as long as it has no hole: faults behind its end fail.
+//! `Documentation/hugetlb.rst` has the two exceptions.
 
 use crate::{
     abi::{

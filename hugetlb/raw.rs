@@ -86,21 +86,27 @@ impl Size {
 impl Size {
     /// How many pages there are, how many are free, reserved, and surplus.
     pub(crate) fn pool(self) -> [usize; 4] {
-        // SAFETY: It is in a static array. At boot nobody else changes the numbers.
-        let size = unsafe { &*self.0.as_ptr() };
-        [
-            size.nr_huge_pages,
-            size.free_huge_pages,
-            size.resv_huge_pages,
-            size.surplus_huge_pages,
-        ]
+        let size = self.0.as_ptr();
+        // SAFETY: It is in a static array. No reference is made, as others may change a number.
+        unsafe {
+            [
+                (&raw const (*size).nr_huge_pages).read_volatile(),
+                (&raw const (*size).free_huge_pages).read_volatile(),
+                (&raw const (*size).resv_huge_pages).read_volatile(),
+                (&raw const (*size).surplus_huge_pages).read_volatile(),
+            ]
+        }
     }
 
     /// Allows pages beyond what the pool has, and returns how many were.
     pub(crate) fn overcommit(self, pages: usize) -> usize {
-        // SAFETY: It is in a static array. At boot nobody else sets this.
-        let to = unsafe { &mut (*self.0.as_ptr()).nr_overcommit_huge_pages };
-        core::mem::replace(to, pages)
+        // SAFETY: It is in a static array. No reference is made, as others may read the number.
+        unsafe {
+            let to = &raw mut (*self.0.as_ptr()).nr_overcommit_huge_pages;
+            let before = to.read_volatile();
+            to.write_volatile(pages);
+            before
+        }
     }
 }
 

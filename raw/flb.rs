@@ -224,7 +224,7 @@ impl FlbGuard {
         let trace = Started::now();
         // SAFETY: The client's callback takes a pointer to arguments that are valid for the call.
         let result = callback.map_or(0, |callback| unsafe { callback(&mut args) });
-        trace.ended(what, &args, handler, result);
+        trace.ended(what, handler, self.flb, args.data, result);
         if result != 0 {
             // SAFETY: The caller has pinned the owner, and gives that up.
             unsafe { unpin(self.ops().owner) };
@@ -271,7 +271,7 @@ impl FlbGuard {
             // SAFETY: The client's callback takes what the one that it undoes has returned.
             unsafe { callback(&mut args) };
         }
-        trace.ended(what, &args, handler, 0);
+        trace.ended(what, handler, self.flb, data, 0);
         ended();
         let owner = self.ops().owner;
         drop(self);

@@ -80,6 +80,9 @@ pub(crate) struct HandlerState {
     /// The handler, or null. Changes under the registry lock; what is attached to a handler stays
     /// so while `mutex` is held.
     handler: Atomic<*mut c_void>,
+    /// A copy of its name, as a handler that breaks the contract may be gone. Changes under the
+    /// registry lock.
+    name: UnsafeCell<Field>,
     /// Another state. They are all in one list.
     pub(crate) next: Option<&'static HandlerState>,
     /// Held while callbacks run for a file of the handler.
@@ -104,6 +107,7 @@ impl HandlerState {
             pin_init!(Self {
                 node: Opaque::uninit(),
                 handler: Atomic::new(null_mut()),
+                name: UnsafeCell::new([0; name::LEN]),
                 next,
                 files: Refs::new(0),
                 mutex <- new_mutex!((), "luo_flb_handler"),
@@ -121,12 +125,11 @@ impl HandlerState {
         unsafe { &*self.links.get() }
     }
 
-    /// The handler, if there is one. It is there as long as the registry lock is held.
+    /// The name of the handler, if there is one.
     #[cfg(CONFIG_LIVEUPDATE_FLB_DEBUGFS)]
-    pub(crate) fn handler<T>(&self, _: &RegistryGuard<'_, T>) -> Option<Handler> {
-        let pointer = self.handler.load(Relaxed);
-        // INVARIANT: A handler is valid until its state is detached, which needs the lock.
-        (!pointer.is_null()).then(|| Handler(pointer.cast()))
+    pub(crate) fn name<'a, T>(&'static self, _: &'a RegistryGuard<'_, T>) -> Option<&'a Field> {
+        // SAFETY: It changes under the registry lock only.
+        (!self.is_of(None)).then(|| unsafe { &*self.name.get() })
     }
 
     /// Whether this is the state of a handler, or of none.
@@ -199,7 +202,7 @@ impl Handler {
     }
 
     /// The compatible string.
-    pub(crate) fn field(&self) -> &Field {
+    fn field(&self) -> &Field {
         // SAFETY: By the type invariants the field is there, and it is constant. It is as long.
         unsafe { &*addr_of!((*self.0).compatible).cast() }
     }
@@ -253,6 +256,8 @@ impl Handler {
     /// Attach a state.
     pub(crate) fn attach<T>(self, state: &'static HandlerState, _: &mut RegistryGuard<'_, T>) {
         state.handler.store(self.0.cast(), Relaxed);
+        // SAFETY: Who reads it holds the registry lock, which is held.
+        unsafe { *state.name.get() = *self.field() };
         // SAFETY: Both are valid, and protected by the registry lock, which is held. The node stays
         // where it is, and is published after what is in the state.
         unsafe { bindings::luo_flb_shim_set_list(self.flb_list(), state.node.get()) };

@@ -36,8 +36,9 @@ declare_trace! {
     /// The pointers must be valid, or the handler null.
     unsafe fn luo_flb_callback(
         what: *const c_char,
-        args: *const bindings::liveupdate_flb_op_args,
         fh: *const bindings::liveupdate_file_handler,
+        flb: *const bindings::liveupdate_flb,
+        data: u64,
         err: c_int,
         ns: i64,
     );
@@ -95,8 +96,9 @@ impl Started {
     pub(super) fn ended(
         self,
         what: &CStr,
-        args: &bindings::liveupdate_flb_op_args,
         handler: Option<Handler>,
+        flb: Flb,
+        data: u64,
         result: c_int,
     ) {
         let Some(started) = self.0 else {
@@ -104,8 +106,8 @@ impl Started {
         };
         let handler = handler.map_or(null_mut(), Handler::as_ptr);
         let ns = started.elapsed().as_nanos();
-        // SAFETY: The string is constant and terminated. The handler is null or valid, and the
-        // arguments name an FLB.
-        unsafe { luo_flb_callback(what.as_char_ptr(), args, handler, result, ns) };
+        // SAFETY: The string is constant and terminated. The handler is null or valid, and the FLB
+        // is, by their type invariants.
+        unsafe { luo_flb_callback(what.as_char_ptr(), handler, flb.as_ptr(), data, result, ns) };
     }
 }

@@ -97,6 +97,8 @@ copy() {
 # edit FILE TEXT AWK: have AWK, which knows the text, change a file of the tree.
 edit() {
 	text=$2 awk "$3" "$GIT/$1" >"$WORK/edited"
+	! cmp -s "$WORK/edited" "$GIT/$1" || die "$1 of this tree is not as expected" \
+		"give the source of Linux 7.1 or later"
 	cat "$WORK/edited" >"$GIT/$1"
 }
 
@@ -340,13 +342,16 @@ letter() {
 	sed -n '/^Other differences/,/^Decisions/{/^[- ]/!d; s/``//g; p}' "$page" | fmt -t -w 72
 }
 
-# identity: who signs off.
+# identity: who signs off. No other setting of theirs counts, nor the repository of a hook.
 identity() {
 	NAME=$(git config user.name) || true
 	EMAIL=$(git config user.email) || true
 	[[ -n $NAME && -n $EMAIL ]] ||
 		die "git does not know who you are" \
 			"git config --global user.name NAME, and user.email ADDRESS"
+	# shellcheck disable=SC2046 # to be split
+	unset $(git rev-parse --local-env-vars)
+	export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
 }
 
 series() {
@@ -358,12 +363,13 @@ series() {
 	documents
 	[ "${CLIENT:-no}" = no ] || client
 	git -C "$GIT" config branch.base.description "$(letter)"
-	mkdir -p "$OUT" && rm -f "$OUT"/*.patch
+	mkdir -p "$OUT" && rm -f "$OUT"/[0-9][0-9][0-9][0-9]-*.patch
 	git -C "$GIT" format-patch -q --cover-letter --cover-from-description=subject \
 		-o "$OUT" "$(git -C "$GIT" rev-list --max-parents=0 base)"
 }
 
 identity
+have rustfmt || die "rustfmt is missing" "run scripts/setup.sh --test"
 OUT=$(realpath -m "${1:-series}")
 FOUND=$("$TOP/scripts/fetch.sh" "${SERIES:-$NEWEST}")
 TREE=${FOUND% *} VERSION=${FOUND##* }
@@ -374,7 +380,7 @@ has_hugetlb "$TREE" && HUGETLB=yes || HUGETLB=no
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT
 GIT=$WORK/git
-cc -o "$WORK/unifdef" "$TREE/scripts/unifdef.c"
+"${CC:-gcc}" -o "$WORK/unifdef" "$TREE/scripts/unifdef.c"
 cd "$TOP"
 series
 echo "$(find "$OUT" -name '*.patch' | wc -l) patches for Linux $VERSION in $OUT"

@@ -329,20 +329,29 @@ fn luo_structure(bytes: &[u8]) -> (Part, Option<u64>) {
     }
 }
 
-/// Names, the first word of each line; or what `liveupdate/flb` in debugfs shows as preserved.
+/// Names, the first word of each line; or what `liveupdate/flb` in debugfs shows as preserved: the
+/// handlers that have files, and the FLBs on which these depend.
 fn names(bytes: &[u8]) -> Part {
     let (mut flbs, mut file_handlers, mut names) = (Vec::new(), Vec::new(), Vec::new());
     let is_shown = bytes.starts_with(b"registered ");
+    let mut has_files = false;
     for line in bytes.split(|byte| *byte == b'\n') {
         let words = line.split(u8::is_ascii_whitespace);
         let words: Vec<&[u8]> = words.filter(|word| !word.is_empty()).collect();
         match words[..] {
             [name, ..] if !is_shown => names.push(Name::of(name)),
-            [b"flb", name, b"preserved" | b"busy", ..] => flbs.push(Name::of(name)),
-            [b"handler", name, files] if files != b"files=0" => {
-                file_handlers.push(Name::of(name));
+            [b"handler", name, files] => {
+                has_files = files != b"files=0";
+                if has_files {
+                    file_handlers.push(Name::of(name));
+                }
             }
-            _ => {}
+            [name, ..] if has_files && line.starts_with(b"  ") => {
+                if !flbs.iter().any(|other: &Name| other.0 == name) {
+                    flbs.push(Name::of(name));
+                }
+            }
+            _ => has_files = false,
         }
     }
     let content = Content::Names {
@@ -383,11 +392,11 @@ mod tests {
         let shown = "registered 3 of 63\n\
             flb a-v1 preserved owner=kernel handlers=1 files=2 users=0 data=0x1000\n\
             flb b-v1 idle owner=kernel handlers=0 files=0 users=0 data=0x0\n\
-            flb c-v1 busy owner=kernel handlers=1 files=1 users=0 data=0x2000\n\
             handler memfd-v1 files=2\n  a-v1\n  b-v1 leaving\n\
-            handler notes-v1 files=0\n  b-v1\n\
+            handler notes-v1 files=0\n  c-v1\n\
+            handler pci-v1 files=1\n  a-v1\n\
             handover received entries=1 unfinished=1\n\
             entry d-v1 retrieved files=1 users=0 data=0x3000\n";
-        assert_eq!(of(shown), ["a-v1 c-v1", "memfd-v1", ""]);
+        assert_eq!(of(shown), ["a-v1 b-v1", "memfd-v1 pci-v1", ""]);
     }
 }

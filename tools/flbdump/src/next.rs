@@ -72,6 +72,13 @@ pub fn decode(bytes: &[u8]) -> Part {
     Part::new("names", None, content)
 }
 
+/// Whether a section has a string that begins like this, and not one that ends so.
+fn has_string(section: &[u8], string: &[u8]) -> bool {
+    let before = |at: usize| at.checked_sub(1).and_then(|at| section.get(at));
+    memmem::find_iter(section, string)
+        .any(|at| before(at).is_none_or(|byte| !byte.is_ascii_graphic()))
+}
+
 /// The next kernel, of what is known.
 #[derive(Default)]
 pub struct Kernel {
@@ -111,7 +118,7 @@ impl Kernel {
         let mut sections = self.sections.iter();
         if self.list.has(name, kind) {
             Found::Listed
-        } else if sections.any(|section| memmem::find(section, &string).is_some()) {
+        } else if sections.any(|section| has_string(section, &string)) {
             Found::InImage
         } else if self.is_whole {
             Found::Nowhere
