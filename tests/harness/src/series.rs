@@ -57,7 +57,11 @@ fn written(tree: &Tree) -> Result<(), Failed> {
         if !patch.contains("[PATCH 0/") && !patch.contains(&signed) {
             return of("not signed off");
         }
-        for word in ["kernel/liveupdate/flb/", "LIVEUPDATE_FLB_HAS_", "luo-flb overlay"] {
+        for word in [
+            "kernel/liveupdate/flb/",
+            "LIVEUPDATE_FLB_HAS_",
+            "luo-flb overlay",
+        ] {
             if patch.contains(word) {
                 return of(word);
             }
