@@ -43,7 +43,7 @@ build() {
 	local kind=$1 config=$CACHE/build/$NAME-$1/.flb-merged
 	local names=(base x86_64 hugetlb hugetlb_x86_64) ours=LIVEUPDATE_HUGETLB
 
-	[ "$kind" = off ] || names+=(rust kunit client) ours=none
+	[ "$kind" = off ] || names+=(rust kunit client vm) ours=none
 	mkdir -p "${config%/*}"
 	(cd "$TOP/configs" && cat "${names[@]/%/.config}") | grep -v "$ours" >"$config"
 	KCONFIG_ALLCONFIG=$config kmake "$kind" allnoconfig &&
