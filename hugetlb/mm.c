@@ -152,9 +152,9 @@ void luo_hugetlb_set_seals(struct file *file, unsigned int seals)
 
 /*
  * Set the size of a file whose inode is locked, and wait for faults that have looked at it before.
- * Then no page comes behind it: faults and userfaultfd look at the size, and so does fallocate() of a
- * file that must not grow. memfd_pin_folios() looks at it once, before it fills holes; that cannot be
- * waited for. Returns how many small pages there are.
+ * Then no page comes behind it: faults and userfaultfd look at the size, and so does fallocate()
+ * of a file that must not grow. memfd_pin_folios() looks at it once, before it fills holes; that
+ * cannot be waited for. Returns how many small pages there are.
  */
 unsigned long luo_hugetlb_set_size(struct inode *inode, loff_t size)
 {
