@@ -174,18 +174,14 @@ fn read_once() -> io::Result<()> {
     }
 }
 
-/// An FLB that is idle has no handle and one that is preserved has one, whenever it is looked at.
+/// An FLB that is preserved has a holder and a handle, whenever it is looked at.
 fn is_plausible(line: &str) -> bool {
     let words: Vec<&str> = line.split_whitespace().collect();
     match words[..] {
-        ["flb", _, state, "owner=kernel", handlers, _, users, data] => {
-            let is_held = handlers != "handlers=0" || users != "users=0";
-            match state {
-                "idle" => !is_held,
-                "preserved" => is_held && data != "data=0x0",
-                state => state == "busy",
-            }
+        ["flb", _, "preserved", "owner=kernel", handlers, _, users, data] => {
+            (handlers != "handlers=0" || users != "users=0") && data != "data=0x0"
         }
+        ["flb", _, "idle" | "busy", ..] => true,
         ["handler", _, files] => files.starts_with("files="),
         ["entry", _, state, ..] => {
             ["not-retrieved", "retrieving", "retrieved", "finished"].contains(&state)
